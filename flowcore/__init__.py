@@ -1,0 +1,55 @@
+"""Would this flow get through this AWS network, and would the reply come back? Millions of flows at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .errors import FlowcoreError, FlowError, IncompleteError, InputError, NetworkError
+from .model import Network
+
+if TYPE_CHECKING:
+    from .evaluate import Evaluator, compile_network
+    from .pipeline import evaluate_logs
+    from .sources.describe import network_from_documents, read_network
+    from .walk import explain
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Evaluator",
+    "FlowError",
+    "FlowcoreError",
+    "IncompleteError",
+    "InputError",
+    "Network",
+    "NetworkError",
+    "__version__",
+    "compile_network",
+    "evaluate_logs",
+    "explain",
+    "network_from_documents",
+    "read_network",
+]
+
+_LAZY = {
+    "Evaluator": "evaluate",
+    "compile_network": "evaluate",
+    "evaluate_logs": "pipeline",
+    "explain": "walk",
+    "network_from_documents": "sources.describe",
+    "read_network": "sources.describe",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""Readers: a network from describe-* JSON, flows from tables and flow logs."""
