@@ -1,0 +1,80 @@
+"""The command line: parse, make one library call, print. No rule of the domain lives here.
+
+Each command is a module of this package, imported only when it runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from .. import __version__
+from ..errors import FlowcoreError, IncompleteError
+from .terminal import BAD_INPUT, BROKEN, DONE, INCOMPLETE, INTERRUPTED, drop_stdout, say
+
+#: Command -> its one-line help, in the order `flowcore --help` shows them.
+COMMANDS: dict[str, str] = {
+    "demo": "Judge a few million flows of the bundled network and show what comes out.",
+    "evaluate": "Judge flows or flow logs against a network; write the verdicts as Parquet.",
+    "explain": "Follow one flow hop by hop: what lets it through, what stops it.",
+    "issues": "List what of a snapshot was not understood, is missing or is not modelled.",
+    "synth": "Make a seeded network and flows for it.",
+    "warmup": "Compile the kernels now, so that the first evaluation does not wait for it.",
+}
+
+_HELP = """\
+Would this flow get through this AWS network, and would the reply come back?
+
+Exit codes: 0 done; 1 findings; 2 bad usage or bad input; 3 incomplete; 130 interrupted.
+Data goes to stdout, messages to stderr. NO_COLOR is respected. Documentation: docs/cli.md.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; `arguments` defaults to the process's own."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _run(given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_stdout()
+        return DONE
+    except KeyboardInterrupt:
+        say("flowcore: interrupted")
+        return INTERRUPTED
+    except IncompleteError as error:
+        say(f"flowcore: incomplete: {error}")
+        return INCOMPLETE
+    except (FlowcoreError, OSError) as error:
+        say(f"flowcore: error: {error}")
+        return BAD_INPUT
+    except Exception:  # not ours: shown in full, under a code that cannot be taken for "findings"
+        import traceback
+
+        say("flowcore: this is a defect in flowcore:\n" + traceback.format_exc())
+        return BROKEN
+    return code
+
+
+def _run(given: list[str]) -> int:
+    if given in (["--version"], ["version"]):
+        print(__version__)
+        return DONE
+    from cyclopts import App, CycloptsError
+
+    app = App(
+        name="flowcore",
+        help=_HELP,
+        help_format="plaintext",
+        version=__version__,
+        suppress_keyboard_interrupt=False,
+        result_action="return_value",
+    )
+    for name, text in COMMANDS.items():
+        app.command(f"{__name__}.{name}:{name}", name=name, help=text)
+    try:
+        result = app(given, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        say(f"flowcore: error: {error}\nflowcore: see `flowcore --help` or `flowcore COMMAND --help`")
+        return BAD_INPUT
+    return result if isinstance(result, int) else DONE

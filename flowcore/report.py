@@ -1,0 +1,234 @@
+"""What flowcore prints: paths, summaries and issues as a table, Markdown, CSV, JSON or a Mermaid picture.
+
+Ids, tags and log fields come from files that anyone may have written. Everything here goes through `printable`
+before it reaches a terminal, and no text is ever read as markup. rich is imported only where a table is drawn.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from .schema import stage_names
+
+if TYPE_CHECKING:
+    from .model import Issue
+    from .pipeline import Summary
+    from .walk import Hop, Path
+
+#: Every reason a verdict can carry, as one sentence.
+REASON_TEXTS: dict[str, str] = {
+    "BAD_STATE": "The component exists but is not in a working state.",
+    "BAD_STATE_ATTACHMENT": "The gateway is not attached to this VPC.",
+    "BAD_STATE_ROUTE": "The chosen route is a black hole: its target no longer exists or does not work.",
+    "BAD_STATE_VPN": "The VPN connection does not work.",
+    "ELB_ACL_RESTRICTION": "The network ACL stops what the Classic Load Balancer sends on.",
+    "ELB_INSTALLED_AZ_RESTRICTION": "The load balancer sends only to targets in its enabled Availability Zones.",
+    "ELB_LISTENER_PORT_RESTRICTION": "The Classic Load Balancer's listener takes another port.",
+    "ELB_LISTENERS_MISMATCH": "No listener of the Classic Load Balancer takes this packet.",
+    "ELB_NOT_CROSSZONE": "Cross-zone load balancing is off, and the targets are in other Availability Zones.",
+    "ELBV2_LISTENER_HAS_NO_TG": "The listener's target groups are empty.",
+    "ELBV2_LISTENER_PORT_RESTRICTION": "The load balancer's listener takes another port.",
+    "ELBV2_LISTENER_REQUIRES_TG_ACCEPT": "No target group behind the listener takes this packet.",
+    "ELBV2_LISTENERS_MISMATCH": "No listener of the load balancer takes this packet.",
+    "ELBV2_NO_TARGETS_IN_AZ": "There are no targets in the Availability Zones concerned.",
+    "ELBV2_SOURCE_ADDRESS_PRESERVATION": "The Network Load Balancer keeps the client's address, and this one does not fit.",
+    "ENI_ADDRESS_RESTRICTION": "The address is not one of the interface's own.",
+    "ENI_SG_RULES_MISMATCH": "No rule of the interface's security groups matches.",
+    "ENI_SOURCE_DEST_CHECK_RESTRICTION": "The source/destination check drops packets that are not the interface's own.",
+    "FIREWALL_RULES_RESTRICTION": "A Network Firewall rule stops it.",
+    "GATEWAY_REJECTS_SPOOFED_TRAFFIC": "The gateway refuses a source address that is not in the VPC.",
+    "IGW_DESTINATION_ADDRESS_IN_VPC_CIDRS": "An internet gateway takes in only destinations inside the VPC's CIDRs.",
+    "IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS": "An internet gateway drops packets to private (RFC 1918) addresses.",
+    "IGW_DESTINATION_ADDRESS_NOT_IN_RFC6598_EGRESS": "An internet gateway drops packets to 100.64.0.0/10 (RFC 6598).",
+    "IGW_NAT_REFLECTION": "The way leads out of the internet gateway and straight back in.",
+    "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS": "The destination has no public address, so nothing from the internet reaches it.",
+    "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS": "The source has no public address, so the internet gateway drops it.",
+    "IGW_SOURCE_ADDRESS_NOT_IN_RFC1918_INGRESS": "An internet gateway drops packets from private (RFC 1918) addresses.",
+    "IGW_SOURCE_ADDRESS_NOT_IN_RFC6598_INGRESS": "An internet gateway drops packets from 100.64.0.0/10 (RFC 6598).",
+    "INGRESS_RTB_NO_PUBLIC_IP": "The appliance the gateway's route table leads to has no public address.",
+    "INGRESS_RTB_TRAFFIC_REDIRECTION": "The gateway's route table sends the subnet's incoming traffic elsewhere.",
+    "NGW_REQUIRES_SOURCE_IN_VPC": "The NAT gateway refuses sources outside its VPC.",
+    "NO_POSSIBLE_DESTINATION": "Nothing can be delivered to this address.",
+    "NO_ROUTE_TO_DESTINATION": "The route table has no route to the destination.",
+    "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR": "A peering connection carries only addresses of the peer VPC.",
+    "PROTOCOL_RESTRICTION": "The component does not take this protocol.",
+    "REGIONAL_NGW_ROUTE_AZ_RESTRICTION": "The regional NAT gateway is not present in the sender's Availability Zone.",
+    "SG_HAS_NO_RULES": "The interface's security groups have no rules at all in this direction.",
+    "SG_REFERENCES_NOT_PRESERVED": "The hop hides the sender's security groups, so rules that name a group cannot match.",
+    "SG_REFERENCING_SUPPORT": "The transit gateway attachment has security group referencing switched off.",
+    "SUBNET_ACL_RESTRICTION": "The subnet's network ACL denies it.",
+    "TARGET_ADDRESS_RESTRICTION": "The load balancer sends only to its targets' addresses.",
+    "TARGET_PORT_RESTRICTION": "The load balancer sends to a target only on its registered port.",
+    "TGW_ATTACH_MISSING_TGW_RTB_ASSOCIATION": "The transit gateway attachment has no route table.",
+    "TGW_ATTACH_VPC_AZ_RESTRICTION": "The transit gateway cannot leave in this Availability Zone.",
+    "TGW_BAD_STATE_VPN": "The VPN behind the transit gateway does not work.",
+    "TGW_ROUTE_AZ_RESTRICTION": "The transit gateway attachment has no subnet in the sender's Availability Zone.",
+    "TGW_RTB_BAD_STATE_ROUTE": "The transit gateway's route is a black hole.",
+    "TGW_RTB_NO_ROUTE_TO_TGW_ATTACHMENT": "The transit gateway's route table has no route to that attachment.",
+    "TGW_RTB_ROUTES_ARE_UNKNOWN": "Undecided: the transit gateway's routes are not in the snapshot.",
+    "UNKNOWN_DESTINATION": "Undecided: too little is known of the destination.",
+    "UNKNOWN_PEERED_SGS": "Undecided: a rule names a group of a peer VPC that is not in the snapshot.",
+    "UNKNOWN_RESOURCE": "Undecided: something on the way is not in the snapshot.",
+    "VGW_PRIVATE_IP_ASSOCIATION_FOR_EGRESS": "The source is no interface of the VPC, so the virtual private gateway drops it.",
+    "VGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS": "The destination is no interface of the VPC behind the virtual private gateway.",
+    "VPC_BLOCK_PUBLIC_ACCESS_ENABLED": "VPC Block Public Access stops traffic with the internet.",
+    "VPCE_GATEWAY_EGRESS_SOURCE_ADDRESS_RESTRICTION": "A gateway endpoint sends only from its service's own addresses.",
+    "VPCE_GATEWAY_PROTOCOL_RESTRICTION": "A gateway endpoint takes only TCP and ICMP echo.",
+    "VPCE_INTRA_VPC_TRAFFIC": "An endpoint cannot open a connection inside its VPC.",
+    "VPCE_SERVICE_NOT_INSTALLED_IN_AZ": "The endpoint's service is absent in this Availability Zone.",
+    "DISCONNECTED_VPCS": "Nothing links the two VPCs.",
+    "NO_PATH": "There is no way: for traffic from the internet, the VPC has no internet gateway.",
+    "NO_SOURCE_OR_DESTINATION": "One end, or both, does not exist in this network.",
+    "UNASSOCIATED_COMPONENT": "The component belongs to no VPC.",
+    "UNSUPPORTED_COMPONENT": "Undecided: the way leads through something that is not modelled yet.",
+    "ICMP_TYPE_UNKNOWN": "Undecided: a rule depends on the ICMP type or code, and the flow does not say it.",
+    "INITIATOR_UNKNOWN": "Undecided: the log record does not show which end opened the conversation.",
+    "ADDR_AMBIGUOUS": "Undecided: several interfaces have this address; give src_interface_id.",
+    "AMBIGUOUS_PREFIX_LIST_ROUTE": "Undecided: two prefix list routes of equal length lead to different targets.",
+    "MISSING_PREFIX_LIST": "Undecided: the entries of a prefix list are not in the snapshot.",
+    "ASYMMETRIC_RETURN": "The reply would leave another way than the conversation came in.",
+    "HEALTH_CHECK_BLOCKED": "The load balancer's health checks do not get through, so it sends nothing to the target.",
+    "FRAGMENT_UNSUPPORTED": "The component does not take fragments.",
+    "NAT_PORTS_EXHAUSTED": "The NAT gateway has no free ports left for this destination.",
+    "UNFILTERED_SERVICE": "An AWS service address that neither security groups nor network ACLs filter.",
+    "STATEFUL_REPLY": "A reply that the security group lets through because it let the request through.",
+    "SAME_SUBNET": "Both ends are in one subnet, where no network ACL and no route apply.",
+    "INVALID_FLOW": "Undecided: an address, port or protocol is missing or not valid.",
+    "DENY_ALL_IGW_TRAFFIC": "The interface is marked to refuse all traffic with the internet (DenyAllIgwTraffic).",
+    "NO_DATA": "Undecided: the record carries no flow (NODATA or SKIPDATA).",
+}
+
+VERDICT_WORDS = {
+    "ACCEPT": "gets through, and the reply comes back",
+    "REJECT": "does not get through",
+    "UNKNOWN": "cannot be decided",
+}
+
+
+# -- text that is safe to print ------------------------------------------------------------------------
+
+
+def printable(value: object) -> str:
+    """`value` as text without control, formatting or surrogate characters: those are written `\\x1b`, `\\u202e`."""
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _markdown(value: object) -> str:
+    text = printable(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for character in "\\`*[]|~":
+        text = text.replace(character, "\\" + character)
+    return text
+
+
+def _mermaid(value: object) -> str:
+    """A text for inside a quoted Mermaid label: only letters, digits and harmless marks stay as they are."""
+    return "".join(c if c.isalnum() or c in " .,:/_-()+*=>" and c not in ">" else f"#{ord(c)};" for c in printable(value))
+
+
+# -- one table, many formats ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """A table as data: `rows` hold one value per column; None is an empty cell. Columns in `right` are numbers."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+    title: str = ""
+    right: frozenset[str] = frozenset()
+
+
+def to_markdown(grid: Grid) -> str:
+    """The grid as a GitHub-flavoured Markdown table, its title as a heading of the third level."""
+    lines = [f"### {_markdown(grid.title)}", ""] if grid.title else []
+    lines.append("| " + " | ".join(_markdown(c) for c in grid.columns) + " |")
+    lines.append("|" + "|".join("---:" if c in grid.right else "---" for c in grid.columns) + "|")
+    lines += ["| " + " | ".join("" if v is None else _markdown(v) for v in row) + " |" for row in grid.rows]
+    return "\n".join(lines) + "\n"
+
+
+def to_csv(grid: Grid) -> str:
+    """The grid as CSV with a header line; control characters are escaped here too."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(grid.columns)
+    writer.writerows([["" if v is None else printable(v) for v in row] for row in grid.rows])
+    return out.getvalue()
+
+
+def to_json(value: object) -> str:
+    """`value` as indented JSON in ASCII only, so no control character survives as itself."""
+    return json.dumps(value, indent=2, ensure_ascii=True, default=str) + "\n"
+
+
+_STYLES = {"ACCEPT": "green", "pass": "green", "REJECT": "red", "deny": "red", "UNKNOWN": "yellow", "unknown": "yellow",
+           "error": "red", "warning": "yellow"}  # fmt: skip
+
+
+def print_grids(grids: Iterable[Grid], file: IO[str]) -> None:
+    """Draw the grids on `file`. Colour only on a terminal and without NO_COLOR; a file gets the full width."""
+    from rich.box import ASCII2, SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=file, highlight=False, markup=False, emoji=False)
+    unicode_output = (getattr(file, "encoding", None) or "utf-8").lower().startswith("utf")
+    for grid in grids:
+        table = Table(
+            title=Text(printable(grid.title), style="bold") if grid.title else None,
+            title_justify="left",
+            box=SIMPLE_HEAD if unicode_output else ASCII2,
+            pad_edge=False,
+        )
+        for column in grid.columns:
+            table.add_column(Text(printable(column)), justify="right" if column in grid.right else "left", overflow="fold")
+        for row in grid.rows:
+            cells = ["" if value is None else printable(value) for value in row]
+            table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
+        width = None if console.is_terminal else max(console.measure(table, options=console.options.update(width=10_000)).maximum, 1)
+        console.print(table, width=width, crop=console.is_terminal)
+
+
+def number(value: float | int | None) -> str:
+    """1234567 -> "1,234,567"."""
+    return "" if value is None else f"{value:,.0f}"
+
+
+def share(part: float, whole: float) -> str:
+    """A share in percent with two digits; never rounded up to 100 % nor down to 0 %."""
+    if not whole:
+        return "-"
+    percent = 100 * part / whole
+    if 0 < percent < 0.01:
+        return "<0.01 %"
+    if 99.99 < percent < 100:
+        return ">99.99 %"
+    return f"{percent:.2f} %"
+
+
+# -- issues --------------------------------------------------------------------------------------------
+
+
+def issues_grid(issues: Sequence[Issue]) -> Grid:
+    """One row per issue, the most severe first, otherwise in the order they were found."""
+    order = {"error": 0, "warning": 1}
+    rows = tuple(
+        (issue.severity, issue.code, issue.resource, issue.message, issue.source)
+        for issue in sorted(issues, key=lambda issue: order.get(issue.severity, 2))
+    )
+    return Grid(("severity", "code", "resource", "message", "source"), rows)
+
+
+def issues_as_dicts(issues: Sequence[Issue]) -> list[dict[str, object]]:
+    """The rows of `issues_grid`, one dict per issue."""
+    grid = issues_grid(issues)
+    return [dict(zip(grid.columns, row, strict=True)) for row in grid.rows]
