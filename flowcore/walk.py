@@ -1,0 +1,465 @@
+"""The slow twin: one flow, walked through the network stage by stage, there and back, in plain Python.
+
+Read this with docs/semantics.md beside it; it is that page, written down a second time. It shares nothing with
+`compile` and `kernels`, so that either can be tested against the other. Rules are matched in `walk_rules`,
+the ends are found in `walk_ends`, gateways are judged in `walk_gateways`, flows are read in `walk_flow`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from .model import TARGET_PATHS, UNMODELLED_DESTINATION_TYPES, Network, RouteTarget
+from .schema import RULE_STAGES, STAGE_BITS, VERDICT_COLUMNS
+from .walk_ends import ACCEPT, REJECT, End, Fixed, find_destination, find_receiver, find_source
+from .walk_ends import UNKNOWN as UNDECIDED
+from .walk_flow import Packet, check_keys, has_reply, read_interface_id, read_packet, reply_to
+from .walk_gateways import judge_edge, judge_return, judge_way_in, judge_way_out
+from .walk_rules import DENY, PASS, UNKNOWN, NetworkIndex, Outcome, RouteChoice, judge_acl, judge_groups, select_route
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Explainer", "Hop", "Path", "explain"]
+
+FORWARD, REPLY = "forward", "reply"
+_TRACKED = Outcome(PASS, "STATEFUL_REPLY", note="tracked: the reply passes (SG-30)")
+_SAME_SUBNET = Outcome(PASS, "SAME_SUBNET", note="same subnet: network ACLs are not evaluated (NA-05)")
+_SAME_SUBNET_ROUTE = Outcome(PASS, "SAME_SUBNET", note="same subnet: no route applies (RT-03)")
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One stage as the walk met it.
+
+    `leg`: forward or reply. `stage`: a name of `schema.STAGES`. `component`: id of the interface, ACL, route table
+    or gateway that judged; "" where it is not known. `outcome`: pass, deny or unknown, and its `reason`. `rule`: the
+    deciding rule as in the rule columns; `text`: in words. `note`: why, with statement ids. `reached`: whether a packet gets
+    this far; stages after the first deny are shown all the same. `evaluated`: False for what is only shown, such as
+    the security groups a tracked reply passes.
+    """
+
+    leg: str
+    stage: str
+    component: str
+    packet_in: Packet | None
+    packet_out: Packet | None
+    outcome: str
+    reason: str | None = None
+    rule: str | None = None
+    text: str = ""
+    note: str = ""
+    reached: bool = True
+    evaluated: bool = True
+
+    def to_dict(self) -> dict[str, Any]:
+        """The hop as plain JSON-ready data."""
+        return {
+            "leg": self.leg,
+            "stage": self.stage,
+            "component": self.component,
+            "packet_in": self.packet_in.to_dict() if self.packet_in else None,
+            "packet_out": self.packet_out.to_dict() if self.packet_out else None,
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "rule": self.rule,
+            "text": self.text,
+            "note": self.note,
+            "reached": self.reached,
+            "evaluated": self.evaluated,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The verdict of one flow, with every stage that led to it. The columns are those of `schema.VERDICT_COLUMNS`."""
+
+    verdict: str
+    forward: str
+    reply: str | None = None
+    reason: str | None = None
+    stage: str | None = None
+    blocked_by: int = 0
+    path: str | None = None
+    src_interface: str | None = None
+    dst_interface: str | None = None
+    src_sg_rule: str | None = None
+    src_acl_rule: str | None = None
+    route: str | None = None
+    dst_acl_rule: str | None = None
+    dst_sg_rule: str | None = None
+    reply_dst_acl_rule: str | None = None
+    reply_route: str | None = None
+    reply_src_acl_rule: str | None = None
+    flow: Mapping[str, Any] = ()  # type: ignore[assignment]
+    hops: tuple[Hop, ...] = ()
+
+    def columns(self) -> dict[str, Any]:
+        """The verdict columns by name, as `Evaluator.evaluate` would add them."""
+        return {column.name: getattr(self, column.name) for column in VERDICT_COLUMNS}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Verdict, flow and hops as plain JSON-ready data."""
+        plain = {
+            key: value if isinstance(value, (int, str, type(None))) else str(value) for key, value in self.flow.items()
+        }
+        return {**self.columns(), "flow": plain, "hops": [hop.to_dict() for hop in self.hops]}
+
+
+class Explainer:
+    """Explains flows of one network; keeps what it looked up. `Explainer(network).explain(flow)` is `explain`."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self._index = NetworkIndex(network)
+
+    def explain(self, flow: Mapping[str, Any]) -> Path:
+        """The path of one flow. Raises FlowError if a required column is missing; a bad value is UNKNOWN(INVALID_FLOW)."""
+        check_keys(flow)
+        packet = read_packet(flow)
+        if isinstance(packet, str):
+            return _Walk(self._index, flow, None).fixed(Fixed(UNDECIDED, "INVALID_FLOW", "source", packet))
+        return _Walk(self._index, flow, packet).path()
+
+
+_KEPT = 4
+_explainers: dict[int, Explainer] = {}
+
+
+def explain(network: Network, flow: Mapping[str, Any]) -> Path:
+    """The path of one flow through the network, hop by hop, there and back.
+
+    `flow` maps the columns of `schema.FLOW_COLUMNS` to values: addresses as text, `ipaddress` objects, bytes or (IPv4)
+    whole numbers; the protocol as number or name. Other keys are ignored. Raises FlowError if a required one is missing; a bad
+    value gives UNKNOWN(INVALID_FLOW).
+    """
+    explainer = _explainers.get(id(network))
+    if explainer is None or explainer.network is not network:
+        while len(_explainers) >= _KEPT:
+            _explainers.pop(next(iter(_explainers)), None)
+        explainer = _explainers[id(network)] = Explainer(network)
+    return explainer.explain(flow)
+
+
+class _Walk:
+    """One flow on its way: the packet as it is now, and the hops so far."""
+
+    def __init__(self, index: NetworkIndex, flow: Mapping[str, Any], packet: Packet | None) -> None:
+        self.index, self.flow = index, flow
+        self.opening = self.packet = packet
+        self.leg = FORWARD
+        self.hops: list[Hop] = []
+        self.stopped = False
+        self.way: str | None = None
+        self.source: End | None = None
+        self.destination: End | None = None
+
+    # -- the ends ----------------------------------------------------------------------------------------
+
+    def path(self) -> Path:
+        """Find the ends, walk the case they make, and give the verdict."""
+        packet = self._packet()
+        self.source, fixed = find_source(self.index, packet, read_interface_id(self.flow))
+        if fixed:
+            return self.fixed(fixed)
+        if self.source is None:
+            return self._path_from_outside(packet)
+        if packet.source != self.source.address:
+            self.packet = packet = packet._replace(source=self.source.address)
+        self._judge_source(self.source)
+        self.destination, by_public, fixed = find_destination(self.index, self.source, packet.destination)
+        if fixed:
+            return self.fixed(fixed)
+        if self.destination is not None and not by_public:
+            self._walk_local(self.source, self.destination)
+        else:
+            self._walk_out(self.source, self.destination)
+        return self._verdict()
+
+    def _path_from_outside(self, packet: Packet) -> Path:
+        self.destination, by_public, fixed = find_receiver(self.index, packet)
+        if fixed:
+            return self.fixed(fixed)
+        if self.destination is not None:
+            self._walk_in(self.destination, by_public)
+        return self._verdict()
+
+    def _packet(self) -> Packet:
+        assert self.packet is not None  # only an invalid flow has none, and it takes no step
+        return self.packet
+
+    # -- the cases ---------------------------------------------------------------------------------------
+
+    def _walk_local(self, source: End, destination: End) -> None:
+        """Both interfaces are in one VPC."""
+        subnet_id = source.interface.subnet_id
+        same = subnet_id is not None and subnet_id == destination.interface.subnet_id
+        self.way = "subnet" if same else "vpc"
+        self._judge_groups("source-security-group", source, egress=True)
+        if same:
+            self._show("source-network-acl", subnet_id or "", _SAME_SUBNET)
+            self._show("route", subnet_id or "", _SAME_SUBNET_ROUTE)
+        else:
+            self._judge_acl("source-network-acl", source, egress=True)
+            if self._judge_local_route("route", source) == UNKNOWN:
+                return
+            self._judge_acl("destination-network-acl", destination, egress=False)
+        self._judge_groups("destination-security-group", destination, egress=False)
+        self._judge_destination(destination)
+        if not self._turn_round():
+            return
+        self._show("destination-security-group", destination.interface.interface_id, _TRACKED)
+        if same:
+            self._show("reply-destination-network-acl", subnet_id or "", _SAME_SUBNET)
+        else:
+            self._judge_acl("reply-destination-network-acl", destination, egress=True)
+            if self._judge_local_route("reply-route", destination) == UNKNOWN:
+                return
+            self._judge_acl("reply-source-network-acl", source, egress=False)
+        self._show("source-security-group", source.interface.interface_id, _TRACKED)
+
+    def _walk_out(self, source: End, destination: End | None) -> None:
+        """The destination is outside the VPC: the selected route says how it is left.
+
+        A public address of an interface here (`destination`) is reached through the internet gateway: HAIRPIN (IG-11).
+        """
+        self._judge_groups("source-security-group", source, egress=True)
+        self._judge_acl("source-network-acl", source, egress=True)
+        table_id, choice = self._select_route(source)
+        route = choice.route
+        self.way = TARGET_PATHS.get(route.target_kind) if route else None
+        gateways = RouteTarget.INTERNET_GATEWAY, RouteTarget.EGRESS_ONLY_INTERNET_GATEWAY
+        if route is None or route.blackhole:
+            self._meet("route", table_id, choice.outcome)
+        elif route.target_kind not in gateways:
+            self._meet("route", table_id, _unsupported(choice.outcome, route.target_id))
+        else:
+            self._meet("route", table_id, choice.outcome)
+            if destination is not None and route.target_kind == RouteTarget.INTERNET_GATEWAY:
+                self._walk_hairpin(source, destination, route.target_id)
+            else:
+                self._walk_through_gateway(source, route.target_id, route.target_kind != RouteTarget.INTERNET_GATEWAY)
+
+    def _walk_through_gateway(self, source: End, gateway_id: str, egress_only: bool) -> None:
+        """OUT, from the gateway on and back."""
+        packet = self._packet()
+        outcome = judge_way_out(self.index, gateway_id, source, packet.destination, egress_only)
+        self._meet("gateway", gateway_id, outcome, packet._replace(source=source.public_address or packet.source))
+        if not self._turn_round():
+            return
+        outcome = Outcome(PASS, note="lets replies in (IG-09)" if egress_only else "")
+        if not egress_only and gateway_id in self.index.network.internet_gateways:
+            outcome = judge_edge(self.index, gateway_id, source.address)
+        self._meet("reply-gateway", gateway_id, outcome, self._packet()._replace(destination=source.address))
+        self._judge_acl("reply-source-network-acl", source, egress=False)
+        self._show("source-security-group", source.interface.interface_id, _TRACKED)
+
+    def _walk_hairpin(self, source: End, destination: End, gateway_id: str) -> None:
+        """HAIRPIN, from the gateway on and back: both ends are mapped, each sees the other's public address (IG-11)."""
+        packet = self._packet()
+        outcome = judge_way_out(self.index, gateway_id, source, packet.destination, egress_only=False)
+        if source.public_address is None:
+            self._meet("gateway", gateway_id, outcome)
+            return
+        if outcome.outcome == PASS:
+            outcome = judge_way_in(self.index, destination, source.public_address, by_private=False, hairpin=True)
+        mapped = packet._replace(source=source.public_address, destination=destination.address)
+        self._meet("gateway", gateway_id, outcome, mapped)
+        self._judge_acl("destination-network-acl", destination, egress=False)
+        self._judge_groups("destination-security-group", destination, egress=False)
+        self._judge_destination(destination)
+        if not self._turn_round():
+            return
+        self._show("destination-security-group", destination.interface.interface_id, _TRACKED)
+        self._judge_acl("reply-destination-network-acl", destination, egress=True)
+        returned = self._judge_return_route(destination)
+        back = self.index.network.internet_gateway_of.get(source.interface.vpc_id or "")
+        outcome = judge_edge(self.index, back, source.address) if back else Outcome(PASS)
+        reply = self._packet()._replace(source=packet.destination, destination=source.address)
+        self._meet("reply-gateway", back or gateway_id, outcome, reply)
+        if returned == UNKNOWN:
+            return
+        self._judge_acl("reply-source-network-acl", source, egress=False)
+        self._show("source-security-group", source.interface.interface_id, _TRACKED)
+
+    def _walk_in(self, destination: End, by_public: bool) -> None:
+        """The source is on the internet. A private address as destination stands for the public one mapped to it."""
+        self.way = "internet"
+        packet = self._packet()
+        gateway_id = self.index.network.internet_gateway_of.get(destination.interface.vpc_id or "", "")
+        outcome = judge_way_in(self.index, destination, packet.source, by_private=not by_public)
+        outside = destination.public_address or packet.destination
+        self.packet = packet._replace(destination=outside)
+        self._meet("gateway", gateway_id, outcome, packet._replace(destination=destination.address))
+        self._judge_acl("destination-network-acl", destination, egress=False)
+        self._judge_groups("destination-security-group", destination, egress=False)
+        self._judge_destination(destination)
+        if not self._turn_round():
+            return
+        self._show("destination-security-group", destination.interface.interface_id, _TRACKED)
+        self._judge_acl("reply-destination-network-acl", destination, egress=True)
+        self._judge_return_route(destination)
+        self._meet("reply-gateway", gateway_id, Outcome(PASS), self._packet()._replace(source=outside))
+
+    # -- the stages --------------------------------------------------------------------------------------
+
+    def _judge_source(self, source: End) -> None:
+        if source.interface.detached:
+            self._meet("source", source.interface.interface_id, Outcome(DENY, "BAD_STATE", note="detached (EN-03)"))
+        else:
+            self._meet("source", source.interface.interface_id, Outcome(PASS))
+
+    def _judge_destination(self, destination: End) -> None:
+        interface = destination.interface
+        outcome = Outcome(PASS)
+        if interface.detached:
+            outcome = Outcome(DENY, "BAD_STATE", note="detached (EN-03)")
+        elif interface.interface_type in UNMODELLED_DESTINATION_TYPES:
+            note = f"what a {interface.interface_type} interface does with a packet is not modelled"
+            outcome = Outcome(UNKNOWN, "UNSUPPORTED_COMPONENT", note=note)
+        self._meet("destination", interface.interface_id, outcome)
+
+    def _judge_groups(self, stage: str, end: End, egress: bool) -> None:
+        self._meet(stage, end.interface.interface_id, judge_groups(self.index, end.interface, egress, self._packet()))
+
+    def _judge_acl(self, stage: str, end: End, egress: bool) -> None:
+        acl_id, outcome = judge_acl(self.index, end.interface, egress, self._packet())
+        self._meet(stage, acl_id, outcome)
+
+    def _select_route(self, end: End) -> tuple[str, RouteChoice]:
+        """(route table id, choice) for the packet as it leaves the end's subnet (RT-01)."""
+        table = self.index.network.route_table_of(end.interface.subnet_id, end.interface.vpc_id)
+        if table is None:
+            note = "the subnet's route table is not described"
+            return "", RouteChoice(None, Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note=note))
+        return table.route_table_id, select_route(self.index, table.route_table_id, self._packet().destination)
+
+    def _judge_local_route(self, stage: str, end: End) -> str:
+        """The outcome of a route inside the VPC: only the local target is modelled."""
+        table_id, choice = self._select_route(end)
+        outcome = choice.outcome
+        if outcome.outcome == PASS and choice.route and choice.route.target_kind != RouteTarget.LOCAL:
+            outcome = _unsupported(outcome, choice.route.target_id)
+        self._meet(stage, table_id, outcome)
+        return outcome.outcome
+
+    def _judge_return_route(self, end: End) -> str:
+        """The outcome of the route by which the reply of `end` leaves for the internet."""
+        table_id, choice = self._select_route(end)
+        outcome = judge_return(self.index, end, choice)
+        self._meet("reply-route", table_id, outcome)
+        return outcome.outcome
+
+    def _meet(self, stage: str, component: str, outcome: Outcome, packet: Packet | None = None) -> None:
+        """Note a stage that was evaluated; the packet goes on as `packet`, or unchanged."""
+        self._note(stage, component, outcome, packet, evaluated=True)
+
+    def _show(self, stage: str, component: str, outcome: Outcome) -> None:
+        """Note a stage that is passed without being evaluated."""
+        self._note(stage, component, outcome, None, evaluated=False)
+
+    def _note(self, stage: str, component: str, outcome: Outcome, packet: Packet | None, evaluated: bool) -> None:
+        after = packet or self.packet
+        self.hops.append(
+            Hop(
+                self.leg,
+                stage,
+                component,
+                self.packet,
+                after,
+                outcome.outcome,
+                outcome.reason,
+                outcome.rule,
+                outcome.text,
+                outcome.note,
+                not self.stopped,
+                evaluated,
+            )
+        )
+        self.packet = after
+        self.stopped = self.stopped or (evaluated and outcome.outcome == DENY)
+
+    def _turn_round(self) -> bool:
+        """Start the way back; False if the packet asks for no reply (ST-04)."""
+        packet = self._packet()
+        if not has_reply(packet):
+            return False
+        self.leg, self.packet = REPLY, reply_to(packet)
+        self.stopped = self.stopped or any(hop.outcome == UNKNOWN for hop in self.hops)
+        return True
+
+    # -- the verdict -------------------------------------------------------------------------------------
+
+    def fixed(self, fixed: Fixed) -> Path:
+        """The path of an answer that ends the procedure; a detached source denies it all the same (EN-03)."""
+        detached = bool(self.hops) and self.hops[0].outcome == DENY
+        denied = 1 << STAGE_BITS[fixed.stage] if fixed.verdict == REJECT and fixed.stage else 0
+        outcome = {ACCEPT: PASS, REJECT: DENY}.get(fixed.verdict, UNKNOWN)
+        component = self.source.interface.interface_id if self.source else ""
+        self._note(
+            fixed.stage or "destination",
+            component,
+            Outcome(outcome, fixed.reason, note=fixed.note),
+            None,
+            evaluated=fixed.stage is not None,
+        )
+        path = Path(
+            verdict=fixed.verdict,
+            forward=fixed.verdict,
+            reply=ACCEPT if fixed.verdict == ACCEPT else None,
+            reason=fixed.reason,
+            stage=fixed.stage,
+            blocked_by=denied,
+            path=fixed.path,
+            src_interface=component or None,
+            flow=self.flow,
+            hops=tuple(self.hops),
+        )
+        if not detached:
+            return path
+        bit = 1 << STAGE_BITS["source"]
+        rejected = {"verdict": REJECT, "forward": REJECT, "reply": None, "reason": "BAD_STATE", "stage": "source"}
+        return replace(path, **rejected, blocked_by=denied | bit)  # type: ignore[arg-type]
+
+    def _verdict(self) -> Path:
+        """The verdict over all stages met (section 5)."""
+        met = [hop for hop in self.hops if hop.evaluated]
+        there, there_hop = _leg_verdict([hop for hop in met if hop.leg == FORWARD])
+        back, back_hop = None, None
+        if there == ACCEPT and self.leg == REPLY:
+            back, back_hop = _leg_verdict([hop for hop in met if hop.leg == REPLY])
+        decided = there_hop or back_hop
+        blocked_by = 0
+        for hop in met:
+            if hop.outcome == DENY:
+                blocked_by |= 1 << STAGE_BITS[hop.stage]
+        named = {hop.stage: hop.rule for hop in met if hop.reached}
+        return Path(
+            verdict=back if back is not None else there,
+            forward=there,
+            reply=back,
+            reason=decided.reason if decided else None,
+            stage=decided.stage if decided else None,
+            blocked_by=blocked_by,
+            path=self.way,
+            src_interface=self.source.interface.interface_id if self.source else None,
+            dst_interface=self.destination.interface.interface_id if self.destination else None,
+            **{column: named.get(stage) for column, stage in RULE_STAGES.items()},
+            flow=self.flow,
+            hops=tuple(self.hops),
+        )
+
+
+def _unsupported(chosen: Outcome, target_id: str) -> Outcome:
+    """A selected route whose target is not modelled: unknown, but named."""
+    return replace(chosen, outcome=UNKNOWN, reason="UNSUPPORTED_COMPONENT", note=f"{target_id} is not modelled")
+
+
+def _leg_verdict(hops: list[Hop]) -> tuple[str, Hop | None]:
+    """(verdict of one direction, the hop that decided it): the first deny, else the first unknown."""
+    for outcome, verdict in ((DENY, REJECT), (UNKNOWN, UNDECIDED)):
+        for hop in hops:
+            if hop.outcome == outcome:
+                return verdict, hop
+    return ACCEPT, None
