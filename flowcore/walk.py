@@ -7,7 +7,8 @@ the ends are found in `walk_ends`, gateways are judged in `walk_gateways`, flows
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from .model import TARGET_PATHS, UNMODELLED_DESTINATION_TYPES, Network, RouteTarget
@@ -35,9 +36,9 @@ class Hop:
 
     `leg`: forward or reply. `stage`: a name of `schema.STAGES`. `component`: id of the interface, ACL, route table
     or gateway that judged; "" where it is not known. `outcome`: pass, deny or unknown, and its `reason`. `rule`: the
-    deciding rule as in the rule columns; `text`: in words. `note`: why, with statement ids. `reached`: whether a packet gets
-    this far; stages after the first deny are shown all the same. `evaluated`: False for what is only shown, such as
-    the security groups a tracked reply passes.
+    deciding rule as in the rule columns; `text`: in words. `note`: why, with statement ids. `reached`: whether a
+    packet gets this far; stages after the first deny are shown all the same. `evaluated`: False for what is only
+    shown, such as the security groups a tracked reply passes.
     """
 
     leg: str
@@ -92,7 +93,7 @@ class Path:
     reply_dst_acl_rule: str | None = None
     reply_route: str | None = None
     reply_src_acl_rule: str | None = None
-    flow: Mapping[str, Any] = ()  # type: ignore[assignment]
+    flow: Mapping[str, Any] = field(default_factory=dict)
     hops: tuple[Hop, ...] = ()
 
     def columns(self) -> dict[str, Any]:
@@ -101,9 +102,7 @@ class Path:
 
     def to_dict(self) -> dict[str, Any]:
         """Verdict, flow and hops as plain JSON-ready data."""
-        plain = {
-            key: value if isinstance(value, (int, str, type(None))) else str(value) for key, value in self.flow.items()
-        }
+        plain = {key: value if isinstance(value, (int, str)) else _plain(value) for key, value in self.flow.items()}
         return {**self.columns(), "flow": plain, "hops": [hop.to_dict() for hop in self.hops]}
 
 
@@ -115,7 +114,7 @@ class Explainer:
         self._index = NetworkIndex(network)
 
     def explain(self, flow: Mapping[str, Any]) -> Path:
-        """The path of one flow. Raises FlowError if a required column is missing; a bad value is UNKNOWN(INVALID_FLOW)."""
+        """The path of one flow, as `explain` gives it."""
         check_keys(flow)
         packet = read_packet(flow)
         if isinstance(packet, str):
@@ -131,8 +130,8 @@ def explain(network: Network, flow: Mapping[str, Any]) -> Path:
     """The path of one flow through the network, hop by hop, there and back.
 
     `flow` maps the columns of `schema.FLOW_COLUMNS` to values: addresses as text, `ipaddress` objects, bytes or (IPv4)
-    whole numbers; the protocol as number or name. Other keys are ignored. Raises FlowError if a required one is missing; a bad
-    value gives UNKNOWN(INVALID_FLOW).
+    whole numbers; the protocol as number or name. Other keys are ignored. Raises FlowError if a required one is
+    missing; a bad value gives UNKNOWN(INVALID_FLOW).
     """
     explainer = _explainers.get(id(network))
     if explainer is None or explainer.network is not network:
@@ -146,8 +145,8 @@ class _Walk:
     """One flow on its way: the packet as it is now, and the hops so far."""
 
     def __init__(self, index: NetworkIndex, flow: Mapping[str, Any], packet: Packet | None) -> None:
-        self.index, self.flow = index, flow
-        self.opening = self.packet = packet
+        self.index, self.flow = index, dict(flow)
+        self.packet = packet
         self.leg = FORWARD
         self.hops: list[Hop] = []
         self.stopped = False
@@ -449,6 +448,13 @@ class _Walk:
             flow=self.flow,
             hops=tuple(self.hops),
         )
+
+
+def _plain(value: Any) -> Any:
+    """A flow's value as JSON has it: null and numbers as they are, anything else as text."""
+    if value is None or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return str(value)
 
 
 def _unsupported(chosen: Outcome, target_id: str) -> Outcome:

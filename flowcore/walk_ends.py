@@ -119,7 +119,7 @@ def find_destination(index: NetworkIndex, source: End, address: IPAddress) -> tu
     Neither end nor fixed answer: an address outside the VPC, case OUT.
     """
     vpc_id = source.interface.vpc_id
-    fixed = _special_destination(index.network, vpc_id, address)
+    fixed = _special_destination(index, vpc_id, address)
     if fixed:
         return None, False, fixed
     owners = [owner for owner in index.owners(address) if owner.vpc_id == vpc_id]
@@ -143,11 +143,11 @@ def find_destination(index: NetworkIndex, source: End, address: IPAddress) -> tu
     return None, False, None
 
 
-def _special_destination(network: Network, vpc_id: str | None, address: IPAddress) -> Fixed | None:
+def _special_destination(index: NetworkIndex, vpc_id: str | None, address: IPAddress) -> Fixed | None:
     """The fixed answer of an address that no rule and no route decides about (EN-04, SG-60…62, RT-12)."""
     if any(address in block for block in _NOWHERE):
         return Fixed(REJECT, "NO_POSSIBLE_DESTINATION", "destination", f"nothing can be sent to {address} (EN-04)")
-    if _is_service(network, vpc_id, address):
+    if address in _SERVICES or address in index.services_of(vpc_id):
         note = "a service that neither security groups nor network ACLs filter (SG-60)"
         return Fixed(ACCEPT, "UNFILTERED_SERVICE", None, note, path="service")
     if any(address in block for block in _NEVER_ROUTED):
@@ -157,22 +157,6 @@ def _special_destination(network: Network, vpc_id: str | None, address: IPAddres
             UNKNOWN, "UNKNOWN_DESTINATION", "destination", f"{address} is link-local: its owner is not described"
         )
     return None
-
-
-def _is_service(network: Network, vpc_id: str | None, address: IPAddress) -> bool:
-    """Whether `address` is a service's or the router's, seen from the VPC (SG-61)."""
-    if address in _SERVICES:
-        return True
-    if address.version != 4:
-        return False
-    vpc = network.vpcs.get(vpc_id or "")
-    if vpc and vpc.cidr_blocks and int(address) == int(vpc.cidr_blocks[0].network_address) + 2:
-        return True
-    return any(
-        subnet.cidr_block is not None and int(address) == int(subnet.cidr_block.network_address) + 1
-        for subnet in network.subnets.values()
-        if subnet.vpc_id == vpc_id
-    )
 
 
 def _is_reserved(network: Network, vpc_id: str | None, address: IPAddress) -> bool:

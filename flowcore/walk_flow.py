@@ -176,7 +176,7 @@ def has_reply(packet: Packet) -> bool:
 
 
 def reply_to(packet: Packet) -> Packet:
-    """The packet that answers: ends and ports swapped; for ICMP the type of the reply, code 0, where the type is known."""
+    """The packet that answers: ends and ports swapped; for ICMP the type of the reply and code 0, where known."""
     swapped = Packet(packet.destination, packet.source, packet.protocol, packet.destination_port, packet.source_port)
     if packet.icmp_type is None:
         return swapped

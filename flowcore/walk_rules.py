@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING, Any
 
 from .schema import ANY_PROTOCOL, ICMP, ICMPV6, TCP, UDP
 from .walk_flow import Packet, is_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Hashable, Iterable
 
     from .model import (
         IPAddress,
@@ -57,6 +58,15 @@ class NetworkIndex:
         self._group_rules: dict[tuple[tuple[str, ...], bool], tuple[list[SecurityGroupRule], bool]] = {}
         self._acl_entries: dict[tuple[str, bool], list[NetworkAclEntry]] = {}
         self._routes: dict[str, list[Route]] = {}
+        self._outcomes: dict[Hashable, Outcome] = {}
+        self._services: dict[str | None, frozenset[IPAddress]] = {}
+
+    def remembered(self, key: Hashable, make: Callable[..., Outcome], *arguments: Any) -> Outcome:
+        """The outcome `make(*arguments)`, made once for each `key`: records keep their identity, so ids will do."""
+        found = self._outcomes.get(key)
+        if found is None:
+            found = self._outcomes[key] = make(*arguments)
+        return found
 
     @cached_property
     def _holders(self) -> dict[IPAddress, list[NetworkInterface]]:
@@ -89,7 +99,7 @@ class NetworkIndex:
         return frozenset(interface.vpc_id for interface in self._in_vpcs if interface.vpc_id)
 
     def owners(self, address: IPAddress) -> list[NetworkInterface]:
-        """Interfaces that hold `address` as their own, or in a delegated prefix (EN-02); those without a VPC left out."""
+        """Interfaces in VPCs that hold `address` as their own, or in a delegated prefix (EN-02)."""
         found = list(self._holders.get(address, ()))
         for prefix, interface in self._prefixes:
             if address in prefix and all(interface is not other for other in found):
@@ -112,6 +122,17 @@ class NetworkIndex:
     def in_any_vpc(self, address: IPAddress) -> bool:
         """Whether `address` lies in a CIDR of any VPC of the network."""
         return any(self.in_vpc(address, vpc_id) for vpc_id in self.network.vpcs)
+
+    def services_of(self, vpc_id: str | None) -> frozenset[IPAddress]:
+        """The addresses of a VPC that nothing filters (SG-61): its resolver, and its router in each IPv4 subnet."""
+        if vpc_id not in self._services:
+            vpc = self.network.vpcs.get(vpc_id or "")
+            bases = [(cidr, 2) for cidr in vpc.cidr_blocks[:1]] if vpc else []
+            subnets = (subnet for subnet in self.network.subnets.values() if subnet.vpc_id == vpc_id)
+            bases += [(subnet.cidr_block, 1) for subnet in subnets if subnet.cidr_block]
+            found = (int(cidr.network_address) + offset for cidr, offset in bases)
+            self._services[vpc_id] = frozenset(IPv4Address(number) for number in found if number < 2**32)
+        return self._services[vpc_id]
 
     def group_rules(self, group_ids: tuple[str, ...], egress: bool) -> tuple[list[SecurityGroupRule], bool]:
         """The rules of one direction of several groups, sorted by id (SG-01), and whether all groups are described."""
@@ -171,7 +192,7 @@ def judge_groups(index: NetworkIndex, interface: NetworkInterface, egress: bool,
             continue
         match, reason = _remote_match(index, rule, remote, interface.vpc_id)
         if match == _YES and protocol == _YES:
-            return Outcome(PASS, None, rule.rule_id, group_rule_text(rule), f"{rule.group_id}, {_count(rules, 'rule')}")
+            return index.remembered((interface.group_ids, egress, rule.rule_id), _allowing, rule, len(rules))
         if match != _NO and maybe is None:
             maybe = reason or "ICMP_TYPE_UNKNOWN", rule
     if maybe:
@@ -180,12 +201,17 @@ def judge_groups(index: NetworkIndex, interface: NetworkInterface, egress: bool,
         return Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note="no rule matches, but not all of its groups are described")
     if not rules:
         return Outcome(DENY, "SG_HAS_NO_RULES", note="no rules in this direction (SG-02)")
-    return Outcome(DENY, "ENI_SG_RULES_MISMATCH", note=f"none of {_count(rules, 'rule')} matches (SG-01)")
+    return Outcome(DENY, "ENI_SG_RULES_MISMATCH", note=f"none of {_count(len(rules), 'rule')} matches (SG-01)")
 
 
-def _count(items: list[SecurityGroupRule] | list[NetworkAclEntry] | list[Route], word: str) -> str:
+def _allowing(rule: SecurityGroupRule, count: int) -> Outcome:
+    note = f"of {rule.group_id}; first match of {_count(count, 'rule')}"
+    return Outcome(PASS, None, rule.rule_id, group_rule_text(rule), note)
+
+
+def _count(number: int, word: str) -> str:
     plural = word[:-1] + "ies" if word.endswith("y") else word + "s"
-    return f"{len(items)} {word if len(items) == 1 else plural}"
+    return f"{number} {word if number == 1 else plural}"
 
 
 def _protocol_match(rule: SecurityGroupRule, packet: Packet) -> str:
@@ -254,9 +280,9 @@ def _reference_match(
         if holder.vpc_id == vpc_id or holder.vpc_id in peers or named:
             return _YES, None
     elsewhere = rule.referenced_vpc_id
-    if elsewhere and elsewhere != vpc_id and elsewhere not in index.vpcs_with_interfaces:
-        if is_private(remote) and not index.in_vpc(remote, vpc_id):
-            return _MAYBE, "UNKNOWN_PEERED_SGS"
+    undescribed = elsewhere and elsewhere != vpc_id and elsewhere not in index.vpcs_with_interfaces
+    if undescribed and is_private(remote) and not index.in_vpc(remote, vpc_id):
+        return _MAYBE, "UNKNOWN_PEERED_SGS"
     return _NO, None
 
 
@@ -264,7 +290,7 @@ def _reference_match(
 
 
 def judge_acl(index: NetworkIndex, interface: NetworkInterface, egress: bool, packet: Packet) -> tuple[str, Outcome]:
-    """(id, what it says) of the network ACL of the interface's subnet for a packet that leaves or enters it (NA-01…13)."""
+    """(id, what it says) of the network ACL of the interface's subnet for a packet leaving or entering it."""
     acl = index.network.acl_of(interface.subnet_id, interface.vpc_id)
     if acl is None:
         return "", Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note="the subnet's network ACL is not described")
@@ -284,22 +310,32 @@ def judge_acl(index: NetworkIndex, interface: NetworkInterface, egress: bool, pa
         numbers = ", ".join(str(entry.rule_number) for entry in undecided)
         note = f"entries {numbers} may match first: the ICMP type or code is not known (FL-64)"
         return acl.network_acl_id, Outcome(UNKNOWN, "ICMP_TYPE_UNKNOWN", note=note)
-    rule = f"{acl.network_acl_id}#{last.rule_number if last else '*'}"
-    text = acl_entry_text(last) if last else "deny all (implied, NA-03)"
-    note = f"{'first' if last else 'no'} match of {_count(entries, 'entry')}"
-    reason = None if allow else "SUBNET_ACL_RESTRICTION"
-    return acl.network_acl_id, Outcome(PASS if allow else DENY, reason, rule, text, note)
+    key = acl.network_acl_id, egress, id(last)
+    return acl.network_acl_id, index.remembered(key, _by_entry, acl.network_acl_id, last, len(entries))
+
+
+def _by_entry(acl_id: str, entry: NetworkAclEntry | None, count: int) -> Outcome:
+    """The outcome where `entry` decides; None: the implied final deny."""
+    if entry is None:
+        note = f"no match of {_count(count, 'entry')}"
+        return Outcome(DENY, "SUBNET_ACL_RESTRICTION", f"{acl_id}#*", "deny all (implied, NA-03)", note)
+    rule, text = f"{acl_id}#{entry.rule_number}", acl_entry_text(entry)
+    note = f"first match of {_count(count, 'entry')} (NA-02)"
+    if entry.allow:
+        return Outcome(PASS, None, rule, text, note)
+    return Outcome(DENY, "SUBNET_ACL_RESTRICTION", rule, text, note)
 
 
 def _entry_match(entry: NetworkAclEntry, packet: Packet, address: IPAddress) -> str:
     """Whether one entry matches: protocol, port or type and code, and address (NA-06…10)."""
-    if entry.protocol not in (ANY_PROTOCOL, packet.protocol) or address not in entry.cidr_block:
+    if entry.protocol not in (ANY_PROTOCOL, packet.protocol):
         return _NO
+    match = _YES  # NA-07
     if entry.protocol in (TCP, UDP):
-        return _port_match(entry.from_port, entry.to_port, packet)
-    if entry.protocol == ICMP or (entry.protocol == ICMPV6 and entry.cidr_block.version == 6):  # NA-09
-        return _icmp_match(entry.icmp_type, entry.icmp_code, packet)
-    return _YES  # NA-07
+        match = _port_match(entry.from_port, entry.to_port, packet)
+    elif entry.protocol == ICMP or (entry.protocol == ICMPV6 and entry.cidr_block.version == 6):  # NA-09
+        match = _icmp_match(entry.icmp_type, entry.icmp_code, packet)
+    return match if match != _NO and address in entry.cidr_block else _NO
 
 
 # -- routes --------------------------------------------------------------------------------------------------
@@ -331,22 +367,24 @@ def select_route(index: NetworkIndex, table_id: str, destination: IPAddress) -> 
         note = "a route names a prefix list whose entries are not described"
         return RouteChoice(None, Outcome(UNKNOWN, "MISSING_PREFIX_LIST", note=note))
     if not chosen:
-        note = f"none of {_count(routes, 'route')} matches (RT-18)"
+        note = f"none of {_count(len(routes), 'route')} matches (RT-18)"
         return RouteChoice(None, Outcome(DENY, "NO_ROUTE_TO_DESTINATION", note=note))
-    return RouteChoice(chosen[0], _describe_choice(table_id, chosen[0], len(routes)))
+    key = table_id, id(chosen[0])
+    return RouteChoice(chosen[0], index.remembered(key, _by_route, table_id, chosen[0], len(routes)))
 
 
-def _describe_choice(table_id: str, route: Route, count: int) -> Outcome:
+def _by_route(table_id: str, route: Route, count: int) -> Outcome:
+    """The outcome where `route` is selected, before its target is looked at."""
     rule = f"{table_id} {route.destination}"
     text = f"{route.destination} to {route.target_id}{' (black hole)' if route.blackhole else ''}"
-    note = f"longest match of {count} {'route' if count == 1 else 'routes'} (RT-04)"
+    note = f"longest match of {_count(count, 'route')} (RT-04)"
     if route.blackhole:
         return Outcome(DENY, "BAD_STATE_ROUTE", rule, text, note + "; its target is not usable (RT-13)")
     return Outcome(PASS, None, rule, text, note)
 
 
 def _prefix_length(index: NetworkIndex, route: Route, address: IPAddress) -> int | None:
-    """Length of the prefix by which a route holds `address`; -1: it does not; None: its prefix list is not described."""
+    """Length of the prefix by which a route holds `address`; -1: it does not; None: prefix list not described."""
     if not isinstance(route.destination, str):
         return route.destination.prefixlen if address in route.destination else -1
     listed = index.network.prefix_lists.get(route.destination)
