@@ -103,12 +103,6 @@ REASON_TEXTS: dict[str, str] = {
     "NO_DATA": "Undecided: the record carries no flow (NODATA or SKIPDATA).",
 }
 
-VERDICT_WORDS = {
-    "ACCEPT": "gets through, and the reply comes back",
-    "REJECT": "does not get through",
-    "UNKNOWN": "cannot be decided",
-}
-
 
 # -- text that is safe to print ------------------------------------------------------------------------
 
@@ -130,7 +124,7 @@ def _markdown(value: object) -> str:
 
 def _mermaid(value: object) -> str:
     """A text for inside a quoted Mermaid label: only letters, digits and harmless marks stay as they are."""
-    return "".join(c if c.isalnum() or c in " .,:/_-()+*=>" and c not in ">" else f"#{ord(c)};" for c in printable(value))
+    return "".join(c if c.isalnum() or c in " .,:/_-()" else f"#{ord(c)};" for c in printable(value))
 
 
 # -- one table, many formats ---------------------------------------------------------------------------
@@ -138,7 +132,10 @@ def _mermaid(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table as data: `rows` hold one value per column; None is an empty cell. Columns in `right` are numbers."""
+    """A table as data: `rows` hold one value per column. Columns in `right` are numbers.
+
+    None is an empty cell; a tuple is a cell of several lines.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[object, ...], ...]
@@ -146,12 +143,18 @@ class Grid:
     right: frozenset[str] = frozenset()
 
 
+def _lines(value: object) -> tuple[object, ...]:
+    if value is None:
+        return ()
+    return value if isinstance(value, tuple) else (value,)
+
+
 def to_markdown(grid: Grid) -> str:
     """The grid as a GitHub-flavoured Markdown table, its title as a heading of the third level."""
     lines = [f"### {_markdown(grid.title)}", ""] if grid.title else []
     lines.append("| " + " | ".join(_markdown(c) for c in grid.columns) + " |")
     lines.append("|" + "|".join("---:" if c in grid.right else "---" for c in grid.columns) + "|")
-    lines += ["| " + " | ".join("" if v is None else _markdown(v) for v in row) + " |" for row in grid.rows]
+    lines += ["| " + " | ".join("<br>".join(map(_markdown, _lines(v))) for v in row) + " |" for row in grid.rows]
     return "\n".join(lines) + "\n"
 
 
@@ -160,7 +163,7 @@ def to_csv(grid: Grid) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(grid.columns)
-    writer.writerows([["" if v is None else printable(v) for v in row] for row in grid.rows])
+    writer.writerows([["; ".join(map(printable, _lines(v))) for v in row] for row in grid.rows])
     return out.getvalue()
 
 
@@ -173,15 +176,18 @@ _STYLES = {"ACCEPT": "green", "pass": "green", "REJECT": "red", "deny": "red", "
            "error": "red", "warning": "yellow"}  # fmt: skip
 
 
-def print_grids(grids: Iterable[Grid], file: IO[str]) -> None:
-    """Draw the grids on `file`. Colour only on a terminal and without NO_COLOR; a file gets the full width."""
+def to_text(grids: Iterable[Grid], file: IO[str]) -> str:
+    """The grids as drawn tables for `file`: colour only for a terminal and without NO_COLOR, else at full width."""
     from rich.box import ASCII2, SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console(file=file, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:  # nothing is cut or folded for a reader that has no width
+        console.width = 10_000
     unicode_output = (getattr(file, "encoding", None) or "utf-8").lower().startswith("utf")
+    text = ""
     for grid in grids:
         table = Table(
             title=Text(printable(grid.title), style="bold") if grid.title else None,
@@ -192,10 +198,12 @@ def print_grids(grids: Iterable[Grid], file: IO[str]) -> None:
         for column in grid.columns:
             table.add_column(Text(printable(column)), justify="right" if column in grid.right else "left", overflow="fold")
         for row in grid.rows:
-            cells = ["" if value is None else printable(value) for value in row]
+            cells = ["\n".join(map(printable, _lines(value))) for value in row]
             table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
-        width = None if console.is_terminal else max(console.measure(table, options=console.options.update(width=10_000)).maximum, 1)
-        console.print(table, width=width, crop=console.is_terminal)
+        with console.capture() as drawn:
+            console.print(table)
+        text += "\n".join(line.rstrip() for line in drawn.get().split("\n"))
+    return text
 
 
 def number(value: float | int | None) -> str:
@@ -232,3 +240,89 @@ def issues_as_dicts(issues: Sequence[Issue]) -> list[dict[str, object]]:
     """The rows of `issues_grid`, one dict per issue."""
     grid = issues_grid(issues)
     return [dict(zip(grid.columns, row, strict=True)) for row in grid.rows]
+
+
+# -- one path ------------------------------------------------------------------------------------------
+
+
+def verdict_line(path: Path) -> str:
+    """The verdict in one line of words: what happens, why, where."""
+    if path.verdict == "ACCEPT":
+        line = "ACCEPT: gets through" + (", and the reply comes back" if path.reply == "ACCEPT" else "; no reply is due")
+    elif path.verdict == "REJECT":
+        line = "REJECT: " + ("does not get through" if path.forward == "REJECT" else "gets through, but the reply does not")
+    else:
+        line = "UNKNOWN: " + ("cannot be decided" if path.forward == "UNKNOWN" else "gets through; the reply cannot be decided")
+    if path.reason:
+        place = f" at {path.stage}" if path.stage else ""
+        line += f". {REASON_TEXTS.get(path.reason, path.reason)} [{path.reason}{place}]"
+    return printable(line)
+
+
+def also_blocked(path: Path) -> list[str]:
+    """The stages, beside the one the verdict names, that would stop the flow too."""
+    return [stage for stage in stage_names(path.blocked_by) if stage != path.stage]
+
+
+def path_grids(path: Path) -> list[Grid]:
+    """Two grids, forward and reply (no second one without a reply): one row per hop, the packet in the title.
+
+    A hop that changes the packet says what it becomes.
+    """
+    grids = []
+    for leg, title in (("forward", "There"), ("reply", "Back")):
+        hops = [hop for hop in path.hops if hop.leg == leg]
+        if hops:
+            packet = hops[0].packet_in
+            rows = tuple(_hop_row(hop) for hop in hops)
+            grids.append(Grid(("outcome", "stage", "decided by"), rows, title=f"{title}: {packet}" if packet else title))
+    return grids
+
+
+def _hop_row(hop: Hop) -> tuple[object, ...]:
+    decided = [hop.rule, hop.text, hop.note]
+    if hop.reason and hop.outcome != "pass":
+        decided.insert(0, hop.reason)
+    if hop.packet_out is not None and hop.packet_out != hop.packet_in:
+        decided.append(f"the packet becomes {hop.packet_out}")
+    if not hop.reached:
+        decided.append("(judged all the same: the packet does not get this far)")
+    return hop.outcome, (hop.stage, hop.component) if hop.component else hop.stage, tuple(filter(None, decided))
+
+
+def path_markdown(path: Path) -> str:
+    """The path as Markdown: the verdict, then a table per direction."""
+    parts = [f"**{_markdown(verdict_line(path))}**\n"]
+    if also_blocked(path):
+        parts.append(f"Also stopped by: {_markdown(', '.join(also_blocked(path)))}\n")
+    return "\n".join([*parts, *(to_markdown(grid) for grid in path_grids(path))])
+
+
+def path_mermaid(path: Path) -> str:
+    """The path as a Mermaid flowchart: one node per stage, an edge per step labelled with the packet when it changes."""
+    lines = ["flowchart LR"]
+    classes: dict[str, list[str]] = {"pass": [], "deny": [], "unknown": []}
+    for leg, title in (("forward", "There"), ("reply", "Back")):
+        hops = [hop for hop in path.hops if hop.leg == leg]
+        if not hops:
+            continue
+        lines.append(f'  subgraph {leg}["{title}: {_mermaid(hops[0].packet_in or "")}"]')
+        for number, hop in enumerate(hops):
+            node = f"{leg[0]}{number}"
+            words = [hop.stage, hop.component, hop.outcome + (f" {hop.reason}" if hop.reason else ""), hop.rule]
+            lines.append(f'    {node}["{"<br/>".join(_mermaid(word) for word in words if word)}"]')
+            classes.setdefault(hop.outcome, []).append(node)
+            if number:
+                before = hops[number - 1]
+                changed = before.packet_out != before.packet_in
+                label = f'|"{_mermaid(before.packet_out)}"|' if changed and before.packet_out else ""
+                lines.append(f"    {leg[0]}{number - 1} {'-->' if hop.reached else '-.->'}{label} {node}")
+        lines.append("  end")
+    if any(hop.leg == "reply" for hop in path.hops):
+        lines.append("  forward --> reply")
+    lines.append(f'  verdict(["{_mermaid(verdict_line(path))}"])')
+    for outcome, colour in (("pass", "#2e7d32"), ("deny", "#c62828"), ("unknown", "#f9a825")):
+        lines.append(f"  classDef {outcome} stroke:{colour},stroke-width:2px")
+        if classes[outcome]:
+            lines.append(f"  class {','.join(classes[outcome])} {outcome}")
+    return "\n".join(lines) + "\n"

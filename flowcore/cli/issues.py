@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from ..report import issues_as_dicts, issues_grid, print_grids, to_csv, to_json, to_markdown
+from ..report import issues_as_dicts, issues_grid, to_csv, to_json, to_markdown, to_text
 from .options import AssumeDefaults, Format, NetworkFolder, Quiet
 from .terminal import DONE, FINDINGS, open_network, say, write
 
@@ -38,7 +38,7 @@ def issues(
     elif format == "markdown":
         write(to_markdown(issues_grid(shown)))
     elif shown:
-        print_grids([issues_grid(shown)], sys.stdout)
+        write(to_text([issues_grid(shown)], sys.stdout))
     counts = {level: sum(issue.severity == level for issue in shown) for level in reversed(_ORDER)}
     say("flowcore: " + ", ".join(f"{count} {level}s" for level, count in counts.items()), quiet=quiet)
     failing = fail_on is not None and any(_ORDER.index(i.severity) >= _ORDER.index(fail_on) for i in found)

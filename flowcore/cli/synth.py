@@ -1,0 +1,45 @@
+"""`flowcore synth OUT`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from ..errors import InputError
+from .options import Quiet
+from .terminal import DONE, say, write
+
+
+def synth(
+    out: Annotated[Path, Parameter(help="Folder to make; it must not exist, or be empty.")],
+    /,
+    *,
+    seed: Annotated[int, Parameter(help="The same seed makes the same files.")] = 7,
+    interfaces: Annotated[int, Parameter(help="Interfaces of the network; not with --edges.")] = 1000,
+    flows: Annotated[int, Parameter(help="Flows to make for it; 0: only the network.")] = 1_000_000,
+    edges: Annotated[
+        bool,
+        Parameter(negative="", help="A small network whose rules overlap on purpose, and flows at the edges of its rules."),
+    ] = False,
+    quiet: Quiet = False,
+) -> int:
+    """Make a seeded network and flows for it: OUT/snapshot (describe-* JSON) and OUT/flows.parquet."""
+    from .. import network_from_documents
+    from ..synthetic import edge_documents, edge_flows, network_documents, traffic, write_snapshot
+
+    if interfaces < 1 or flows < 0:
+        raise InputError("numbers too small", found=(interfaces, flows), expected="--interfaces from 1, --flows from 0")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError("exists and is not an empty folder", source=out, hint="name a new folder")
+    documents = edge_documents(seed) if edges else network_documents(interfaces=interfaces, seed=seed)
+    write_snapshot(documents, out / "snapshot")
+    write(f"{out / 'snapshot'}\n")
+    if flows:
+        network = network_from_documents(documents)
+        say(f"flowcore: {network!r}", quiet=quiet)
+        made = edge_flows(network, seed, flows) if edges else traffic(network, flows, seed)
+        made.write_parquet(out / "flows.parquet")
+        write(f"{out / 'flows.parquet'}\n")
+    return DONE
