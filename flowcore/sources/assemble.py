@@ -1,0 +1,162 @@
+"""What was collected as one Network: rules in their groups, contradictions settled, every mapping sorted by id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from ipaddress import IPv4Address
+from types import MappingProxyType
+from typing import Any
+
+from ..model import ElasticAddress, Network, NetworkInterface, SecurityGroup, Vpc
+from . import rules
+from .collect import Collector
+
+__all__ = ["assemble"]
+
+
+def assemble(found: Collector) -> Network:
+    """The network of everything collected, not yet checked for dangling references."""
+    _settle_groups(found)
+    _settle_interfaces(found)
+    _settle_vpcs(found)
+    _settle_singles(found)
+    tables: dict[str, Mapping[str, Any]] = {
+        name: MappingProxyType({key: table[key] for key in sorted(table)}) for name, table in found.tables.items()
+    }
+    return Network(
+        **tables,
+        elastic_addresses=tuple(sorted(found.elastic, key=_address_order)),
+        block_public_access=tuple(sorted(found.options, key=lambda o: (o.account or "", o.region or "", o.mode))),
+        block_public_access_exclusions=tuple(
+            sorted(found.exclusions, key=lambda e: (e.resource_id, e.state or "", e.mode))
+        ),
+        described_keys=frozenset(found.keys),
+        other=MappingProxyType({key: tuple(found.other[key]) for key in sorted(found.other)}),
+    )
+
+
+def _address_order(elastic: ElasticAddress) -> tuple[Any, ...]:
+    private = elastic.private_address or IPv4Address(0)
+    return elastic.public_address, elastic.allocation_id or "", elastic.interface_id or "", private
+
+
+def _settle_groups(found: Collector) -> None:
+    """Rules with `sgr-` ids where described; a permission that no row covers keeps its made-up id."""
+    groups: dict[str, SecurityGroup] = found.tables.setdefault("security_groups", {})
+    for group_id in found.rows.keys() - groups.keys():
+        groups[group_id] = SecurityGroup(group_id, owner_id=found.row_owners.get(group_id))
+    for group_id, group in groups.items():
+        rows = found.rows.get(group_id)
+        expanded = found.group_rules.get(group_id, [])
+        if rows:
+            covered = {rules.key_of(rule) for rule in rows.values()}
+            missing = [rule for rule in expanded if rules.key_of(rule) not in covered]
+            for rule in missing:
+                message = f"{rule.rule_id} stands in the group's permissions but not in SecurityGroupRules; it is used"
+                found.issue("warning", "conflict", group_id, message, found.origins.get(group_id, ""))
+            expanded = [*rows.values(), *missing]
+        if expanded:
+            groups[group_id] = replace(group, rules=tuple(sorted(expanded, key=lambda rule: rule.rule_id)))
+
+
+def _settle_interfaces(found: Collector) -> None:
+    """Interfaces only embedded in instances, and Elastic IPs the interfaces do not name."""
+    interfaces: dict[str, NetworkInterface] = found.tables.setdefault("interfaces", {})
+    for interface_id, embedded in found.embedded.items():
+        interfaces.setdefault(interface_id, embedded)
+    for elastic, origin in found.elastic.items():
+        interface = interfaces.get(elastic.interface_id or "")
+        if interface is not None:
+            interfaces[interface.interface_id] = _with_public(interface, elastic, origin, found)
+
+
+def _with_public(interface: NetworkInterface, elastic: ElasticAddress, origin: str, found: Collector) -> NetworkInterface:
+    """The interface with an Elastic IP on its private address; what the interface itself says wins."""
+    public, private = elastic.public_address, elastic.private_address
+    addresses = list(interface.addresses)
+    for i, own in enumerate(addresses):
+        if own.address == private or (private is None and own.primary):
+            if own.public_address is None:
+                addresses[i] = replace(own, public_address=public)
+                return replace(interface, addresses=tuple(addresses))
+            if own.public_address == public:
+                return interface
+            message = f"{own.address} has the public address {own.public_address}, but {public} is associated with it"
+            found.issue("warning", "conflict", interface.interface_id, message, origin)
+            return interface
+    message = f"{public} is associated with {private or 'the primary address'}, which the interface does not hold"
+    found.issue("warning", "conflict", interface.interface_id, message, origin)
+    return interface
+
+
+def _settle_vpcs(found: Collector) -> None:
+    """A placeholder for every VPC that is only named, and a Region for VPCs whose subnets know it."""
+    vpcs: dict[str, Vpc] = found.tables.setdefault("vpcs", {})
+    named: dict[str, list[str]] = {}
+    for table in ("subnets", "route_tables", "network_acls", "security_groups", "interfaces", "instances"):
+        for record_id, record in found.tables.get(table, {}).items():
+            if record.vpc_id:
+                named.setdefault(record.vpc_id, []).append(record_id)
+    for table in ("internet_gateways", "egress_only_internet_gateways", "vpn_gateways"):
+        for record_id, record in found.tables.get(table, {}).items():
+            for vpc_id in record.vpc_ids:
+                named.setdefault(vpc_id, []).append(record_id)
+    for vpc_id, names in named.items():
+        if vpc_id not in vpcs:
+            vpcs[vpc_id] = Vpc(vpc_id, described=False)
+            message = f"the VPC is not described: its CIDRs are not known; named by {some(names)}"
+            found.issue("warning", "dangling-reference", vpc_id, message, found.origins.get(min(names), ""))
+    regions: dict[str, set[str]] = {}
+    for table in ("subnets", "interfaces"):
+        for record in found.tables.get(table, {}).values():
+            if record.vpc_id and record.region:
+                regions.setdefault(record.vpc_id, set()).add(record.region)
+    for vpc_id, names_of in regions.items():
+        if vpcs[vpc_id].region is None and len(names_of) == 1:
+            vpcs[vpc_id] = replace(vpcs[vpc_id], region=min(names_of))
+
+
+def some(names: Iterable[str], limit: int = 3) -> str:
+    """The first few names, and how many more there are."""
+    known = sorted(set(names))
+    text = ", ".join(known[:limit])
+    return f"{text} and {len(known) - limit} more" if len(known) > limit else text
+
+
+def _settle_singles(found: Collector) -> None:
+    """A subnet has one ACL and one table, a VPC one default ACL, main table and internet gateway: the first by id."""
+    _only_first(found, "network_acls", "subnet_ids", "two network ACLs")
+    _only_first(found, "route_tables", "subnet_ids", "two route tables")
+    _only_first(found, "route_tables", "gateway_ids", "two gateway route tables")
+    _only_first(found, "internet_gateways", "vpc_ids", "two internet gateways")
+    _one_per_vpc(found, "network_acls", "is_default", "two default network ACLs")
+    _one_per_vpc(found, "route_tables", "main", "two main route tables")
+
+
+def _only_first(found: Collector, table: str, attribute: str, what: str) -> None:
+    records = found.tables.get(table, {})
+    holder: dict[str, str] = {}
+    for record_id in sorted(records):
+        ids = getattr(records[record_id], attribute)
+        taken = [other for other in ids if holder.setdefault(other, record_id) != record_id]
+        for other in taken:
+            _conflict(found, other, what, holder[other], record_id)
+        if taken:
+            left = tuple(other for other in ids if other not in taken)
+            records[record_id] = replace(records[record_id], **{attribute: left})
+
+
+def _one_per_vpc(found: Collector, table: str, attribute: str, what: str) -> None:
+    records = found.tables.get(table, {})
+    holder: dict[str, str] = {}
+    for record_id in sorted(records):
+        record = records[record_id]
+        if getattr(record, attribute) and holder.setdefault(record.vpc_id, record_id) != record_id:
+            _conflict(found, record.vpc_id, what, holder[record.vpc_id], record_id)
+            records[record_id] = replace(record, **{attribute: False})
+
+
+def _conflict(found: Collector, resource: str, what: str, first: str, second: str) -> None:
+    message = f"has {what}, {first} and {second}; the first is used"
+    found.issue("warning", "conflict", resource, message, found.origins.get(second, ""))

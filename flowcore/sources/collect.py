@@ -1,0 +1,209 @@
+"""Gathers records of many answers by id: the same record twice, groups with their rules, lists with their entries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from ..model import (
+    BlockPublicAccessExclusion,
+    BlockPublicAccessOptions,
+    ElasticAddress,
+    Issue,
+    NetworkInterface,
+    PrefixList,
+    SecurityGroup,
+    SecurityGroupRule,
+    VpcPeeringConnection,
+)
+from . import answers, records, rules
+from .records import Scope
+
+__all__ = ["BUILDERS", "Collector", "sort_issues"]
+
+T = TypeVar("T")
+_SEVERITIES = {"error": 0, "warning": 1, "note": 2}
+
+
+def sort_issues(issues: list[Issue]) -> tuple[Issue, ...]:
+    """Without repeats; errors first, then by code, resource, source and message."""
+
+    def order(issue: Issue) -> tuple[object, ...]:
+        return _SEVERITIES[issue.severity], issue.code, issue.resource, issue.source, issue.message
+
+    return tuple(sorted(dict.fromkeys(issues), key=order))
+
+
+@dataclass
+class Collector:
+    """What was read so far. `origins` says where each record came from: id -> file and JSON path."""
+
+    tables: dict[str, dict[str, Any]] = field(default_factory=dict)
+    group_rules: dict[str, list[SecurityGroupRule]] = field(default_factory=dict)
+    rows: dict[str, dict[str, SecurityGroupRule]] = field(default_factory=dict)
+    row_owners: dict[str, str | None] = field(default_factory=dict)
+    embedded: dict[str, NetworkInterface] = field(default_factory=dict)
+    elastic: dict[ElasticAddress, str] = field(default_factory=dict)
+    options: dict[BlockPublicAccessOptions, bool] = field(default_factory=dict)
+    exclusions: dict[BlockPublicAccessExclusion, bool] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+    owners: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    """(account of the folder, owner of the record) -> ids, where they differ."""
+    keys: set[str] = field(default_factory=set)
+    other: dict[str, list[Any]] = field(default_factory=dict)
+    issues: list[Issue] = field(default_factory=list)
+
+    def issue(self, severity: str, code: str, resource: str, message: str, source: str = "") -> None:
+        self.issues.append(Issue(severity, code, resource, message, source))
+
+    def keep(self, table: str, record_id: str, record: Any, origin: str) -> bool:
+        """Keeps a record, or compares it with the one that has its id: tags aside, they must be equal."""
+        known = self.tables.setdefault(table, {})
+        first = known.setdefault(record_id, record)
+        if first is record:
+            self.origins.setdefault(record_id, origin)
+            return True
+        if _untagged(first) != _untagged(record):
+            self.differs(record_id, origin)
+        return False
+
+    def differs(self, record_id: str, origin: str) -> None:
+        message = f"described differently in {self.origins.get(record_id, 'another file')}; the first is used"
+        self.issue("warning", "duplicate", record_id, message, origin)
+
+
+def _untagged(record: Any) -> Any:
+    return replace(record, tags={}) if getattr(record, "tags", None) else record
+
+
+# -- one function per top-level key: answer, scope, collector, origin ------------------------------------
+
+
+def _simple(table: str, build: Callable[..., Any], id_name: str) -> Callable[..., None]:
+    def add(answer: Any, scope: Scope, found: Collector, origin: str) -> None:
+        record_id = getattr(answer, id_name)
+        found.keep(table, record_id, build(answer, scope), origin)
+        owner = getattr(answer, "owner_id", None)
+        if owner and scope.account and owner != scope.account:
+            found.owners.setdefault((scope.account, owner), []).append(record_id)
+
+    return add
+
+
+def _add_group(answer: answers.SecurityGroupAnswer, scope: Scope, found: Collector, origin: str) -> None:
+    group_id = answer.group_id
+    owner = answer.owner_id or None
+    tags = records.tags_of(answer.tags)
+    group = SecurityGroup(group_id, answer.vpc_id or None, answer.group_name, (), owner, tags)
+    expanded = rules.permission_rules(answer)
+    if found.keep("security_groups", group_id, group, origin):
+        found.group_rules[group_id] = expanded
+    elif {rules.key_of(rule) for rule in expanded} != {rules.key_of(rule) for rule in found.group_rules[group_id]}:
+        found.differs(group_id, origin)
+
+
+def _add_row(answer: answers.SecurityGroupRuleAnswer, scope: Scope, found: Collector, origin: str) -> None:
+    rule = rules.row_rule(answer)
+    first = found.rows.setdefault(rule.group_id, {}).setdefault(rule.rule_id, rule)
+    found.row_owners.setdefault(rule.group_id, answer.group_owner_id or None)
+    if first is rule:
+        found.origins.setdefault(rule.rule_id, origin)
+        found.origins.setdefault(rule.group_id, origin)
+    elif first != rule:
+        found.differs(rule.rule_id, origin)
+
+
+def _add_list(build: Callable[..., PrefixList]) -> Callable[..., None]:
+    def add(answer: Any, scope: Scope, found: Collector, origin: str) -> None:
+        new = build(answer, scope)
+        lists = found.tables.setdefault("prefix_lists", {})
+        old = lists.get(new.prefix_list_id)
+        found.origins.setdefault(new.prefix_list_id, origin)
+        if old is None:
+            lists[new.prefix_list_id] = new
+            return
+        lists[new.prefix_list_id] = merged = _filled(old, new)
+        if _filled(new, old) != merged:
+            found.differs(new.prefix_list_id, origin)
+
+    return add
+
+
+def _filled(first: T, second: T) -> T:
+    """The first record with its missing (None) fields taken from the second."""
+    names = type(first).__dataclass_fields__  # type: ignore[attr-defined]
+    missing = {name: getattr(second, name) for name in names if getattr(first, name) is None}
+    return replace(first, **missing) if missing else first  # type: ignore[type-var]
+
+
+def _add_peering(answer: answers.VpcPeeringConnectionAnswer, scope: Scope, found: Collector, origin: str) -> None:
+    """Both accounts describe one peering, and not all of both ends."""
+    new = records.peering_connection(answer, scope)
+    peerings: dict[str, VpcPeeringConnection] = found.tables.setdefault("peering_connections", {})
+    old = peerings.get(new.peering_id, new)
+    peerings[new.peering_id] = merged = _filled(old, new)
+    if _filled(new, old) != merged:
+        found.differs(new.peering_id, origin)
+    found.origins.setdefault(new.peering_id, origin)
+
+
+def _add_instance(answer: answers.InstanceAnswer, scope: Scope, found: Collector, origin: str) -> None:
+    found.keep("instances", answer.instance_id, records.instance(answer, scope), origin)
+    for i, item in enumerate(answer.network_interfaces or ()):
+        with records.below("NetworkInterfaces", i):
+            found.embedded.setdefault(item.network_interface_id, records.interface(item, scope, answer))
+        found.origins.setdefault(item.network_interface_id, f"{origin}.NetworkInterfaces[{i}]")
+
+
+def _add_reservation(answer: answers.ReservationAnswer, scope: Scope, found: Collector, origin: str) -> None:
+    for i, item in enumerate(answer.instances or ()):
+        with records.below("Instances", i):
+            _add_instance(item, scope, found, f"{origin}.Instances[{i}]")
+
+
+def _add_address(answer: answers.AddressAnswer, scope: Scope, found: Collector, origin: str) -> None:
+    elastic = records.elastic_address(answer, scope)
+    if elastic is not None:
+        found.elastic.setdefault(elastic, origin)
+
+
+def _add_options(answer: answers.BlockOptionsAnswer, scope: Scope, found: Collector, origin: str) -> None:
+    new = records.block_options(answer, scope)
+    if any((old.region, old.account) == (new.region, new.account) and old != new for old in found.options):
+        name = f"{new.account or 'any account'}/{new.region or 'any Region'}"
+        found.issue("warning", "duplicate", name, "Block Public Access is described twice; the first is used", origin)
+    else:
+        found.options[new] = True
+
+
+def _add_exclusion(answer: answers.BlockExclusionAnswer, scope: Scope, found: Collector, origin: str) -> None:
+    found.exclusions[records.block_exclusion(answer, scope)] = True
+
+
+#: Top-level key -> what puts one of its records into the collector.
+BUILDERS: Mapping[str, Callable[[Any, Scope, Collector, str], None]] = MappingProxyType(
+    {
+        "Vpcs": _simple("vpcs", records.vpc, "vpc_id"),
+        "Subnets": _simple("subnets", records.subnet, "subnet_id"),
+        "RouteTables": _simple("route_tables", records.route_table, "route_table_id"),
+        "NetworkAcls": _simple("network_acls", records.network_acl, "network_acl_id"),
+        "SecurityGroups": _add_group,
+        "SecurityGroupRules": _add_row,
+        "PrefixLists": _add_list(records.prefix_list),
+        "ManagedPrefixListEntries": _add_list(records.prefix_list_entries),
+        "NetworkInterfaces": _simple("interfaces", records.interface, "network_interface_id"),
+        "Reservations": _add_reservation,
+        "Instances": _add_instance,
+        "Addresses": _add_address,
+        "InternetGateways": _simple("internet_gateways", records.internet_gateway, "internet_gateway_id"),
+        "EgressOnlyInternetGateways": _simple(
+            "egress_only_internet_gateways", records.egress_only_internet_gateway, "egress_only_internet_gateway_id"
+        ),
+        "VpnGateways": _simple("vpn_gateways", records.vpn_gateway, "vpn_gateway_id"),
+        "VpcPeeringConnections": _add_peering,
+        "VpcBlockPublicAccessOptions": _add_options,
+        "VpcBlockPublicAccessExclusions": _add_exclusion,
+    }
+)
