@@ -1,0 +1,273 @@
+"""Realistic traffic along a network's rules, for benchmarks and the demonstration log.
+
+Each flow is drawn from tables (rules with somebody on both sides, interfaces with public addresses, internet
+addresses) with NumPy, millions a second. polars is imported when the frame is made.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import FlowError
+from .model import IPNetwork, Network
+from .schema import ICMP, ICMPV6, TCP, UDP
+from .synthetic_flows import Places, places_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    Ints = np.ndarray[Any, np.dtype[np.int64]]
+
+#: Ports that clients ask for, the common ones more often.
+COMMON_PORTS = (443,) * 8 + (80,) * 4 + (22, 53, 123, 3306, 5432, 6379, 8080, 8443, 9200)
+INTERNET_HOSTS = 20_000
+CONVERSATIONS = 1 << 17
+"""Distinct (pair, port) choices that skewed traffic repeats."""
+#: Upper ends of the shares of flows: along rules inside a VPC, any pair of a VPC, from the internet along rules,
+#: scans from the internet, to the internet from public interfaces; the rest: to the internet from anywhere.
+SHARES = (0.64, 0.71, 0.83, 0.86, 0.985)
+
+
+@dataclass(frozen=True)
+class _Family:
+    """What flows of one address family are drawn from. Addresses are indices: places, then public, then internet."""
+
+    places: Places
+    ends: Ints
+    """Indices into `places`, one slice a group (its members); then every index once (slices of these: CIDRs)."""
+    rules: Ints
+    """(rules, 7): first and last + 1 in `ends` of the members, of the sources; protocol, first port, last port."""
+    doors: Ints
+    """(doors, 4): place that can be reached from the internet; protocol, first port, last port."""
+    public_of: Ints
+    """Place -> its public address (itself in IPv6), -1 without."""
+    internet: int
+    """Index of the first of `INTERNET_HOSTS`."""
+    texts: list[str]
+    numbers: list[int]
+
+
+def traffic(
+    network: Network,
+    count: int,
+    seed: int,
+    *,
+    skew: float = 0.0,
+    ipv6_share: float = 0.1,
+    as_integers: bool = False,
+) -> pl.DataFrame:
+    """`count` flows as hosts of this network would open them, the same for the same arguments.
+
+    Columns srcaddr, dstaddr (strings), srcport, dstport, protocol; ports are 0 for ICMP. About seven of ten follow a rule
+    inside a VPC, the rest come from or go to the internet or try what no rule may allow. `skew` > 0 repeats
+    at most 131,072 conversations with Zipf frequencies of that exponent (new source ports each time). `as_integers`:
+    UInt32 addresses (IPv4 only, `ipv6_share` is not used), UInt16 ports and UInt8 protocol. Raises
+    FlowError if the network has no interface with an address.
+    """
+    rng = np.random.default_rng((seed, 0x7AFF1C))
+    four = _family(network, 4)
+    six = None if as_integers or not ipv6_share else _family(network, 6)
+    six = six if six is not None and six.places.texts else None
+    if not four.places.texts:
+        raise FlowError("the network has no attached interface with an IPv4 address", hint="describe NetworkInterfaces")
+    drawn = min(count, CONVERSATIONS) if skew > 0 else count
+    src, dst, port, protocol = _conversations(rng, four, drawn)
+    if six is not None:
+        rows = np.flatnonzero(rng.random(drawn) < ipv6_share)
+        others = _conversations(rng, six, len(rows))
+        offset = len(four.texts)
+        for column, values, shift in zip((src, dst, port, protocol), others, (offset, offset, 0, 0), strict=True):
+            column[rows] = values + shift
+    if skew > 0:
+        weight = np.cumsum(np.arange(1, drawn + 1, dtype=np.float64) ** -skew)
+        choice = np.searchsorted(weight, rng.random(count) * weight[-1])
+        src, dst, port, protocol = src[choice], dst[choice], port[choice], protocol[choice]
+    source_port = rng.integers(32768, 61000, count)
+    portless = (protocol != TCP) & (protocol != UDP)
+    source_port[portless], port[portless] = 0, 0
+    return _frame(four, six, (src, dst, source_port, port, protocol), as_integers)
+
+
+def _frame(four: _Family, six: _Family | None, columns: tuple[Ints, ...], as_integers: bool) -> pl.DataFrame:
+    import polars as pl
+
+    src, dst, source_port, port, protocol = columns
+    addresses = (
+        pl.Series(four.numbers, dtype=pl.UInt32)
+        if as_integers
+        else pl.Series(four.texts + (six.texts if six else []), dtype=pl.String)
+    )
+    port_type, protocol_type = (np.uint16, np.uint8) if as_integers else (np.int32, np.int32)
+    return pl.DataFrame(
+        {
+            "srcaddr": addresses.gather(src),
+            "dstaddr": addresses.gather(dst),
+            "srcport": source_port.astype(port_type),
+            "dstport": port.astype(port_type),
+            "protocol": protocol.astype(protocol_type),
+        }
+    )
+
+
+def _family(network: Network, version: int) -> _Family:
+    places = places_of(network, version, ordinary=True)
+    ends, rules, open_rules = _usable_rules(network, places, version)
+    size = len(places.texts)
+    public_of = np.full(size, -1, np.int64)
+    texts, numbers = list(places.texts), list(places.numbers)
+    for place, text in zip(places.public, places.public_texts, strict=True):
+        public_of[place] = place
+        if version == 4:
+            public_of[place] = len(texts)
+            texts.append(text)
+            numbers.append(int(IPv4Address(text)))
+    doors = [
+        (place, *rules[rule, 4:7])
+        for rule in open_rules
+        for place in ends[rules[rule, 0] : rules[rule, 1]]
+        if public_of[place] >= 0
+    ]
+    internet = len(texts)
+    hosts = _internet_hosts(version)
+    texts += [str(IPv4Address(host) if version == 4 else IPv6Address(host)) for host in hosts]
+    return _Family(
+        places=places,
+        ends=ends,
+        rules=rules,
+        doors=np.array(doors, np.int64).reshape(-1, 4),
+        public_of=public_of,
+        internet=internet,
+        texts=texts,
+        numbers=numbers + hosts if version == 4 else [],
+    )
+
+
+def _internet_hosts(version: int) -> list[int]:
+    """The same addresses for every network: of internet kind (IPv4: no first byte with a private range in it)."""
+    rng = np.random.default_rng(0x1A7E)
+    low = rng.integers(0, 1 << 24, INTERNET_HOSTS)
+    if version == 6:
+        return [(0x2A00 << 112) + (int(value) << 64) + int(value) * 7919 for value in low]
+    private = {10, 54, 100, 127, 169, 172, 192}
+    first = np.array([byte for byte in range(1, 224) if byte not in private])
+    return [int(value) for value in (rng.choice(first, INTERNET_HOSTS) << 24) + low]
+
+
+def _usable_rules(
+    network: Network, places: Places, version: int, limit: int = 50_000
+) -> tuple[Ints, Ints, list[int]]:
+    """`_Family.ends`, `_Family.rules` (an even choice of `limit`), and which rules are open to the whole internet."""
+    where: dict[str, list[int]] = {}
+    for i, interface_id in enumerate(places.interface):
+        where.setdefault(interface_id, []).append(i)
+    ends: list[int] = []
+    slices: dict[str, tuple[int, int]] = {}
+
+    def members(group_id: str) -> tuple[int, int]:
+        if group_id not in slices:
+            start = len(ends)
+            for interface in network.members.get(group_id, ()):
+                ends.extend(where.get(interface.interface_id, ()))
+            slices[group_id] = (start, len(ends))
+        return slices[group_id]
+
+    found: list[tuple[int, ...]] = []
+    vpc_number = {vpc_id: i for i, vpc_id in enumerate(places.vpc_ids)}
+    for group in network.security_groups.values():
+        low, high = members(group.group_id)
+        vpc = vpc_number.get(group.vpc_id or "")
+        if low == high or vpc is None:
+            continue
+        part = int(places.start[vpc]), int(places.start[vpc + 1])
+        for rule in group.rules:
+            cidr, by_cidr = rule.cidr_block, 0
+            if rule.egress or rule.protocol not in (TCP, UDP, -1):
+                continue
+            if rule.referenced_group_id:
+                first, last = members(rule.referenced_group_id)
+            elif cidr is not None and cidr.version == version:
+                first, last = _within(places.numbers, part, cidr)
+                by_cidr = 1 + (cidr.prefixlen == 0)
+            else:
+                continue
+            if first < last:
+                ports = (rule.from_port or 0, 65535 if rule.to_port is None else rule.to_port)
+                ports = ports if rule.protocol in (TCP, UDP) else (0, 65535)
+                found.append((low, high, first, last, rule.protocol, *ports, by_cidr))
+    found = found[:: max(1, len(found) // limit)]
+    table = np.array(found, np.int64).reshape(-1, 8)
+    table[:, 2:4] += np.where(table[:, 7:8] > 0, len(ends), 0)
+    all_places = np.arange(len(places.texts))
+    return np.concatenate([np.array(ends, np.int64), all_places]), table[:, :7], [*np.flatnonzero(table[:, 7] == 2)]
+
+
+def _within(numbers: list[int], part: tuple[int, int], cidr: IPNetwork) -> tuple[int, int]:
+    """The slice of the sorted `numbers[part]` that lies in `cidr`."""
+    first, last = int(cidr.network_address), int(cidr.broadcast_address)
+    return bisect_left(numbers, first, *part), bisect_right(numbers, last, *part)
+
+
+def _conversations(rng: np.random.Generator, family: _Family, count: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """Source and destination (indices of addresses), destination port and protocol of `count` conversations."""
+    places, size = family.places, len(family.places.texts)
+    kind = np.searchsorted(np.array(SHARES), rng.random(count), side="right")
+    src, dst = np.empty(count, np.int64), np.empty(count, np.int64)
+    port, protocol = np.empty(count, np.int64), np.empty(count, np.int64)
+    reachable = np.flatnonzero(family.public_of >= 0)
+    for number in range(len(SHARES) + 1):
+        rows = np.flatnonzero(kind == number)
+        n = len(rows)
+        a = rng.integers(0, size, n)
+        service = np.array(COMMON_PORTS)[rng.integers(0, len(COMMON_PORTS), n)]
+        asked = np.where((service == 53) | (service == 123), UDP, TCP)
+        hosts = family.internet + (rng.random(n) ** 2 * INTERNET_HOSTS).astype(np.int64)
+        if number == 0 and len(family.rules):
+            b, a, service, asked = _along(rng, family, n)
+        elif number == 2 and len(family.doors):
+            door = family.doors[rng.integers(0, len(family.doors), n)]
+            a, b = hosts, _public(rng, family, door[:, 0])
+            service, asked = _port_of(rng, door[:, 1], door[:, 2], door[:, 3])
+        elif number in (2, 3) and len(reachable):
+            a, b = hosts, _public(rng, family, reachable[rng.integers(0, len(reachable), n)])
+            service = np.where(rng.random(n) < 0.5, rng.integers(1, 65536, n), service)
+        elif number == 4 and len(reachable):
+            a, b = reachable[rng.integers(0, len(reachable), n)], hosts
+        elif number == 5:
+            b = hosts
+        else:
+            first, last = places.start[places.vpc[a]], places.start[places.vpc[a] + 1]
+            b = first + (rng.random(n) * (last - first)).astype(np.int64)
+            asked = np.where(rng.random(n) < 0.1, ICMP if family.numbers else ICMPV6, asked)
+        src[rows], dst[rows], port[rows], protocol[rows] = a, b, service, asked
+    return src, dst, port, protocol
+
+
+def _along(rng: np.random.Generator, family: _Family, count: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """Destination, source, port and protocol that some inbound rule allows."""
+    rule = family.rules[rng.integers(0, len(family.rules), count)]
+    low, high, first, last = rule[:, 0], rule[:, 1], rule[:, 2], rule[:, 3]
+    b = family.ends[low + (rng.random(count) * (high - low)).astype(np.int64)]
+    place = first + (rng.random(count) * (last - first)).astype(np.int64)
+    a = family.ends[place]
+    same = np.flatnonzero((a == b) & (last - first > 1))  # hosts seldom talk to themselves
+    again = place[same] + 1
+    a[same] = family.ends[np.where(again < last[same], again, first[same])]
+    return b, a, *_port_of(rng, rule[:, 4], rule[:, 5], rule[:, 6])
+
+
+def _port_of(rng: np.random.Generator, protocol: Ints, first: Ints, last: Ints) -> tuple[Ints, Ints]:
+    """A destination port in first..last (a common one, if the range is wide and holds it) and TCP for any protocol."""
+    port = first + (rng.random(len(first)) * (last - first + 1)).astype(np.int64)
+    common = np.array(COMMON_PORTS)[rng.integers(0, len(COMMON_PORTS), len(first))]
+    port = np.where((last - first > 10_000) & (first <= common) & (common <= last), common, port)
+    return port, np.where(protocol < 0, TCP, protocol)
+
+
+def _public(rng: np.random.Generator, family: _Family, places: Ints) -> Ints:
+    """Half of the places by their public address, half (as a log would say) by their own."""
+    return np.where(rng.random(len(places)) < 0.5, family.public_of[places], places)
