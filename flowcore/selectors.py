@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
 from .schema import ICMP, ICMPV6, PROTOCOL_NUMBERS, TCP, UDP
-from .walk_flow import INTERNET, kind_of, read_protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,14 +24,6 @@ __all__ = ["EPHEMERAL_PORT", "Endpoint", "flow_between", "select"]
 EPHEMERAL_PORT = 49152
 
 _FORMS = "an interface id, instance id, IP address, CIDR, `internet` or `tag:Key=Value`"
-
-#: Documentation and benchmarking ranges: nobody on the internet has these (RFC 5737, RFC 2544, RFC 3849, RFC 9637).
-_NOT_ON_THE_INTERNET = tuple(
-    map(
-        ip_network,
-        ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32", "3fff::/20"),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +186,7 @@ def _internet(network: Network) -> Endpoint:
 
 
 def _candidates(texts: Iterable[str]) -> tuple[IPAddress, ...]:
-    found = map(ip_address, texts)
-    return tuple(
-        each for each in found if kind_of(each) == INTERNET and not any(each in block for block in _NOT_ON_THE_INTERNET)
-    )
+    return tuple(address for address in map(ip_address, texts) if address.is_global and not address.is_multicast)
 
 
 _CANDIDATES_V4 = _candidates(["8.8.8.8", "1.1.1.1", "9.9.9.9", *(f"{n}.{n}.{n}.{n}" for n in range(11, 223))])
@@ -300,7 +288,7 @@ def flow_between(  # noqa: PLR0917 - a flow has many columns
     address if it has one (IG-03). Without `source_port`, TCP and UDP start from EPHEMERAL_PORT. Raises InputError if
     the ends share no family, the protocol is unknown or its destination port is missing.
     """
-    number = read_protocol(protocol)
+    number = _protocol_number(protocol)
     if number is None:
         near = ", ".join(_near(str(protocol).lower(), PROTOCOL_NUMBERS))
         raise InputError("unknown protocol", found=protocol, expected="a name or a number from 0 to 255", hint=near)
@@ -322,6 +310,12 @@ def flow_between(  # noqa: PLR0917 - a flow has many columns
         "icmp_type": icmp_type if has_type else None,
         "icmp_code": icmp_code if has_type else None,
     }
+
+
+def _protocol_number(protocol: int | str) -> int | None:
+    text = str(protocol).strip().lower()
+    number = PROTOCOL_NUMBERS.get(text, int(text) if text.isascii() and text.isdigit() and len(text) < 4 else None)
+    return number if number is not None and 0 <= number <= 255 else None
 
 
 def _shared_family(source: Endpoint, destination: Endpoint) -> tuple[IPAddress, IPAddress]:
