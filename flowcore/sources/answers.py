@@ -369,8 +369,13 @@ SHAPES: dict[str, type[Answer]] = {
     "VpcBlockPublicAccessExclusions": BlockExclusionAnswer,
 }
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 #: Described by AWS, part of the network, but not modelled yet: a note, once per key that has records.
-NOT_MODELLED = frozenset(
+NOT_MODELLED = _words(
     """
     NatGateways VpcEndpoints VpcEndpointConnections LoadBalancers LoadBalancerDescriptions Listeners
     LoadBalancerListeners LoadBalancerAttributes LoadBalancerTargetHealth LoadBalancerRules TargetGroups
@@ -387,11 +392,11 @@ NOT_MODELLED = frozenset(
     InstanceConnectEndpoints Firewalls Firewall FirewallPolicies FirewallPolicy RuleGroups RuleGroup
     directConnectGateways directConnectGatewayAssociations directConnectGatewayAttachments virtualInterfaces
     virtualGateways OdbNetworks odbNetworks Accelerators EndpointGroups
-    """.split()
+    """
 )
 
 #: Described by AWS, no say in whether a packet arrives (or said by other records too): kept, no issue.
-HARMLESS = frozenset(
+HARMLESS = _words(
     """
     ResponseMetadata MaxResults Tags AvailabilityZones Regions DhcpOptions KeyPairs Images Hosts HostReservations
     InstanceStatuses InstanceTypes InstanceTypeOfferings MovingAddressStatuses PlacementGroups AccountAttributes
@@ -406,5 +411,5 @@ HARMLESS = frozenset(
     AddressesAttribute AddressTransfers FastLaunchImages SpotPriceHistory UserId Account Arn VpcId
     EnableDnsSupport EnableDnsHostnames EnableNetworkAddressUsageMetrics AdditionalRoutesAvailable
     AggregateIdFormat VpcClassicLinkDnsSupports InstanceEventWindows
-    """.split()
+    """
 )

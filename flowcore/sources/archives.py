@@ -133,7 +133,8 @@ def _as_network_error(source: object) -> Iterator[None]:
         raise
     except _BROKEN as error:
         what = f"cannot be read ({type(error).__name__}: {error})"
-        raise NetworkError(what, source=source, hint="the file may be damaged, or not of the kind its name says") from None
+        hint = "the file may be damaged, or not of the kind its name says"
+        raise NetworkError(what, source=source, hint=hint) from None
 
 
 def _too_large(label: str, limit: int) -> NetworkError:
@@ -208,7 +209,7 @@ def _tar_members(path: Path, budget: _Budget) -> Iterator[Member]:
         file.seek(0)
         stream: IO[bytes] = gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[assignment]
         bounded = _BoundedReader(stream, str(path), budget.limits.total_bytes)
-        with tarfile.open(fileobj=bounded, mode="r|") as archive:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=bounded, mode="r|") as archive:
             for info in archive:
                 content = archive.extractfile(info) if info.isreg() and _wanted(info.name) else None
                 if content is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from ..model import ElasticAddress, Network, NetworkInterface, SecurityGroup, Vp
 from . import rules
 from .collect import Collector
 
-__all__ = ["assemble"]
+__all__ = ["assemble", "some"]
 
 
 def assemble(found: Collector) -> Network:
@@ -21,7 +21,7 @@ def assemble(found: Collector) -> Network:
     _settle_interfaces(found)
     _settle_vpcs(found)
     _settle_singles(found)
-    tables: dict[str, Mapping[str, Any]] = {
+    tables: dict[str, Any] = {
         name: MappingProxyType({key: table[key] for key in sorted(table)}) for name, table in found.tables.items()
     }
     return Network(
@@ -71,7 +71,9 @@ def _settle_interfaces(found: Collector) -> None:
             interfaces[interface.interface_id] = _with_public(interface, elastic, origin, found)
 
 
-def _with_public(interface: NetworkInterface, elastic: ElasticAddress, origin: str, found: Collector) -> NetworkInterface:
+def _with_public(
+    interface: NetworkInterface, elastic: ElasticAddress, origin: str, found: Collector
+) -> NetworkInterface:
     """The interface with an Elastic IP on its private address; what the interface itself says wins."""
     public, private = elastic.public_address, elastic.private_address
     addresses = list(interface.addresses)

@@ -21,7 +21,7 @@ from .assumptions import assume
 from .checks import check
 from .collect import BUILDERS, Collector, sort_issues
 from .records import Scope
-from .values import BadValue, region_of
+from .values import BadValueError, region_of
 
 __all__ = ["network_from_documents", "read_network"]
 
@@ -182,7 +182,7 @@ class _Document:
             for i, item in enumerate(items):
                 self.origin = f"{self.name}: $.{key}[{i}]"
                 builder(item, scope, self.found, self.origin)
-        except BadValue as bad:
+        except BadValueError as bad:
             where = f"$.{key}[{i}]{bad.path}"
             details = {"found": bad.found, "expected": bad.expected, "hint": bad.hint}
             raise self.error("cannot be understood", where=where, **details) from None

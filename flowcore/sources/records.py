@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv6Network
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv6Network
 from types import MappingProxyType
 
 from ..model import (
@@ -34,7 +34,7 @@ from .values import (
     ICMPV6,
     TCP,
     UDP,
-    BadValue,
+    BadValueError,
     ipv4_address,
     ipv4_network,
     ipv6_address,
@@ -57,15 +57,15 @@ WITHOUT_GROUPS = frozenset(
     }
 )
 
-_GATEWAY_PREFIXES = {
-    "igw-": RouteTarget.INTERNET_GATEWAY,
-    "eigw-": RouteTarget.EGRESS_ONLY_INTERNET_GATEWAY,
-    "vgw-": RouteTarget.VIRTUAL_PRIVATE_GATEWAY,
-    "nat-": RouteTarget.NAT_GATEWAY,
-    "tgw-": RouteTarget.TRANSIT_GATEWAY,
-    "pcx-": RouteTarget.VPC_PEERING_CONNECTION,
-    "cagw-": RouteTarget.CARRIER_GATEWAY,
-    "lgw-": RouteTarget.LOCAL_GATEWAY,
+_GATEWAY_KINDS = {
+    "igw": RouteTarget.INTERNET_GATEWAY,
+    "eigw": RouteTarget.EGRESS_ONLY_INTERNET_GATEWAY,
+    "vgw": RouteTarget.VIRTUAL_PRIVATE_GATEWAY,
+    "nat": RouteTarget.NAT_GATEWAY,
+    "tgw": RouteTarget.TRANSIT_GATEWAY,
+    "pcx": RouteTarget.VPC_PEERING_CONNECTION,
+    "cagw": RouteTarget.CARRIER_GATEWAY,
+    "lgw": RouteTarget.LOCAL_GATEWAY,
 }
 _TARGET_FIELDS = (
     ("nat_gateway_id", RouteTarget.NAT_GATEWAY),
@@ -105,11 +105,11 @@ def tags_of(tags: list[answers.Tag] | None) -> Mapping[str, str]:
 
 @contextmanager
 def below(*steps: str | int) -> Iterator[None]:
-    """Puts `steps` before the path of a BadValue raised inside: the record is part of a larger answer."""
+    """Puts `steps` before the path of a BadValueError raised inside: the record is part of a larger answer."""
     try:
         yield
-    except BadValue as bad:
-        raise BadValue(bad.found, bad.expected, *steps, *bad.steps, hint=bad.hint) from None
+    except BadValueError as bad:
+        raise BadValueError(bad.found, bad.expected, *steps, *bad.steps, hint=bad.hint) from None
 
 
 def _counts(state: answers.State | None) -> bool:
@@ -121,7 +121,7 @@ def _block_mode(states: answers.BlockStates | None) -> str | None:
     mode = states.internet_gateway_block_mode if states else None
     if mode and mode not in _BLOCK_MODES:
         step = ("BlockPublicAccessStates", "InternetGatewayBlockMode")
-        raise BadValue(mode, f"one of {', '.join(_BLOCK_MODES)}", *step)
+        raise BadValueError(mode, f"one of {', '.join(_BLOCK_MODES)}", *step)
     return mode or None
 
 
@@ -134,7 +134,7 @@ def vpc(answer: answers.VpcAnswer, scope: Scope) -> Vpc:
         if _counts(item.cidr_block_state):
             blocks[ipv4_network(item.cidr_block, "CidrBlockAssociationSet", i, "CidrBlock")] = True
     if not blocks:
-        raise BadValue(None, "a CIDR: every VPC has one", "CidrBlock")
+        raise BadValueError(None, "a CIDR: every VPC has one", "CidrBlock")
     return Vpc(
         vpc_id=answer.vpc_id,
         cidr_blocks=tuple(blocks),
@@ -161,7 +161,7 @@ def subnet(answer: answers.SubnetAnswer, scope: Scope) -> Subnet:
     """A subnet; `cidr_block` is None for an IPv6-only one."""
     ipv6_blocks = _ipv6_blocks(answer.ipv6_cidr_block_association_set)
     if not answer.cidr_block and not ipv6_blocks:
-        raise BadValue(None, "an IPv4 CIDR, or an IPv6 CIDR in Ipv6CidrBlockAssociationSet", "CidrBlock")
+        raise BadValueError(None, "an IPv4 CIDR, or an IPv6 CIDR in Ipv6CidrBlockAssociationSet", "CidrBlock")
     return Subnet(
         subnet_id=answer.subnet_id,
         vpc_id=answer.vpc_id,
@@ -220,7 +220,7 @@ def _route_destination(item: answers.RouteAnswer, i: int) -> IPNetwork | str:
     given = (item.destination_cidr_block, item.destination_ipv6_cidr_block, item.destination_prefix_list_id)
     if sum(map(bool, given)) != 1:
         expected = "exactly one of DestinationCidrBlock, DestinationIpv6CidrBlock, DestinationPrefixListId"
-        raise BadValue([value for value in given if value], expected, "Routes", i)
+        raise BadValueError([value for value in given if value], expected, "Routes", i)
     if item.destination_cidr_block:
         return ipv4_network(item.destination_cidr_block, "Routes", i, "DestinationCidrBlock")
     if item.destination_ipv6_cidr_block:
@@ -245,7 +245,7 @@ def _gateway_kind(gateway_id: str, to_prefix_list: bool) -> str:
         return RouteTarget.LOCAL
     if gateway_id.startswith("vpce-"):  # GWLB endpoint routes cannot have a prefix list as destination (RT-19)
         return RouteTarget.GATEWAY_ENDPOINT if to_prefix_list else RouteTarget.GATEWAY_LOAD_BALANCER_ENDPOINT
-    return _GATEWAY_PREFIXES.get(gateway_id.split("-")[0] + "-", RouteTarget.UNKNOWN)
+    return _GATEWAY_KINDS.get(gateway_id.partition("-")[0], RouteTarget.UNKNOWN)
 
 
 def network_acl(answer: answers.NetworkAclAnswer, scope: Scope) -> NetworkAcl:
@@ -255,7 +255,7 @@ def network_acl(answer: answers.NetworkAclAnswer, scope: Scope) -> NetworkAcl:
         entry = _acl_entry(item, i)
         first = entries.setdefault((entry.egress, entry.rule_number), entry)
         if first != entry:
-            raise BadValue(entry.rule_number, "a rule number used once per direction", "Entries", i, "RuleNumber")
+            raise BadValueError(entry.rule_number, "a rule number used once per direction", "Entries", i, "RuleNumber")
     return NetworkAcl(
         network_acl_id=answer.network_acl_id,
         vpc_id=answer.vpc_id,
@@ -268,12 +268,12 @@ def network_acl(answer: answers.NetworkAclAnswer, scope: Scope) -> NetworkAcl:
 
 def _acl_entry(item: answers.NetworkAclEntryAnswer, i: int) -> NetworkAclEntry:
     if not 1 <= item.rule_number <= 32768:  # 32767 and 32768 are AWS's own final denies (NA-03)
-        raise BadValue(item.rule_number, "a rule number from 1 to 32768", "Entries", i, "RuleNumber")
+        raise BadValueError(item.rule_number, "a rule number from 1 to 32768", "Entries", i, "RuleNumber")
     if item.rule_action.lower() not in ("allow", "deny"):
-        raise BadValue(item.rule_action, "allow or deny", "Entries", i, "RuleAction")
+        raise BadValueError(item.rule_action, "allow or deny", "Entries", i, "RuleAction")
     if bool(item.cidr_block) == bool(item.ipv6_cidr_block):
         found = [value for value in (item.cidr_block, item.ipv6_cidr_block) if value]
-        raise BadValue(found, "exactly one of CidrBlock and Ipv6CidrBlock", "Entries", i)
+        raise BadValueError(found, "exactly one of CidrBlock and Ipv6CidrBlock", "Entries", i)
     cidr: IPNetwork
     if item.cidr_block:
         cidr = ipv4_network(item.cidr_block, "Entries", i, "CidrBlock")
@@ -296,7 +296,7 @@ def prefix_list(answer: answers.PrefixListAnswer, scope: Scope) -> PrefixList:
     """A prefix list; `cidr_blocks` is None unless the answer has the entries inline (describe-prefix-lists)."""
     family = _FAMILIES.get((answer.address_family or "").lower())
     if answer.address_family and family is None:
-        raise BadValue(answer.address_family, "IPv4 or IPv6", "AddressFamily")
+        raise BadValueError(answer.address_family, "IPv4 or IPv6", "AddressFamily")
     blocks = None
     if answer.cidrs is not None:
         blocks = _sorted_networks(network(text, "Cidrs", i) for i, text in enumerate(answer.cidrs))
@@ -449,7 +449,7 @@ def block_options(answer: answers.BlockOptionsAnswer, scope: Scope) -> BlockPubl
     """The Block Public Access mode of an account in a Region (BP-01)."""
     if answer.internet_gateway_block_mode not in _BLOCK_MODES:
         expected = f"one of {', '.join(_BLOCK_MODES)}"
-        raise BadValue(answer.internet_gateway_block_mode, expected, "InternetGatewayBlockMode")
+        raise BadValueError(answer.internet_gateway_block_mode, expected, "InternetGatewayBlockMode")
     region, account = answer.aws_region or scope.region, answer.aws_account_id or scope.account
     return BlockPublicAccessOptions(answer.internet_gateway_block_mode, region, account)
 
@@ -458,8 +458,8 @@ def block_exclusion(answer: answers.BlockExclusionAnswer, scope: Scope) -> Block
     """A VPC or subnet excluded from Block Public Access (BP-05)."""
     mode = answer.internet_gateway_exclusion_mode
     if mode not in _EXCLUSION_MODES:
-        raise BadValue(mode, f"one of {', '.join(_EXCLUSION_MODES)}", "InternetGatewayExclusionMode")
+        raise BadValueError(mode, f"one of {', '.join(_EXCLUSION_MODES)}", "InternetGatewayExclusionMode")
     resource_id = answer.resource_arn.rsplit("/", 1)[-1]
     if not resource_id.startswith(("vpc-", "subnet-")):
-        raise BadValue(answer.resource_arn, "the ARN of a VPC or a subnet", "ResourceArn")
+        raise BadValueError(answer.resource_arn, "the ARN of a VPC or a subnet", "ResourceArn")
     return BlockPublicAccessExclusion(resource_id, mode, answer.state or None)

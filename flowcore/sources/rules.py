@@ -11,7 +11,7 @@ from .values import (
     ICMPV6,
     TCP,
     UDP,
-    BadValue,
+    BadValueError,
     ipv4_network,
     ipv6_network,
     port_range,
@@ -45,9 +45,7 @@ def permission_rules(group: SecurityGroupAnswer) -> list[SecurityGroupRule]:
     return list(found.values())
 
 
-def _expand(
-    group_id: str, permission: IpPermission, egress: bool, name: str, i: int
-) -> Iterator[SecurityGroupRule]:
+def _expand(group_id: str, permission: IpPermission, egress: bool, name: str, i: int) -> Iterator[SecurityGroupRule]:
     protocol = protocol_number(permission.ip_protocol, name, i, "IpProtocol")
     first, last = _ports(protocol, permission.from_port, permission.to_port, name, i)
     start = f"{group_id}:{'out' if egress else 'in'}:{protocol_name(protocol)}:{_ports_text(first, last)}:"
@@ -65,7 +63,15 @@ def _expand(
             f"{start}{list_id}", group_id, egress, protocol, first, last, prefix_list_id=list_id, description=text
         )
     for pair in permission.user_id_group_pairs or ():
-        yield _group_rule(f"{start}{pair.group_id}", group_id, egress, protocol, (first, last), pair, pair.description)
+        yield _group_rule(
+            f"{start}{pair.group_id}",
+            group_id,
+            egress,
+            protocol,
+            (first, last),
+            remote=pair,
+            description=pair.description,
+        )
 
 
 def _group_rule(
@@ -74,6 +80,7 @@ def _group_rule(
     egress: bool,
     protocol: int,
     ports: tuple[int | None, int | None],
+    *,
     remote: GroupReference,
     description: str | None,
 ) -> SecurityGroupRule:
@@ -97,10 +104,12 @@ def row_rule(row: SecurityGroupRuleAnswer) -> SecurityGroupRule:
     remotes = (row.cidr_ipv4, row.cidr_ipv6, row.prefix_list_id, row.referenced_group_info)
     if sum(map(bool, remotes)) != 1:
         expected = "exactly one of CidrIpv4, CidrIpv6, PrefixListId, ReferencedGroupInfo"
-        raise BadValue([str(remote) for remote in remotes if remote], expected)
-    rule_id, group_id, egress = row.security_group_rule_id, row.group_id, row.is_egress
+        raise BadValueError([str(remote) for remote in remotes if remote], expected)
+    rule_id, group_id, egress, text = row.security_group_rule_id, row.group_id, row.is_egress, row.description
     if row.referenced_group_info:
-        return _group_rule(rule_id, group_id, egress, protocol, ports, row.referenced_group_info, row.description)
+        return _group_rule(
+            rule_id, group_id, egress, protocol, ports, remote=row.referenced_group_info, description=text
+        )
     cidr: IPNetwork | None = None
     if row.cidr_ipv4:
         cidr = ipv4_network(row.cidr_ipv4, "CidrIpv4")
@@ -108,20 +117,18 @@ def row_rule(row: SecurityGroupRuleAnswer) -> SecurityGroupRule:
         cidr = ipv6_network(row.cidr_ipv6, "CidrIpv6")
     list_id = row.prefix_list_id or None
     return SecurityGroupRule(
-        rule_id, group_id, egress, protocol, *ports, cidr_block=cidr, prefix_list_id=list_id, description=row.description
+        rule_id, group_id, egress, protocol, *ports, cidr_block=cidr, prefix_list_id=list_id, description=text
     )
 
 
-def _ports(
-    protocol: int, first: int | None, last: int | None, *steps: str | int
-) -> tuple[int | None, int | None]:
+def _ports(protocol: int, first: int | None, last: int | None, *steps: str | int) -> tuple[int | None, int | None]:
     """Ports for tcp and udp, type and code for icmp and icmpv6, (None, None) for any other protocol (SG-09)."""
     if protocol in (TCP, UDP):
         return port_range(first, last, "FromPort", "ToPort", *steps)
     if protocol in (ICMP, ICMPV6):
         kind, code = type_and_code(first, last, "FromPort", "ToPort", *steps)
         if kind is None and code is not None:
-            raise BadValue(code, "-1 (all codes), as FromPort says all types (SG-11)", *steps, "ToPort")
+            raise BadValueError(code, "-1 (all codes), as FromPort says all types (SG-11)", *steps, "ToPort")
         return kind, code
     return None, None
 

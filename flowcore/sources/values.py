@@ -1,4 +1,4 @@
-"""Single values of a description: CIDRs, addresses, protocols, ports. What cannot be understood is a BadValue."""
+"""Single values of a description: CIDRs, addresses, protocols, ports. What cannot be understood is a BadValueError."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = [
     "ICMPV6",
     "TCP",
     "UDP",
-    "BadValue",
+    "BadValueError",
     "address",
     "ipv4_address",
     "ipv4_network",
@@ -35,7 +35,7 @@ _REGION = re.compile(rf"[a-z]{{2,4}}(-[a-z]{{2,5}})?-({_COMPASS})-[0-9]")
 _CIDR = re.compile(r"[0-9A-Fa-f:.]+/[0-9]{1,3}")
 
 
-class BadValue(Exception):
+class BadValueError(Exception):
     """A value that cannot be understood. `steps` lead to it from the record: names of fields and list indices."""
 
     def __init__(self, found: object, expected: str, *steps: str | int, hint: str | None = None) -> None:
@@ -72,7 +72,7 @@ def network(text: str | None, *steps: str | int) -> IPNetwork:
     """The CIDR in canonical form: host bits are cleared (SG-06, NA-11)."""
     found = _parsed_network(text) if text else None
     if found is None:
-        raise BadValue(text, "a CIDR such as 10.0.0.0/16 or 2001:db8::/56", *steps)
+        raise BadValueError(text, "a CIDR such as 10.0.0.0/16 or 2001:db8::/56", *steps)
     return found
 
 
@@ -80,7 +80,7 @@ def ipv4_network(text: str | None, *steps: str | int) -> IPv4Network:
     """The IPv4 CIDR in canonical form."""
     found = _parsed_network(text) if text else None
     if not isinstance(found, IPv4Network):
-        raise BadValue(text, "an IPv4 CIDR such as 10.0.0.0/16", *steps)
+        raise BadValueError(text, "an IPv4 CIDR such as 10.0.0.0/16", *steps)
     return found
 
 
@@ -88,7 +88,7 @@ def ipv6_network(text: str | None, *steps: str | int) -> IPv6Network:
     """The IPv6 CIDR in canonical form."""
     found = _parsed_network(text) if text else None
     if not isinstance(found, IPv6Network):
-        raise BadValue(text, "an IPv6 CIDR such as 2001:db8::/56", *steps)
+        raise BadValueError(text, "an IPv6 CIDR such as 2001:db8::/56", *steps)
     return found
 
 
@@ -96,7 +96,7 @@ def address(text: str | None, *steps: str | int) -> IPAddress:
     """The address, of either family."""
     found = _parsed_address(text) if text else None
     if found is None:
-        raise BadValue(text, "an IP address", *steps)
+        raise BadValueError(text, "an IP address", *steps)
     return found
 
 
@@ -104,7 +104,7 @@ def ipv4_address(text: str | None, *steps: str | int) -> IPv4Address:
     """The IPv4 address."""
     found = _parsed_address(text) if text else None
     if not isinstance(found, IPv4Address):
-        raise BadValue(text, "an IPv4 address", *steps)
+        raise BadValueError(text, "an IPv4 address", *steps)
     return found
 
 
@@ -112,7 +112,7 @@ def ipv6_address(text: str | None, *steps: str | int) -> IPv6Address:
     """The IPv6 address."""
     found = _parsed_address(text) if text else None
     if not isinstance(found, IPv6Address):
-        raise BadValue(text, "an IPv6 address", *steps)
+        raise BadValueError(text, "an IPv6 address", *steps)
     return found
 
 
@@ -126,7 +126,7 @@ def protocol_number(value: str | int | None, *steps: str | int) -> int:
         if number is None and len(value) <= 3 and value.isascii() and value.isdigit():
             number = int(value)
     if number is None or not -1 <= number <= 255:
-        raise BadValue(value, "tcp, udp, icmp, icmpv6, -1 (all) or a protocol number from 0 to 255", *steps)
+        raise BadValueError(value, "tcp, udp, icmp, icmpv6, -1 (all) or a protocol number from 0 to 255", *steps)
     return number
 
 
@@ -144,10 +144,9 @@ def port_range(
         return None, None
     for port, name in ((first, first_name), (last, last_name)):
         if port is None or not 0 <= port <= 65535:
-            raise BadValue(port, "a port from 0 to 65535, or both ends absent or -1 for all ports", *steps, name)
-    assert first is not None and last is not None
-    if first > last:
-        raise BadValue(first, f"a first port not above the last port {last}", *steps, first_name)
+            raise BadValueError(port, "a port from 0 to 65535, or both ends absent or -1 for all ports", *steps, name)
+    if first is not None and last is not None and first > last:
+        raise BadValueError(first, f"a first port not above the last port {last}", *steps, first_name)
     return first, last
 
 
@@ -157,7 +156,7 @@ def type_and_code(
     """ICMP type and code, None for all: absent or -1 (SG-11, NA-08). All types means all codes."""
     for value, name in ((kind, type_name), (code, code_name)):
         if value is not None and not -1 <= value <= 255:
-            raise BadValue(value, "an ICMP type or code from 0 to 255, or -1 for all", *steps, name)
+            raise BadValueError(value, "an ICMP type or code from 0 to 255, or -1 for all", *steps, name)
     kind, code = (None if kind == -1 else kind), (None if code == -1 else code)
     return kind, code
 
