@@ -137,7 +137,14 @@ DIRECTIONS: tuple[str, ...] = ("ingress", "egress")
 ACTIONS: tuple[str, ...] = ("ACCEPT", "REJECT")
 
 #: How the initiator of a log record was found (FL-61, FL-62).
-INITIATORS: tuple[str, ...] = ("source-by-flags", "destination-by-flags", "source-by-port", "destination-by-port", "unknown")
+INITIATORS: tuple[str, ...] = (
+    "source-by-flags",
+    "destination-by-flags",
+    "source-by-port",
+    "destination-by-port",
+    "unknown",
+    "source-assumed",  # ICMP and other protocols without ports
+)
 
 #: The rule columns, in the order a conversation meets them, with the stage whose rule they name.
 RULE_STAGES: dict[str, str] = {

@@ -1,0 +1,358 @@
+"""Flow log records as conversations: which way a record went, who opened, and what AWS would have logged.
+
+A record is one direction at one interface (FL-01); the evaluator judges conversations from the end that opened
+them. The procedure is docs/semantics.md, section 6.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .schema import (
+    ACTIONS,
+    DIRECTIONS,
+    INITIATORS,
+    PATHS,
+    PROTOCOL_NUMBERS,
+    REASONS,
+    STAGE_BITS,
+    STAGES,
+    TCP,
+    UDP,
+    VERDICT_COLUMNS,
+    VERDICTS,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import polars as pl
+
+    from .model import Network
+
+#: Ports at or above this one are a client's (NA-16).
+FIRST_EPHEMERAL_PORT = 32768
+
+#: TCP flags of a log record (FL-61).
+SYN, ACK = 2, 16
+
+#: Delegated IPv4 prefixes up to this many addresses are listed address by address; AWS's own have 16.
+_LISTED_PREFIX = 256
+
+_WORDS = {"VERDICTS": VERDICTS, "REASONS": REASONS, "STAGES": STAGES, "PATHS": PATHS}
+
+
+class BatchEvaluator(Protocol):
+    """What this module needs of `flowcore.Evaluator`."""
+
+    @property
+    def network(self) -> Network: ...
+
+    def evaluate(self, flows: pl.DataFrame, *, threads: int | None = None) -> pl.DataFrame: ...
+
+
+def judge_records(evaluator: BatchEvaluator, frame: pl.DataFrame, *, threads: int | None = None) -> pl.DataFrame:
+    """`frame` with the verdict columns and direction, initiator, predicted_action and agrees added.
+
+    `frame` has flow log columns (any subset, `_` for `-`, missing values null or "-"); rows keep their order, and the
+    addresses and ports stay as logged even where the judged conversation runs the other way. Rows that are
+    NODATA or SKIPDATA, or lack an address, the protocol or a TCP/UDP port, are UNKNOWN(NO_DATA).
+    """
+    return RecordJudge(evaluator).judge(frame, threads=threads)
+
+
+class RecordJudge:
+    """`judge_records` for many batches: what it needs of the network is looked up once."""
+
+    def __init__(self, evaluator: BatchEvaluator) -> None:
+        import polars as pl
+
+        self._evaluator = evaluator
+        placed = [interface for interface in evaluator.network.interfaces.values() if interface.vpc_id]
+        self._by_id = {interface.interface_id: interface for interface in placed}
+        self._known = pl.Series(list(self._by_id), dtype=pl.String)
+        self._unfiltered = pl.Series([i.interface_id for i in placed if i.group_ids == ()], dtype=pl.String)
+        self._held = pl.Series(list(_held_addresses(evaluator.network)), dtype=pl.String)
+        self._with_prefixes = pl.Series([i.interface_id for i in placed if i.prefixes], dtype=pl.String)
+
+    def judge(self, frame: pl.DataFrame, *, threads: int | None = None) -> pl.DataFrame:
+        """See `judge_records`."""
+        import polars as pl
+
+        records = self._oriented(_record_columns(frame))
+        verdicts = self._evaluator.evaluate(_conversations(records, frame), threads=threads)
+        verdicts = verdicts.select(
+            pl.col(column.name).cast(_dtype(column.type)) if column.type in _ENUM_TYPES else pl.col(column.name)
+            for column in VERDICT_COLUMNS
+        )
+        verdicts = _without_unjudged(verdicts, records["unjudged"])
+        records = records.with_columns(self._predicted(records, verdicts).alias("predicted_action"))
+        decided = pl.col("predicted_action").cast(pl.String)
+        added = records.select(
+            pl.col("direction").cast(pl.Enum(DIRECTIONS)),
+            pl.col("initiator").cast(pl.Enum(INITIATORS)),
+            pl.col("predicted_action").cast(pl.Enum(VERDICTS)),
+            agrees=pl.when(decided != "UNKNOWN", pl.col("action").is_not_null()).then(decided == pl.col("action")),
+        )
+        mine = {*verdicts.columns, *added.columns}
+        kept = frame.select(name for name in frame.columns if name not in mine)
+        return pl.concat([kept, verdicts, added], how="horizontal")
+
+    def _oriented(self, records: pl.DataFrame) -> pl.DataFrame:
+        """The records with direction, initiator, swapped, unjudged and src_interface_id."""
+        import polars as pl
+
+        own = {name: self._holds(records["interface_id"], records[name]) for name in ("logged_src", "logged_dst")}
+        for plain, packet in (("logged_src", "src"), ("logged_dst", "dst")):
+            own[packet] = (
+                own[plain]
+                if records[plain].equals(records[packet])
+                else self._holds(records["interface_id"], records[packet])
+            )
+        source, destination = pl.lit(own["logged_src"]), pl.lit(own["logged_dst"])
+        interface, protocol = pl.col("interface_id"), pl.col("protocol")
+        with_ports = protocol.is_in([TCP, UDP])
+        ports = pl.col("srcport").is_not_null() & pl.col("dstport").is_not_null()
+        usable = (
+            pl.all_horizontal(pl.col("src", "dst", "protocol").is_not_null())
+            & (ports | ~with_ports)
+            & ~pl.col("log_status").is_in(["NODATA", "SKIPDATA"]).fill_null(False)
+        )
+        records = records.with_columns(
+            direction=pl.coalesce(
+                pl.when(pl.col("flow_direction").is_in(DIRECTIONS)).then("flow_direction"),
+                pl.when(source & ~destination).then(pl.lit("egress")),
+                pl.when(destination & ~source).then(pl.lit("ingress")),
+            ),
+            initiator=pl.when(usable).then(_initiator(protocol, with_ports)).otherwise(pl.lit("unknown")),
+        )
+        swapped = pl.col("initiator").is_in(["destination-by-flags", "destination-by-port"])
+        records = records.with_columns(
+            swapped=swapped,
+            unjudged=pl.when(~usable)
+            .then(pl.lit("NO_DATA"))
+            .when(interface.is_not_null() & ~interface.is_in(self._known.implode()))
+            .then(pl.lit("UNKNOWN_RESOURCE"))
+            .when(pl.col("initiator") == "unknown")
+            .then(pl.lit("INITIATOR_UNKNOWN")),
+        )
+        opened_here = (pl.col("direction") == "egress") ^ pl.col("swapped")
+        opener_is_own = pl.when("swapped").then(pl.lit(own["dst"])).otherwise(pl.lit(own["src"]))
+        return records.with_columns(src_interface_id=pl.when(opened_here & opener_is_own).then(interface))
+
+    def _holds(self, interfaces: pl.Series, addresses: pl.Series) -> pl.Series:
+        """Whether each address is one of its interface's own (EN-02); false where either is null."""
+        import polars as pl
+
+        pairs = pl.DataFrame({"interface": interfaces, "address": _canonical(addresses)})
+        key = pl.concat_str("interface", "address", separator=" ")
+        held = pairs.select(key.is_in(self._held.implode()).fill_null(False)).to_series()
+        rest = pairs.filter(~held & pairs["interface"].is_in(self._with_prefixes.implode())).unique()
+        inside = [
+            (interface, address)
+            for interface, address in rest.drop_nulls().iter_rows()
+            if (parsed := _parsed(address)) is not None and self._by_id[interface].holds(parsed)
+        ]
+        if not inside:
+            return held
+        keys = pl.Series([f"{interface} {address}" for interface, address in inside], dtype=pl.String)
+        return held | pairs.select(key.is_in(keys.implode()).fill_null(False)).to_series()
+
+    def _predicted(self, records: pl.DataFrame, verdicts: pl.DataFrame) -> pl.Series:
+        """What AWS would have logged for each record at its interface (FL-43), as VERDICTS text.
+
+        A stage counts as passed if it was reached and its rule is named, if it does not apply (no ACL inside a
+        subnet, no groups on the interface), or if the direction it belongs to is ACCEPT as a whole.
+        """
+        import polars as pl
+
+        both = pl.concat([records, verdicts], how="horizontal")
+        initiators_packet = ~pl.col("swapped")
+        egress, ingress = pl.col("direction") == "egress", pl.col("direction") == "ingress"
+        at_source = pl.col("interface_id") == pl.col("src_interface").cast(pl.String)
+        at_destination = pl.col("interface_id") == pl.col("dst_interface").cast(pl.String)
+        unfiltered = pl.col("interface_id").is_in(self._unfiltered.implode())
+        predicted = (
+            pl.when(initiators_packet & egress & at_source)
+            .then(_forward_action("source", "src", unfiltered))
+            .when(initiators_packet & ingress & at_destination)
+            .then(_forward_action("destination", "dst", unfiltered))
+            .when(~initiators_packet & egress & at_destination)
+            .then(_reply_action("reply-destination-network-acl", "reply_dst_acl_rule"))
+            .when(~initiators_packet & ingress & at_source)
+            .then(_reply_action("reply-source-network-acl", "reply_src_acl_rule"))
+            .otherwise(pl.lit("UNKNOWN"))
+        )
+        return both.select(predicted).to_series()
+
+
+def _forward_action(end: str, prefix: str, unfiltered: pl.Expr) -> pl.Expr:
+    """The action logged for the initiator's packet at one end: its groups and its subnet's ACL."""
+    import polars as pl
+
+    stages = (f"{end}-security-group", f"{end}-network-acl")
+    group = pl.col(f"{prefix}_sg_rule").is_not_null() | unfiltered
+    acl = pl.col(f"{prefix}_acl_rule").is_not_null() | (pl.col("path").cast(pl.String) == "subnet").fill_null(False)
+    forward, last = pl.col("forward").cast(pl.String), max(STAGE_BITS[stage] for stage in stages)
+    earlier = [stage for stage, bit in STAGE_BITS.items() if bit < last]
+    stopped_before = (forward == "REJECT") & pl.col("stage").cast(pl.String).is_in(earlier)
+    return (
+        pl.when(_any_bit(stages))
+        .then(pl.lit("REJECT"))
+        .when(forward == "ACCEPT")
+        .then(pl.lit("ACCEPT"))
+        .when(group & acl & ~stopped_before.fill_null(False))
+        .then(pl.lit("ACCEPT"))
+        .otherwise(pl.lit("UNKNOWN"))
+    )
+
+
+def _reply_action(stage: str, rule: str) -> pl.Expr:
+    """The action logged for the responder's packet at one end: only the ACL there (FL-63)."""
+    import polars as pl
+
+    passed = (pl.col("verdict").cast(pl.String) == "ACCEPT") | pl.col(rule).is_not_null()
+    return (
+        pl.when(_any_bit((stage,)))
+        .then(pl.lit("REJECT"))
+        .when((pl.col("forward").cast(pl.String) == "ACCEPT") & passed)
+        .then(pl.lit("ACCEPT"))
+        .otherwise(pl.lit("UNKNOWN"))
+    )
+
+
+def _any_bit(stages: tuple[str, ...]) -> pl.Expr:
+    import polars as pl
+
+    mask = sum(1 << STAGE_BITS[stage] for stage in stages)
+    return (pl.col("blocked_by") & pl.lit(mask, dtype=pl.UInt32)) != 0
+
+
+def _initiator(protocol: pl.Expr, with_ports: pl.Expr) -> pl.Expr:
+    """How the end that opened the conversation is found (FL-61, FL-62), as INITIATORS text; for usable records."""
+    import polars as pl
+
+    flags, source, destination = pl.col("tcp_flags"), pl.col("srcport"), pl.col("dstport")
+    syn = ((protocol == TCP) & (flags & SYN != 0)).fill_null(False)
+    told_by_ports = (source != destination) & (pl.min_horizontal(source, destination) < FIRST_EPHEMERAL_PORT)
+    return (
+        pl.when(~with_ports)
+        .then(pl.lit("source-assumed"))
+        .when(syn & (flags & ACK == 0))
+        .then(pl.lit("source-by-flags"))
+        .when(syn)
+        .then(pl.lit("destination-by-flags"))
+        .when(told_by_ports & (source > destination))
+        .then(pl.lit("source-by-port"))
+        .when(told_by_ports)
+        .then(pl.lit("destination-by-port"))
+        .otherwise(pl.lit("unknown"))
+    )
+
+
+def _record_columns(frame: pl.DataFrame) -> pl.DataFrame:
+    """The columns judging needs, typed, missing ones null: src and dst are the packet's addresses (FL-32)."""
+    import polars as pl
+
+    def text(name: str) -> pl.Expr:
+        if name not in frame.columns:
+            return pl.lit(None, pl.String)
+        value = pl.col(name).cast(pl.String)
+        return pl.when(~value.is_in(["-", ""])).then(value)
+
+    def number(name: str) -> pl.Expr:
+        value = text(name)
+        if name == "protocol":
+            value = value.str.to_lowercase()
+            return pl.coalesce(
+                value.cast(pl.Int64, strict=False),
+                value.replace_strict(PROTOCOL_NUMBERS, default=None, return_dtype=pl.Int64),
+            )
+        return value.cast(pl.Int64, strict=False)
+
+    columns = {
+        "src": pl.coalesce(text("pkt_srcaddr"), text("srcaddr")),
+        "dst": pl.coalesce(text("pkt_dstaddr"), text("dstaddr")),
+        "logged_src": pl.coalesce(text("srcaddr"), text("pkt_srcaddr")),
+        "logged_dst": pl.coalesce(text("dstaddr"), text("pkt_dstaddr")),
+        **{name: text(name) for name in ("interface_id", "flow_direction", "log_status")},
+        **{name: number(name) for name in ("srcport", "dstport", "protocol", "tcp_flags")},
+        "action": pl.when(text("action").is_in(ACTIONS)).then(text("action")),
+    }
+    # A frame without rows of its own would turn literals into one row, so they are laid beside a row count.
+    return frame.with_row_index("__row").select(pl.col("__row"), **columns).drop("__row")
+
+
+def _conversations(records: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
+    """The flows to judge, from the end that opened them."""
+    import polars as pl
+
+    swapped = pl.col("swapped")
+    flows = records.select(
+        srcaddr=pl.when(swapped).then("dst").otherwise("src"),
+        dstaddr=pl.when(swapped).then("src").otherwise("dst"),
+        srcport=pl.when(swapped).then("dstport").otherwise("srcport"),
+        dstport=pl.when(swapped).then("srcport").otherwise("dstport"),
+        protocol="protocol",
+        src_interface_id="src_interface_id",
+    )
+    return flows.with_columns(frame[name] for name in ("icmp_type", "icmp_code") if name in frame.columns)
+
+
+def _without_unjudged(verdicts: pl.DataFrame, unjudged: pl.Series) -> pl.DataFrame:
+    """The verdicts, where `unjudged` names a reason replaced by UNKNOWN for that reason, stage source."""
+    import polars as pl
+
+    fixed: dict[str, Any] = {
+        "verdict": pl.lit("UNKNOWN"),
+        "forward": pl.lit("UNKNOWN"),
+        "reason": pl.lit(unjudged),
+        "stage": pl.lit("source"),
+        "blocked_by": pl.lit(0),
+    }
+    if unjudged.null_count() == len(unjudged):
+        return verdicts
+    return verdicts.with_columns(
+        pl.when(pl.lit(unjudged.is_not_null()))
+        .then(fixed.get(name, pl.lit(None)).cast(dtype))
+        .otherwise(pl.col(name))
+        .alias(name)
+        for name, dtype in verdicts.schema.items()
+    )
+
+
+_ENUM_TYPES = frozenset(f"enum {words}" for words in _WORDS)
+
+
+def _dtype(column_type: str) -> pl.Enum:
+    import polars as pl
+
+    return pl.Enum(_WORDS[column_type.removeprefix("enum ")])
+
+
+def _held_addresses(network: Network) -> Iterator[str]:
+    """`interface address` for every address an interface holds, but those of large delegated prefixes."""
+    for interface in network.interfaces.values():
+        if not interface.vpc_id:
+            continue
+        for own in interface.addresses:
+            yield f"{interface.interface_id} {own.address}"
+        for prefix in interface.prefixes:
+            if prefix.version == 4 and prefix.num_addresses <= _LISTED_PREFIX:
+                for address in prefix:
+                    yield f"{interface.interface_id} {address}"
+
+
+def _canonical(addresses: pl.Series) -> pl.Series:
+    """The addresses with IPv6 ones in the form the standard library writes, whatever form they were logged in."""
+    written = addresses.filter(addresses.str.contains(":", literal=True).fill_null(False)).unique()
+    changed = {text: str(parsed) for text in written if (parsed := _parsed(text)) is not None and str(parsed) != text}
+    return addresses.replace(list(changed), list(changed.values())) if changed else addresses
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None

@@ -1,0 +1,231 @@
+"""Blocks of whole text lines from plain or gzip files, in bounded memory, with the unreadable lines set aside.
+
+gzip is told by its magic bytes, never by the name. Nothing is held but one block and the unfinished line after
+it, whatever the file says about itself, so neither a gzip bomb nor a file without newlines exhausts memory.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from .intake import FOUND_LENGTH, Rejects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+GZIP_MAGIC = b"\x1f\x8b"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+#: Bytes of text in a block, roughly.
+BLOCK_BYTES = 8 << 20
+
+#: The longest line that is read, in bytes. The longest real one (all fields, long tags) is below 8 KiB.
+LONGEST_LINE = 64 << 10
+
+_COMPRESSED_BYTES = 256 << 10
+
+
+class DamagedFileError(Exception):
+    """A file ends early or is not what it claims to be; what was read before it is good."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineBlock:
+    """Whole lines: valid UTF-8, no control characters but tabs, none blank.
+
+    `data` ends every line with one newline. `starts` and `ends` are the positions of each line's first byte and
+    of its newline; `numbers` its line number in the file, the first being 1. All three have one entry per line.
+    """
+
+    data: bytes
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def text(self, line: int) -> str:
+        """The line at position `line` of this block, cut to FOUND_LENGTH characters."""
+        found = self.data[self.starts[line] : self.ends[line]][: 4 * FOUND_LENGTH]
+        return found.decode("utf-8", "replace")[:FOUND_LENGTH]
+
+    def separators(self, separator: bytes) -> NDArray[np.int64]:
+        """How often the one-byte `separator` is in each line."""
+        import numpy as np
+
+        if not len(self):
+            return np.zeros(0, np.int64)
+        hits = np.frombuffer(self.data, np.uint8) == separator[0]
+        return np.add.reduceat(hits, self.starts, dtype=np.int64)
+
+    def where(self, keep: NDArray[np.bool_]) -> LineBlock:
+        """The lines for which `keep` is true."""
+        import numpy as np
+
+        if keep.all():
+            return self
+        lengths = self.ends - self.starts + 1
+        data = np.frombuffer(self.data, np.uint8)[np.repeat(keep, lengths)].tobytes()
+        ends = np.cumsum(lengths[keep]) - 1
+        return LineBlock(data, ends - lengths[keep] + 1, ends, self.numbers[keep])
+
+
+def byte_chunks(stream: BinaryIO, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+    """The bytes of `stream` in chunks of at most `size`, inflated if they are gzip (any number of members).
+
+    Raises DamagedFileError after the last good chunk when a gzip stream is cut off, damaged or followed by other bytes.
+    """
+    first = stream.read(2)
+    if first != GZIP_MAGIC:
+        if first:
+            yield first
+        while chunk := stream.read(size):
+            yield chunk
+        return
+    compressed, inflater = first, zlib.decompressobj(31)
+    while True:
+        if not compressed and not (compressed := stream.read(min(_COMPRESSED_BYTES, size))):
+            raise DamagedFileError("the gzip stream is cut off")
+        try:
+            chunk = inflater.decompress(compressed, size)
+        except zlib.error as error:
+            raise DamagedFileError(f"the gzip stream is damaged ({error})") from None
+        compressed = inflater.unconsumed_tail
+        if chunk:
+            yield chunk
+        if inflater.eof:
+            compressed = inflater.unused_data.lstrip(b"\0")
+            while not compressed:
+                if not (more := stream.read(_COMPRESSED_BYTES)):
+                    return
+                compressed = more.lstrip(b"\0")
+            if not GZIP_MAGIC.startswith(compressed[:2]):
+                raise DamagedFileError("other bytes follow the gzip stream")
+            inflater = zlib.decompressobj(31)
+
+
+def head_lines(path: Path, count: int = 20) -> list[str]:
+    """The first whole, non-blank lines of a file, at most `count`, from its first LONGEST_LINE bytes.
+
+    A file shorter than that counts its last line as whole. Bytes that are not UTF-8 are replaced.
+    """
+    head, complete = b"", False
+    with path.open("rb") as stream:
+        try:
+            for chunk in byte_chunks(stream, LONGEST_LINE):
+                head += chunk
+                if len(head) >= LONGEST_LINE:
+                    break
+            else:
+                complete = True
+        except DamagedFileError:
+            pass
+    lines = head.removeprefix(BYTE_ORDER_MARK).split(b"\n")
+    if not complete:
+        lines.pop()
+    return [line.rstrip(b"\r").decode("utf-8", "replace") for line in lines if line.rstrip(b"\r")][:count]
+
+
+def line_blocks(path: Path, rejects: Rejects, block_bytes: int = BLOCK_BYTES) -> Iterator[LineBlock]:
+    """The lines of a file, block by block; unreadable ones go to `rejects`, blank ones nowhere.
+
+    Line ends are newline or carriage return and newline; the last line may have none. A byte order mark is
+    skipped. In a damaged gzip file the unfinished last line is left out: it may have been cut.
+    """
+    source, tail, number, skipping, damage = str(path), b"", 1, False, None
+    with path.open("rb") as stream:
+        chunks = byte_chunks(stream, block_bytes)
+        while True:
+            try:
+                chunk = next(chunks, None)
+            except DamagedFileError as error:
+                chunk, damage = None, str(error)
+            if chunk is None:
+                break
+            if skipping:
+                _, newline, chunk = chunk.partition(b"\n")
+                if not newline:
+                    continue
+                skipping, number = False, number + 1
+            cut = chunk.rfind(b"\n") + 1
+            if not cut:
+                tail += chunk
+            else:
+                block = _block(tail + chunk[:cut], number, source, rejects)
+                number, tail = number + (tail.count(b"\n") + chunk.count(b"\n")), chunk[cut:]
+                if len(block):
+                    yield block
+            if len(tail) > LONGEST_LINE:
+                rejects.lines(source, [number], None, _TOO_LONG, [tail[:FOUND_LENGTH].decode("utf-8", "replace")])
+                skipping, tail = True, b""
+    if damage is not None:
+        rejects.file(source, damage, number, tail[:FOUND_LENGTH].decode("utf-8", "replace"))
+    elif tail and len(block := _block(tail + b"\n", number, source, rejects)):
+        yield block
+
+
+_TOO_LONG = f"line longer than {LONGEST_LINE} bytes"
+
+
+def _block(data: bytes, number: int, source: str, rejects: Rejects) -> LineBlock:
+    """The good lines of `data`, whose first line is line `number` of the file."""
+    import numpy as np
+
+    if number == 1:
+        data = data.removeprefix(BYTE_ORDER_MARK)
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n")
+    values = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(values == 10)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    block = LineBlock(data, starts, ends, number + np.arange(len(ends), dtype=np.int64))
+    keep = ends > starts
+    for bad, reason in _unreadable(data, values, block):
+        lines = np.flatnonzero(bad & keep).tolist()
+        rejects.lines(source, block.numbers[lines].tolist(), None, reason, [block.text(line) for line in lines])
+        keep &= ~bad
+    return block.where(keep)
+
+
+def _unreadable(data: bytes, values: NDArray[np.uint8], block: LineBlock) -> Iterator[tuple[NDArray[np.bool_], str]]:
+    import numpy as np
+
+    too_long = block.ends - block.starts > LONGEST_LINE
+    if too_long.any():
+        yield too_long, _TOO_LONG
+    control = (values < 32) & (values != 10) & (values != 9)
+    if control.any():
+        yield _lines_at(np.flatnonzero(control), block), "control character in line"
+    if not data.isascii():
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError:
+            yield _not_utf8(data, values, block), "not UTF-8"
+
+
+def _lines_at(positions: NDArray[np.int64], block: LineBlock) -> NDArray[np.bool_]:
+    import numpy as np
+
+    found = np.zeros(len(block), np.bool_)
+    found[np.searchsorted(block.ends, positions)] = True
+    return found
+
+
+def _not_utf8(data: bytes, values: NDArray[np.uint8], block: LineBlock) -> NDArray[np.bool_]:
+    import numpy as np
+
+    bad = _lines_at(np.flatnonzero(values >= 128), block)
+    for line in np.flatnonzero(bad):
+        try:
+            data[block.starts[line] : block.ends[line]].decode("utf-8")
+            bad[line] = False
+        except UnicodeDecodeError:
+            pass
+    return bad
