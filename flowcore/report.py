@@ -70,10 +70,10 @@ REASON_TEXTS: dict[str, str] = {
     "TGW_ROUTE_AZ_RESTRICTION": "The transit gateway attachment has no subnet in the sender's Availability Zone.",
     "TGW_RTB_BAD_STATE_ROUTE": "The transit gateway's route is a black hole.",
     "TGW_RTB_NO_ROUTE_TO_TGW_ATTACHMENT": "The transit gateway's route table has no route to that attachment.",
-    "TGW_RTB_ROUTES_ARE_UNKNOWN": "Undecided: the transit gateway's routes are not in the snapshot.",
-    "UNKNOWN_DESTINATION": "Undecided: too little is known of the destination.",
-    "UNKNOWN_PEERED_SGS": "Undecided: a rule names a group of a peer VPC that is not in the snapshot.",
-    "UNKNOWN_RESOURCE": "Undecided: something on the way is not in the snapshot.",
+    "TGW_RTB_ROUTES_ARE_UNKNOWN": "The transit gateway's routes are not in the snapshot.",
+    "UNKNOWN_DESTINATION": "Too little is known of the destination.",
+    "UNKNOWN_PEERED_SGS": "A rule names a group of a peer VPC that is not in the snapshot.",
+    "UNKNOWN_RESOURCE": "Something on the way is not in the snapshot.",
     "VGW_PRIVATE_IP_ASSOCIATION_FOR_EGRESS": "The source is no interface of the VPC, so the virtual private gateway drops it.",
     "VGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS": "The destination is no interface of the VPC behind the virtual private gateway.",
     "VPC_BLOCK_PUBLIC_ACCESS_ENABLED": "VPC Block Public Access stops traffic with the internet.",
@@ -85,12 +85,12 @@ REASON_TEXTS: dict[str, str] = {
     "NO_PATH": "There is no way: for traffic from the internet, the VPC has no internet gateway.",
     "NO_SOURCE_OR_DESTINATION": "One end, or both, does not exist in this network.",
     "UNASSOCIATED_COMPONENT": "The component belongs to no VPC.",
-    "UNSUPPORTED_COMPONENT": "Undecided: the way leads through something that is not modelled yet.",
-    "ICMP_TYPE_UNKNOWN": "Undecided: a rule depends on the ICMP type or code, and the flow does not say it.",
-    "INITIATOR_UNKNOWN": "Undecided: the log record does not show which end opened the conversation.",
-    "ADDR_AMBIGUOUS": "Undecided: several interfaces have this address; give src_interface_id.",
-    "AMBIGUOUS_PREFIX_LIST_ROUTE": "Undecided: two prefix list routes of equal length lead to different targets.",
-    "MISSING_PREFIX_LIST": "Undecided: the entries of a prefix list are not in the snapshot.",
+    "UNSUPPORTED_COMPONENT": "The way leads through something that is not modelled yet.",
+    "ICMP_TYPE_UNKNOWN": "A rule depends on the ICMP type or code, and the flow does not say it.",
+    "INITIATOR_UNKNOWN": "The log record does not show which end opened the conversation.",
+    "ADDR_AMBIGUOUS": "Several interfaces have this address; give src_interface_id.",
+    "AMBIGUOUS_PREFIX_LIST_ROUTE": "Two prefix list routes of equal length lead to different targets.",
+    "MISSING_PREFIX_LIST": "The entries of a prefix list are not in the snapshot.",
     "ASYMMETRIC_RETURN": "The reply would leave another way than the conversation came in.",
     "HEALTH_CHECK_BLOCKED": "The load balancer's health checks do not get through, so it sends nothing to the target.",
     "FRAGMENT_UNSUPPORTED": "The component does not take fragments.",
@@ -98,9 +98,9 @@ REASON_TEXTS: dict[str, str] = {
     "UNFILTERED_SERVICE": "An AWS service address that neither security groups nor network ACLs filter.",
     "STATEFUL_REPLY": "A reply that the security group lets through because it let the request through.",
     "SAME_SUBNET": "Both ends are in one subnet, where no network ACL and no route apply.",
-    "INVALID_FLOW": "Undecided: an address, port or protocol is missing or not valid.",
+    "INVALID_FLOW": "An address, port or protocol is missing or not valid.",
     "DENY_ALL_IGW_TRAFFIC": "The interface is marked to refuse all traffic with the internet (DenyAllIgwTraffic).",
-    "NO_DATA": "Undecided: the record carries no flow (NODATA or SKIPDATA).",
+    "NO_DATA": "The record carries no flow (NODATA or SKIPDATA).",
 }
 
 
@@ -290,11 +290,19 @@ def _hop_row(hop: Hop) -> tuple[object, ...]:
     return hop.outcome, (hop.stage, hop.component) if hop.component else hop.stage, tuple(filter(None, decided))
 
 
-def path_markdown(path: Path) -> str:
-    """The path as Markdown: the verdict, then a table per direction."""
-    parts = [f"**{_markdown(verdict_line(path))}**\n"]
+def path_text(path: Path, ends: str, file: IO[str]) -> str:
+    """The path for `file`, a terminal or not: the ends, the verdict, then a drawn table per direction."""
+    lines = [printable(ends), verdict_line(path)]
     if also_blocked(path):
-        parts.append(f"Also stopped by: {_markdown(', '.join(also_blocked(path)))}\n")
+        lines.append(f"Also stopped by: {', '.join(also_blocked(path))}")
+    return "\n".join(lines) + "\n\n" + to_text(path_grids(path), file)
+
+
+def path_markdown(path: Path, ends: str) -> str:
+    """The path as Markdown: the ends, the verdict, then a table per direction."""
+    parts = [f"## {_markdown(ends)}\n", f"**{_markdown(verdict_line(path))}**\n"]
+    if also_blocked(path):
+        parts.append(f"Also stopped by: {', '.join(also_blocked(path))}\n")
     return "\n".join([*parts, *(to_markdown(grid) for grid in path_grids(path))])
 
 

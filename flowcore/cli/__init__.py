@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
-from ..errors import FlowcoreError, IncompleteError
+from ..errors import FlowcoreError, IncompleteError, InputError
 from .terminal import BAD_INPUT, BROKEN, DONE, INCOMPLETE, INTERRUPTED, drop_stdout, say
 
 #: Command -> its one-line help, in the order `flowcore --help` shows them.
@@ -70,6 +70,8 @@ def _run(given: list[str]) -> int:
         suppress_keyboard_interrupt=False,
         result_action="return_value",
     )
+    if given and not given[0].startswith("-") and given[0] not in COMMANDS:
+        raise InputError("no such command", found=given[0], expected=", ".join(COMMANDS))
     for name, text in COMMANDS.items():
         app.command(f"{__name__}.{name}:{name}", name=name, help=text)
     try:

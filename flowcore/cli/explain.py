@@ -1,0 +1,60 @@
+"""`flowcore explain NETWORK --from X --to Y`."""
+
+from __future__ import annotations
+
+import sys
+from itertools import product
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from ..errors import InputError
+from ..report import path_markdown, path_mermaid, path_text, to_json
+from .options import AssumeDefaults, NetworkFolder, Quiet
+from .terminal import DONE, open_network, say, write
+
+_END = "interface id, instance id, IP address, CIDR, internet, or tag:Key=Value"
+
+
+def explain(
+    network: NetworkFolder,
+    /,
+    *,
+    source: Annotated[str, Parameter(name="--from", help=f"The end that opens the conversation: {_END}.")],
+    to: Annotated[str, Parameter(help=f"The other end: {_END}.")],
+    protocol: Annotated[str, Parameter(help="Name or IANA number.")] = "tcp",
+    port: Annotated[int | None, Parameter(help="Destination port; TCP and UDP need one.")] = None,
+    source_port: Annotated[int | None, Parameter(help="Source port. Default: 49152, which every client range has.")] = None,
+    icmp_type: Annotated[int | None, Parameter(help="ICMP type of the opening packet, e.g. 8 for echo.")] = None,
+    icmp_code: Annotated[int | None, Parameter(help="ICMP code of the opening packet.")] = None,
+    format: Annotated[
+        Literal["table", "json", "markdown", "mermaid"], Parameter(help="How to print the path; mermaid: a flowchart.")
+    ] = "table",
+    limit: Annotated[int, Parameter(help="Paths to show where X or Y names several ends.")] = 4,
+    assume_defaults: AssumeDefaults = False,
+    quiet: Quiet = False,
+) -> int:
+    """Follow one flow hop by hop, there and back: what lets it through, what stops it, and which rule decided.
+
+    Stages after the first that stops the flow are shown all the same: mending one rule may not be enough.
+    """
+    from .. import explain as explain_flow
+    from ..selectors import flow_between, select
+
+    if limit < 1:
+        raise InputError("too few", where="--limit", found=limit, expected="1 or more")
+    described = open_network(network, assume_defaults=assume_defaults, quiet=quiet)
+    pairs = list(product(select(described, source), select(described, to)))
+    texts: list[Any] = []
+    for start, end in pairs[:limit]:
+        flow = flow_between(described, start, end, protocol, source_port, port, icmp_type, icmp_code)
+        path = explain_flow(described, flow)
+        if format in ("json", "mermaid"):
+            texts.append(path.to_dict() if format == "json" else path_mermaid(path))
+        else:
+            ends = f"{start.label} -> {end.label}"
+            texts.append(path_markdown(path, ends) if format == "markdown" else path_text(path, ends, sys.stdout))
+    write(to_json(texts[0] if len(texts) == 1 else texts) if format == "json" else "\n".join(map(str, texts)))
+    if len(pairs) > limit:
+        say(f"flowcore: {limit} of {len(pairs)} pairs of ends shown; name one end each, or raise --limit")
+    return DONE

@@ -1,0 +1,243 @@
+"""The command line: what is printed where, exit codes, start-up, and that nothing from a file reaches the terminal raw."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import flowcore
+from flowcore import report, schema, synthetic
+from flowcore.cli import COMMANDS, main
+
+ROOT = Path(__file__).parents[1]
+EVIL = "\x1b[2J\x9b31m\u202e[red]|<b>`x"
+HEAVY = ("numba", "polars", "pyarrow", "numpy", "rich")
+
+
+def run(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python -m flowcore …` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "flowcore", *arguments],
+        cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )  # fmt: skip
+
+
+def loaded(*arguments: str) -> set[str]:
+    """The heavy libraries that a command has imported when it is done."""
+    code = (
+        "import sys\nfrom flowcore.cli import main\n"
+        f"code = main({list(arguments)!r})\nprint(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)\nsys.exit(code)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stderr.splitlines()[-1].replace("'", '"')))
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small region in good order."""
+    folder = tmp_path_factory.mktemp("region") / "snapshot"
+    synthetic.write_snapshot(synthetic.network_documents(3, interfaces=40, groups=12, acls=4, subnets=12), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def evil(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same region with a hostile top-level key, hostile tags, and a reference to nothing."""
+    folder = tmp_path_factory.mktemp("evil")
+    documents = synthetic.network_documents(3, interfaces=40, groups=12, acls=4, subnets=12)
+    for interface in documents["NetworkInterfaces"]:
+        interface["TagSet"] = [{"Key": "Name", "Value": EVIL}]
+        interface["Groups"] = [{"GroupId": "sg-[red]|<b>`x", "GroupName": EVIL}]
+    synthetic.write_snapshot({**documents, f"Key{EVIL}": []}, folder)
+    return folder
+
+
+def is_clean(text: str) -> bool:
+    return all(line.isprintable() for line in text.split("\n"))
+
+
+# -- start-up and usage --------------------------------------------------------------------------------
+
+
+def test_version_goes_to_stdout_and_loads_nothing() -> None:
+    done = run("--version")
+    assert (done.stdout, done.stderr, done.returncode) == (f"{flowcore.__version__}\n", "", 0)
+    assert loaded("--version") == set()
+
+
+def test_help_lists_every_command_and_loads_no_kernels(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(command in out for command in COMMANDS)
+    assert not loaded("--help") & {"numba", "polars", "pyarrow", "numpy"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_documentation(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    assert f"Usage: flowcore {command}" in capsys.readouterr().out
+    documentation = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert f"## flowcore {command}" in documentation
+    assert COMMANDS[command]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_documented(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main([command, "--help"])
+    options = {word.rstrip(",") for word in capsys.readouterr().out.split() if word.startswith("--")}
+    documentation = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    common, section = documentation.split("\n## flowcore demo")[0], documentation.split(f"\n## flowcore {command}\n")[1]
+    words = set((common + section.split("\n## ")[0]).translate(str.maketrans("`[]():,;.", " " * 9)).split())
+    assert not {option.rstrip(".") for option in options} - {"--help", "--version", "--quiet"} - words
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["no-such-command"], ["issues"], ["issues", "x", "--format", "nope"], ["issues", "x", "--no-such-option"], ["synth"]],
+)
+def test_bad_usage_is_two_with_a_message_and_nothing_on_stdout(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "flowcore: error:" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("arguments", [["issues"], ["explain", "--from", "10.0.0.1", "--to", "internet", "--protocol", "tcp"]])
+def test_a_missing_network_is_two_without_a_traceback(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([arguments[0], str(tmp_path / "nothing\x1b[31m"), *arguments[1:]]) == 2
+    err = capsys.readouterr().err
+    assert r"nothing\x1b[31m" in err
+    assert "Traceback" not in err
+    assert is_clean(err)
+
+
+def test_a_defect_has_a_code_of_its_own(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(flowcore, "read_network", broken, raising=False)
+    assert main(["issues", "x"]) == 70
+    assert "RuntimeError: boom" in capsys.readouterr().err
+
+
+def test_an_interrupt_is_130_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(flowcore, "read_network", interrupted, raising=False)
+    assert main(["issues", "x"]) == 130
+    assert capsys.readouterr().err == "flowcore: interrupted\n"
+
+
+# -- issues --------------------------------------------------------------------------------------------
+
+
+def test_issues_of_a_network_in_good_order(snapshot: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["issues", str(snapshot), "--severity", "error", "--fail-on", "error"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "40 interfaces" in err
+
+
+def test_issues_in_every_format(evil: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = {}
+    for form in ("table", "json", "csv", "markdown"):
+        assert main(["issues", str(evil), "--format", form]) == 0
+        texts[form] = capsys.readouterr().out
+        assert is_clean(texts[form]), form
+    rows = json.loads(texts["json"])
+    assert any("sg-[red]|<b>`x" in row["message"] + row["resource"] for row in rows)
+    assert [row["severity"] for row in csv.DictReader(io.StringIO(texts["csv"]))] == [row["severity"] for row in rows]
+    assert "sg-[red]|<b>`x" in texts["table"]
+    assert "<b>" not in texts["markdown"]
+    assert texts["markdown"].count("\n") == len(rows) + 2
+
+
+def test_issues_can_fail_a_pipeline(evil: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["issues", str(evil), "--fail-on", "warning", "-q"]) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_a_closed_pipe_is_silent(evil: Path) -> None:
+    command = f'{sys.executable} -m flowcore issues "{evil}" -q; echo $? >&2'
+    done = subprocess.run(["bash", "-c", f"({command}) | true"], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stderr == "0\n"
+
+
+def test_no_colour_where_none_is_wanted(evil: Path) -> None:
+    assert "\x1b[" in run("issues", str(evil), FORCE_COLOR="1", TERM="xterm").stdout
+    assert "\x1b[" not in run("issues", str(evil), TERM="xterm").stdout
+    coloured = run("issues", str(evil), FORCE_COLOR="1", NO_COLOR="1", TERM="xterm").stdout
+    assert "\x1b[3" not in coloured
+
+
+# -- synth ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("extra", [["--interfaces", "30"], ["--edges"]])
+def test_synth_makes_the_same_files_for_the_same_seed(
+    extra: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        assert main(["synth", str(tmp_path / name), "--seed", "5", "--flows", "200", "-q", *extra]) == 0
+    assert capsys.readouterr().out.split() == [
+        str(tmp_path / name / part) for name in ("a", "b") for part in ("snapshot", "flows.parquet")
+    ]
+    files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file())
+    assert len(files) > 5
+    for path in files:
+        assert (tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes()
+
+
+def test_synth_overwrites_nothing(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("kept")
+    assert main(["synth", str(tmp_path)]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+# -- texts ---------------------------------------------------------------------------------------------
+
+
+def test_every_reason_has_one_sentence() -> None:
+    assert set(report.REASON_TEXTS) == set(schema.REASONS)
+    for reason, text in report.REASON_TEXTS.items():
+        assert text.endswith("."), reason
+        assert text[0].isupper(), reason
+        assert "\n" not in text, reason
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("plain ü 10.0.0.0/8", "plain ü 10.0.0.0/8"),
+        ("\x1b]0;x\x07", r"\x1b]0;x\x07"),
+        ("a\nb\r\t\x7f", r"a\nb\r\t\x7f"),
+        ("\u202eabc\u2066", r"\u202eabc\u2066"),
+        ("\ud800", r"\ud800"),
+    ],
+)
+def test_printable(raw: str, shown: str) -> None:
+    assert report.printable(raw) == shown
+
+
+def test_shares_are_never_rounded_to_all_or_nothing() -> None:
+    assert report.share(1, 10**9) == "<0.01 %"
+    assert report.share(10**9 - 1, 10**9) == ">99.99 %"
+    assert [report.share(0, 5), report.share(5, 5), report.share(1, 3), report.share(0, 0)] == ["0.00 %", "100.00 %", "33.33 %", "-"]
