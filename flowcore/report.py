@@ -9,15 +9,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from .schema import stage_names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from .model import Issue
-    from .pipeline import Summary
     from .walk import Hop, Path
 
 #: Every reason a verdict can carry, as one sentence.
@@ -36,20 +36,20 @@ REASON_TEXTS: dict[str, str] = {
     "ELBV2_LISTENER_REQUIRES_TG_ACCEPT": "No target group behind the listener takes this packet.",
     "ELBV2_LISTENERS_MISMATCH": "No listener of the load balancer takes this packet.",
     "ELBV2_NO_TARGETS_IN_AZ": "There are no targets in the Availability Zones concerned.",
-    "ELBV2_SOURCE_ADDRESS_PRESERVATION": "The Network Load Balancer keeps the client's address, and this one does not fit.",
+    "ELBV2_SOURCE_ADDRESS_PRESERVATION": "The Network Load Balancer keeps the client's address; this differs.",
     "ENI_ADDRESS_RESTRICTION": "The address is not one of the interface's own.",
     "ENI_SG_RULES_MISMATCH": "No rule of the interface's security groups matches.",
     "ENI_SOURCE_DEST_CHECK_RESTRICTION": "The source/destination check drops packets that are not the interface's own.",
     "FIREWALL_RULES_RESTRICTION": "A Network Firewall rule stops it.",
     "GATEWAY_REJECTS_SPOOFED_TRAFFIC": "The gateway refuses a source address that is not in the VPC.",
     "IGW_DESTINATION_ADDRESS_IN_VPC_CIDRS": "An internet gateway takes in only destinations inside the VPC's CIDRs.",
-    "IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS": "An internet gateway drops packets to private (RFC 1918) addresses.",
-    "IGW_DESTINATION_ADDRESS_NOT_IN_RFC6598_EGRESS": "An internet gateway drops packets to 100.64.0.0/10 (RFC 6598).",
+    "IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS": "Internet gateways drop packets to private (RFC 1918) addresses.",
+    "IGW_DESTINATION_ADDRESS_NOT_IN_RFC6598_EGRESS": "Internet gateways drop packets to 100.64.0.0/10 (RFC 6598).",
     "IGW_NAT_REFLECTION": "The way leads out of the internet gateway and straight back in.",
-    "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS": "The destination has no public address, so nothing from the internet reaches it.",
+    "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS": "The destination has no public address, so the internet cannot reach it.",
     "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS": "The source has no public address, so the internet gateway drops it.",
-    "IGW_SOURCE_ADDRESS_NOT_IN_RFC1918_INGRESS": "An internet gateway drops packets from private (RFC 1918) addresses.",
-    "IGW_SOURCE_ADDRESS_NOT_IN_RFC6598_INGRESS": "An internet gateway drops packets from 100.64.0.0/10 (RFC 6598).",
+    "IGW_SOURCE_ADDRESS_NOT_IN_RFC1918_INGRESS": "Internet gateways drop packets from private (RFC 1918) addresses.",
+    "IGW_SOURCE_ADDRESS_NOT_IN_RFC6598_INGRESS": "Internet gateways drop packets from 100.64.0.0/10 (RFC 6598).",
     "INGRESS_RTB_NO_PUBLIC_IP": "The appliance the gateway's route table leads to has no public address.",
     "INGRESS_RTB_TRAFFIC_REDIRECTION": "The gateway's route table sends the subnet's incoming traffic elsewhere.",
     "NGW_REQUIRES_SOURCE_IN_VPC": "The NAT gateway refuses sources outside its VPC.",
@@ -59,7 +59,7 @@ REASON_TEXTS: dict[str, str] = {
     "PROTOCOL_RESTRICTION": "The component does not take this protocol.",
     "REGIONAL_NGW_ROUTE_AZ_RESTRICTION": "The regional NAT gateway is not present in the sender's Availability Zone.",
     "SG_HAS_NO_RULES": "The interface's security groups have no rules at all in this direction.",
-    "SG_REFERENCES_NOT_PRESERVED": "The hop hides the sender's security groups, so rules that name a group cannot match.",
+    "SG_REFERENCES_NOT_PRESERVED": "The hop hides the sender's groups, so rules that name a group cannot match.",
     "SG_REFERENCING_SUPPORT": "The transit gateway attachment has security group referencing switched off.",
     "SUBNET_ACL_RESTRICTION": "The subnet's network ACL denies it.",
     "TARGET_ADDRESS_RESTRICTION": "The load balancer sends only to its targets' addresses.",
@@ -74,8 +74,8 @@ REASON_TEXTS: dict[str, str] = {
     "UNKNOWN_DESTINATION": "Too little is known of the destination.",
     "UNKNOWN_PEERED_SGS": "A rule names a group of a peer VPC that is not in the snapshot.",
     "UNKNOWN_RESOURCE": "Something on the way is not in the snapshot.",
-    "VGW_PRIVATE_IP_ASSOCIATION_FOR_EGRESS": "The source is no interface of the VPC, so the virtual private gateway drops it.",
-    "VGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS": "The destination is no interface of the VPC behind the virtual private gateway.",
+    "VGW_PRIVATE_IP_ASSOCIATION_FOR_EGRESS": "The virtual private gateway drops what no interface of the VPC sends.",
+    "VGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS": "The virtual private gateway delivers only to interfaces of the VPC.",
     "VPC_BLOCK_PUBLIC_ACCESS_ENABLED": "VPC Block Public Access stops traffic with the internet.",
     "VPCE_GATEWAY_EGRESS_SOURCE_ADDRESS_RESTRICTION": "A gateway endpoint sends only from its service's own addresses.",
     "VPCE_GATEWAY_PROTOCOL_RESTRICTION": "A gateway endpoint takes only TCP and ICMP echo.",
@@ -196,7 +196,9 @@ def to_text(grids: Iterable[Grid], file: IO[str]) -> str:
             pad_edge=False,
         )
         for column in grid.columns:
-            table.add_column(Text(printable(column)), justify="right" if column in grid.right else "left", overflow="fold")
+            table.add_column(
+                Text(printable(column)), justify="right" if column in grid.right else "left", overflow="fold"
+            )
         for row in grid.rows:
             cells = ["\n".join(map(printable, _lines(value))) for value in row]
             table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
@@ -248,15 +250,15 @@ def issues_as_dicts(issues: Sequence[Issue]) -> list[dict[str, object]]:
 def verdict_line(path: Path) -> str:
     """The verdict in one line of words: what happens, why, where."""
     if path.verdict == "ACCEPT":
-        line = "ACCEPT: gets through" + (", and the reply comes back" if path.reply == "ACCEPT" else "; no reply is due")
+        line = "gets through" + (", and the reply comes back" if path.reply == "ACCEPT" else "; no reply is due")
     elif path.verdict == "REJECT":
-        line = "REJECT: " + ("does not get through" if path.forward == "REJECT" else "gets through, but the reply does not")
+        line = "does not get through" if path.forward == "REJECT" else "gets through, but the reply does not"
     else:
-        line = "UNKNOWN: " + ("cannot be decided" if path.forward == "UNKNOWN" else "gets through; the reply cannot be decided")
+        line = "cannot be decided" if path.forward == "UNKNOWN" else "gets through; the reply cannot be decided"
     if path.reason:
         place = f" at {path.stage}" if path.stage else ""
         line += f". {REASON_TEXTS.get(path.reason, path.reason)} [{path.reason}{place}]"
-    return printable(line)
+    return printable(f"{path.verdict}: {line}")
 
 
 def also_blocked(path: Path) -> list[str]:
@@ -275,7 +277,9 @@ def path_grids(path: Path) -> list[Grid]:
         if hops:
             packet = hops[0].packet_in
             rows = tuple(_hop_row(hop) for hop in hops)
-            grids.append(Grid(("outcome", "stage", "decided by"), rows, title=f"{title}: {packet}" if packet else title))
+            grids.append(
+                Grid(("outcome", "stage", "decided by"), rows, title=f"{title}: {packet}" if packet else title)
+            )
     return grids
 
 
@@ -307,7 +311,7 @@ def path_markdown(path: Path, ends: str) -> str:
 
 
 def path_mermaid(path: Path) -> str:
-    """The path as a Mermaid flowchart: one node per stage, an edge per step labelled with the packet when it changes."""
+    """The path as a Mermaid flowchart: a node per stage, an edge per step labelled with the packet if it changes."""
     lines = ["flowchart LR"]
     classes: dict[str, list[str]] = {"pass": [], "deny": [], "unknown": []}
     for leg, title in (("forward", "There"), ("reply", "Back")):

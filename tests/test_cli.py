@@ -1,4 +1,4 @@
-"""The command line: what is printed where, exit codes, start-up, and that nothing from a file reaches the terminal raw."""
+"""The command line: what is printed where, exit codes, start-up, and that nothing of a file reaches a terminal raw."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -26,15 +25,20 @@ def run(*arguments: str, cwd: Path | None = None, **environment: str) -> subproc
     """`python -m flowcore …` in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "flowcore", *arguments],
-        cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-    )  # fmt: skip
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
 
 
 def loaded(*arguments: str) -> set[str]:
     """The heavy libraries that a command has imported when it is done."""
     code = (
         "import sys\nfrom flowcore.cli import main\n"
-        f"code = main({list(arguments)!r})\nprint(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)\nsys.exit(code)"
+        f"code = main({list(arguments)!r})\n"
+        f"print(sorted(set({HEAVY!r}) & set(sys.modules)), file=sys.stderr)\nsys.exit(code)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
@@ -103,7 +107,13 @@ def test_every_option_is_documented(command: str, capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize(
     "arguments",
-    [["no-such-command"], ["issues"], ["issues", "x", "--format", "nope"], ["issues", "x", "--no-such-option"], ["synth"]],
+    [
+        ["no-such-command"],
+        ["issues"],
+        ["issues", "x", "--format", "nope"],
+        ["issues", "x", "--no-such-option"],
+        ["synth"],
+    ],
 )
 def test_bad_usage_is_two_with_a_message_and_nothing_on_stdout(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
@@ -115,7 +125,9 @@ def test_bad_usage_is_two_with_a_message_and_nothing_on_stdout(
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("arguments", [["issues"], ["explain", "--from", "10.0.0.1", "--to", "internet", "--protocol", "tcp"]])
+@pytest.mark.parametrize(
+    "arguments", [["issues"], ["explain", "--from", "10.0.0.1", "--to", "internet", "--protocol", "tcp"]]
+)
 def test_a_missing_network_is_two_without_a_traceback(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -240,4 +252,9 @@ def test_printable(raw: str, shown: str) -> None:
 def test_shares_are_never_rounded_to_all_or_nothing() -> None:
     assert report.share(1, 10**9) == "<0.01 %"
     assert report.share(10**9 - 1, 10**9) == ">99.99 %"
-    assert [report.share(0, 5), report.share(5, 5), report.share(1, 3), report.share(0, 0)] == ["0.00 %", "100.00 %", "33.33 %", "-"]
+    assert [report.share(0, 5), report.share(5, 5), report.share(1, 3), report.share(0, 0)] == [
+        "0.00 %",
+        "100.00 %",
+        "33.33 %",
+        "-",
+    ]

@@ -39,7 +39,7 @@ HEAVY = {"numba", "numpy", "polars", "pyarrow", "rich"}
 
 
 def modules(root: Path) -> dict[str, Path]:
-    """Module name without the package -> its file. `sources/__init__.py` is "sources"; the package itself is left out."""
+    """Module name without the package -> file. `sources/__init__.py` is "sources"; the package's own is left out."""
     found = {}
     for path in sorted(root.rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts

@@ -26,7 +26,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 def test_the_wheel_holds_code_data_and_type_marker(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
-    assert {"flowcore/__init__.py", "flowcore/py.typed", "flowcore/cli/__init__.py", "flowcore/sources/describe.py"} <= names
+    assert {
+        "flowcore/__init__.py",
+        "flowcore/py.typed",
+        "flowcore/cli/__init__.py",
+        "flowcore/sources/describe.py",
+    } <= names
     for path in (ROOT / "data").rglob("*"):
         if path.is_file():
             assert f"flowcore/data/{path.relative_to(ROOT / 'data').as_posix()}" in names
@@ -44,7 +49,12 @@ def test_the_installed_wheel_finds_its_data(wheel: zipfile.ZipFile, tmp_path: Pa
     wheel.extractall(tmp_path)
     code = "import flowcore.demo as d; f = d.data_folder(); print(f); assert (f / 'demo' / 'snapshot').is_dir()"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, env={"PYTHONPATH": str(tmp_path)}
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(tmp_path)},
     )
     assert Path(done.stdout.strip()) == tmp_path / "flowcore" / "data"
 

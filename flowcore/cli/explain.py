@@ -24,7 +24,7 @@ def explain(
     to: Annotated[str, Parameter(help=f"The other end: {_END}.")],
     protocol: Annotated[str, Parameter(help="Name or IANA number.")] = "tcp",
     port: Annotated[int | None, Parameter(help="Destination port; TCP and UDP need one.")] = None,
-    source_port: Annotated[int | None, Parameter(help="Source port. Default: 49152, which every client range has.")] = None,
+    source_port: Annotated[int | None, Parameter(help="Source port. Default: 49152.")] = None,
     icmp_type: Annotated[int | None, Parameter(help="ICMP type of the opening packet, e.g. 8 for echo.")] = None,
     icmp_code: Annotated[int | None, Parameter(help="ICMP code of the opening packet.")] = None,
     format: Annotated[

@@ -20,7 +20,7 @@ def issues(
     /,
     *,
     severity: Annotated[Severity, Parameter(help="Leave out what is less severe than this.")] = "note",
-    fail_on: Annotated[Severity | None, Parameter(help="Exit with 1 if there is an issue at least this severe.")] = None,
+    fail_on: Annotated[Severity | None, Parameter(help="Exit with 1 if an issue is at least this severe.")] = None,
     format: Annotated[Format, Parameter(help="How to print the list.")] = "table",
     assume_defaults: AssumeDefaults = False,
     quiet: Quiet = False,

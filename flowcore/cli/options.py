@@ -12,6 +12,6 @@ AssumeDefaults = Annotated[
     bool,
     Parameter(negative="", help="Where the snapshot lacks something, assume AWS's default for it instead of UNKNOWN."),
 ]
-NetworkFolder = Annotated[Path, Parameter(help="Snapshot: a folder of describe-* JSON files as the AWS CLI prints them.")]
+NetworkFolder = Annotated[Path, Parameter(help="Snapshot: a folder, or an archive of one, of describe-* JSON files.")]
 Format = Literal["table", "json", "csv", "markdown"]
 Threads = Annotated[int | None, Parameter(help="Threads to work with. Default: one per processor.")]

@@ -21,7 +21,9 @@ def synth(
     flows: Annotated[int, Parameter(help="Flows to make for it; 0: only the network.")] = 1_000_000,
     edges: Annotated[
         bool,
-        Parameter(negative="", help="A small network whose rules overlap on purpose, and flows at the edges of its rules."),
+        Parameter(
+            negative="", help="A small network whose rules overlap on purpose, and flows at the edges of its rules."
+        ),
     ] = False,
     quiet: Quiet = False,
 ) -> int:

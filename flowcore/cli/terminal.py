@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,10 +36,8 @@ def drop_stdout() -> None:
 def say(message: str, *, quiet: bool = False) -> None:
     """A message for the person at the terminal, on stderr."""
     if not quiet:
-        try:
+        with suppress(BrokenPipeError):
             print("\n".join(printable(line) for line in message.split("\n")), file=sys.stderr, flush=True)
-        except BrokenPipeError:
-            pass
 
 
 def open_network(path: Path, *, assume_defaults: bool, quiet: bool) -> Network:
