@@ -15,6 +15,7 @@ import pytest
 import flowcore
 from flowcore import report, schema, synthetic
 from flowcore.cli import COMMANDS, main
+from flowcore.synthetic_demo import demo_documents
 
 ROOT = Path(__file__).parents[1]
 EVIL = "\x1b[2J\x9b31m\u202e[red]|<b>`x"
@@ -222,6 +223,114 @@ def test_synth_overwrites_nothing(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("kept")
     assert main(["synth", str(tmp_path)]) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+# -- explain -------------------------------------------------------------------------------------------
+
+BLOCKED = ("--from", "tag:Name=job-1", "--to", "tag:Name=db-1", "--port", "5432", "--source-port", "61234")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled example, whose data tier's network ACL forgets the source ports above 60999."""
+    folder = tmp_path_factory.mktemp("shop")
+    synthetic.write_snapshot(demo_documents(), folder)
+    return folder
+
+
+def test_explain_loads_no_kernels_and_no_tables(shop: Path) -> None:
+    assert loaded("explain", str(shop), *BLOCKED) == {"rich"}
+    assert loaded("explain", str(shop), *BLOCKED, "--format", "json") == set()
+
+
+def test_explain_says_what_stops_the_flow_and_where(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(shop), *BLOCKED]) == 0
+    out, err = capsys.readouterr()
+    assert "REJECT: gets through, but the reply does not" in out
+    assert report.REASON_TEXTS["SUBNET_ACL_RESTRICTION"] in out
+    assert "reply-destination-network-acl" in out
+    assert "tcp 10.20.10.110:61234 -> 10.20.20.110:5432" in out
+    assert "69 interfaces" in err
+    assert "\x1b" not in out
+
+
+def test_explain_as_json_is_the_path_itself(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(shop), *BLOCKED, "--format", "json", "-q"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    told = json.loads(out)
+    network = flowcore.read_network(shop)
+    path = flowcore.explain(network, told["flow"])
+    assert told == json.loads(json.dumps(path.to_dict()))
+    assert (told["verdict"], told["forward"], told["reply"]) == ("REJECT", "ACCEPT", "REJECT")
+
+
+def test_explain_as_markdown(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(shop), *BLOCKED, "--format", "markdown", "-q"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("| outcome | stage | decided by |\n|---|---|---|") == 2
+    assert "SUBNET_ACL_RESTRICTION" in out
+
+
+def test_explain_as_mermaid(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(shop), *BLOCKED, "--format", "mermaid", "-q"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "flowchart LR"
+    assert lines.count("  end") == sum("subgraph" in line for line in lines) == 2
+    nodes = {
+        line.split("[")[0].strip()
+        for line in lines
+        if '["' in line and "subgraph" not in line and "verdict" not in line
+    }
+    hops = flowcore.explain(flowcore.read_network(shop), blocked_flow()).hops
+    assert len(nodes) == len(hops)
+    assert [line for line in lines if line.endswith(" deny")] == ["  class r1 deny"]
+
+
+def blocked_flow() -> dict[str, object]:
+    ends = {"srcaddr": "10.20.10.110", "dstaddr": "10.20.20.110"}
+    return {**ends, "srcport": 61234, "dstport": 5432, "protocol": "tcp"}
+
+
+def test_several_ends_are_counted(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["explain", str(shop), "--from", "10.20.10.0/24", "--to", "tag:Name=db-1", "--port", "5432"]
+    assert main([*arguments, "--format", "json", "--limit", "3"]) == 0
+    out, err = capsys.readouterr()
+    paths = json.loads(out)
+    assert len({path["src_interface"] for path in paths}) == 3
+    assert "3 of 16 pairs of ends shown" in err
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (["--from", "tag:Name=nobody", "--to", "internet", "--port", "1"], "tag"),
+        (["--from", "10.20.0.10", "--to", "internet"], "--port"),
+        (["--from", "10.20.0.10", "--to", "internet", "--protocol", "tpc", "--port", "1"], "tcp"),
+        (["--from", "10.20.0.10", "--to", "internet", "--port", "1", "--limit", "0"], "--limit"),
+    ],
+)
+def test_explain_says_what_is_wrong_with_a_question(
+    extra: list[str], said: str, shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", str(shop), *extra]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err.split("flowcore: error: ")[1]
+
+
+def test_explain_prints_hostile_tags_safely(evil: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    interface = next(iter(flowcore.read_network(evil).interfaces))
+    for form in ("table", "markdown", "mermaid", "json"):
+        arguments = ["explain", str(evil), "--from", interface, "--to", "internet", "--port", "443", "--format", form]
+        assert main(arguments) == 0
+        out, err = capsys.readouterr()
+        assert is_clean(out), form
+        assert is_clean(err), form
+        if form == "table":
+            assert r"\x1b[2J\x9b31m\u202e[red]|<b>`x" in out
+        if form in ("markdown", "mermaid"):
+            assert "<b>" not in out
 
 
 # -- texts ---------------------------------------------------------------------------------------------
