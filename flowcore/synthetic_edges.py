@@ -51,8 +51,17 @@ class _Edge:
     addresses: set[tuple[str, str]] = field(default_factory=set)
     """(VPC id, address) given out."""
 
+    flaws: dict[str, bool] = field(default_factory=dict)
+    """Kinds of flaw this network may have: four networks of ten each, so that few flows meet several at once."""
+
     def chance(self, share: float) -> bool:
         return self.rng.random() < share
+
+    def flaw(self, kind: str, share: float) -> bool:
+        """Whether a flaw of this kind is put here; `share` among the places of networks that may have it."""
+        if kind not in self.flaws:
+            self.flaws[kind] = self.chance(0.4)
+        return self.chance(share) and self.flaws[kind]
 
 
 def edge_documents(seed: int) -> Documents:
@@ -86,7 +95,7 @@ def _vpcs(edge: _Edge) -> None:
     rng = edge.rng
     count = rng.randint(2, 4)
     cidrs = rng.sample(VPC_CIDRS, count)
-    if edge.chance(0.3):
+    if edge.chance(0.2):
         cidrs[1] = cidrs[0]
     cidrs6 = rng.sample(VPC_CIDRS6, count)
     for cidr, cidr6 in zip(cidrs, cidrs6, strict=True):
@@ -107,18 +116,22 @@ def _vpcs(edge: _Edge) -> None:
 
 def _subnets(edge: _Edge) -> None:
     rng = edge.rng
-    for i in range(rng.randint(3, 8)):
-        vpc = edge.vpcs[i % len(edge.vpcs)]
+    for i in range(rng.choice((3, 4, 5, 6, 6, 7, 8, 8))):
+        vpc = edge.vpcs[0 if edge.chance(0.4) else i % len(edge.vpcs)]
         blocks = [block["CidrBlock"] for block in vpc["CidrBlockAssociationSet"]]
         parent = IPv4Network(rng.choice(blocks))
         part = list(parent.subnets(new_prefix=max(parent.prefixlen, rng.choice((26, 27, 28)))))
+        taken = [IPv4Network(own["CidrBlock"]) for own in edge.subnets if own["VpcId"] == vpc["VpcId"]]
+        part = [network for network in part if not any(network.overlaps(own) for own in taken)]
+        if not part:
+            continue
         cidr, cidr6 = str(rng.choice(part[:3])), None
-        if edge.chance(0.05):
+        if edge.flaw("subnet outside its VPC", 0.1):
             cidr = "192.168.77.0/28"  # outside the VPC's CIDRs
         if "Ipv6CidrBlockAssociationSet" in vpc and edge.chance(0.8):
             base = IPv6Network(vpc["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"])
             cidr6 = str(IPv6Network((int(base.network_address) + (rng.randrange(3) << 64), 64)))
-        vpc_id = edge.ids("vpc") if edge.chance(0.04) else vpc["VpcId"]
+        vpc_id = edge.ids("vpc") if edge.flaw("subnet of an undescribed VPC", 0.1) else vpc["VpcId"]
         edge.subnets.append(records.subnet(edge.ids("subnet"), vpc_id, cidr, cidr6, zone=rng.choice("ab")))
     edge.documents["Subnets"] = edge.subnets
 
@@ -126,12 +139,16 @@ def _subnets(edge: _Edge) -> None:
 def _prefix_lists(edge: _Edge) -> None:
     rng, documents = edge.rng, edge.documents
     documents["PrefixLists"], documents["ManagedPrefixListEntries"] = [], []
+    last: dict[int, list[str]] = {4: [], 6: []}
     for i in range(rng.randint(1, 4)):
         list_id, family = edge.ids("pl"), rng.choice((4, 4, 6))
         edge.lists.append(list_id)
         inside = [vpc["CidrBlock"] for vpc in edge.vpcs] + ["10.0.0.0/16", "10.0.0.0/28"]
         pool = [*OUTSIDE, *inside] if family == 4 else [*OUTSIDE6, "2600:1f18:1::/48"]
         cidrs = rng.sample(pool, rng.randint(0 if edge.chance(0.1) else 1, 3))
+        if last[family] and edge.chance(0.7):
+            cidrs = [*last[family][:1], *(cidr for cidr in cidrs if cidr != last[family][0])]
+        last[family] = cidrs
         kind = rng.random()
         if kind < 0.15:
             continue  # not described at all
@@ -178,20 +195,20 @@ def _interface(edge: _Edge, number: int) -> None:
     rng = edge.rng
     subnet = rng.choice(edge.subnets)
     vpc_id, cidr = subnet["VpcId"], subnet["CidrBlock"]
-    kind = rng.choice(KINDS) if edge.chance(0.15) else "interface"
+    kind = rng.choice(KINDS) if edge.flaw("interface types", 0.3) else "interface"
     addresses: list[tuple[str, str | None]] = []
     for i in range(2 if edge.chance(0.25) else 1):
-        public = f"54.144.0.{10 + number + 40 * i}" if edge.chance(0.5) else None
-        if public and edge.chance(0.04):
+        public = f"54.144.0.{10 + number + 40 * i}" if edge.chance(0.6) else None
+        if public and edge.flaw("public address twice", 0.1):
             public = "54.144.0.10"  # the public address of another interface, too
         addresses.append((_free_address(edge, vpc_id, cidr), public))
     ipv6 = []
-    if subnet["Ipv6CidrBlockAssociationSet"] and edge.chance(0.6):
+    if subnet["Ipv6CidrBlockAssociationSet"] and edge.chance(0.8):
         base = int(IPv6Network(subnet["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"]).network_address)
         ipv6 = [str(IPv6Address(base + 16 + number))]
     own = [group_id for group_id, group_vpc in edge.groups if group_vpc == vpc_id]
     chosen = rng.sample(own, min(len(own), rng.choice((0, 1, 1, 1, 2))))
-    if edge.chance(0.05):
+    if edge.flaw("group not described", 0.12):
         chosen.append(edge.ids("sg"))  # not described
     record = records.interface(
         edge.ids("eni"),
@@ -211,18 +228,20 @@ def _interface(edge: _Edge, number: int) -> None:
 def _disturb(edge: _Edge, record: Record, cidr: str, subnet: Record) -> None:
     """What is unusual about an interface."""
     rng = edge.rng
-    if edge.chance(0.05):
+    if edge.flaw("groups unknown", 0.12):
         del record["Groups"]
-    if edge.chance(0.10):
+    if edge.flaw("no source check", 0.25):
         record["SourceDestCheck"] = False
-    if edge.chance(0.07) and record["InterfaceType"] == "interface":
+    if edge.flaw("detached", 0.12) and record["InterfaceType"] == "interface":
         record["Status"] = rng.choice(("available", "detaching", "attaching"))
         del record["Attachment"]
     if edge.chance(0.10):
         record["DenyAllIgwTraffic"] = True
-    if edge.chance(0.12):
-        base = int(IPv4Network(cidr).broadcast_address) & ~15  # the last /28 of the subnet
-        record["Ipv4Prefixes"] = [{"Ipv4Prefix": f"{IPv4Address(base)}/28"}]
+    base = int(IPv4Network(cidr).broadcast_address) & ~15  # the last /28 of the subnet
+    prefix = f"{IPv4Address(base)}/28"
+    if edge.chance(0.15) and IPv4Network(cidr).prefixlen < 27 and (record["VpcId"], prefix) not in edge.addresses:
+        edge.addresses.add((record["VpcId"], prefix))
+        record["Ipv4Prefixes"] = [{"Ipv4Prefix": prefix}]
     if edge.chance(0.08) and subnet["Ipv6CidrBlockAssociationSet"]:
         base6 = int(IPv6Network(subnet["Ipv6CidrBlockAssociationSet"][0]["Ipv6CidrBlock"]).network_address)
         record["Ipv6Prefixes"] = [{"Ipv6Prefix": str(IPv6Network((base6 + (rng.randrange(1, 3) << 48), 80)))}]
@@ -233,12 +252,12 @@ def _internet_gateways(edge: _Edge) -> None:
     edge.documents["VpnGateways"] = []
     for vpc in edge.vpcs:
         vpc_id = vpc["VpcId"]
-        if edge.chance(0.85):
+        if edge.chance(0.92):
             edge.gateways[vpc_id] = gateway = edge.ids("igw")
-            row = records.internet_gateway(gateway, [] if edge.chance(0.12) else [vpc_id])
-            if row["Attachments"] and edge.chance(0.05):
+            row = records.internet_gateway(gateway, [] if edge.flaw("gateway detached", 0.3) else [vpc_id])
+            if row["Attachments"] and edge.flaw("gateway detached", 0.1):
                 row["Attachments"][0]["State"] = "detaching"
-            if not edge.chance(0.08):
+            if not edge.flaw("gateway not described", 0.25):
                 edge.documents["InternetGateways"].append(row)
         if edge.chance(0.15):
             edge.documents["VpnGateways"].append(
@@ -281,17 +300,28 @@ def _groups(edge: _Edge) -> None:
         own: list[Record] = []
         for egress in (False, True):
             count = edge.rng.choice((0, 1, 2, 3, 4, 6) if not egress else (0, 1, 1, 2, 3))
-            if egress and edge.chance(0.5):
+            if egress and edge.chance(0.75):
                 own.append(records.group_rule(edge.ids("sgr"), group_id, True, "-1", (-1, -1), ANYWHERE))
                 if edge.chance(0.7):
                     own.append(records.group_rule(edge.ids("sgr"), group_id, True, "-1", (-1, -1), ANYWHERE6))
+            if not egress and edge.chance(0.65):
+                own += _open_rules(edge, group_id, vpc_id)
             own += [_group_rule(edge, group_id, vpc_id, egress) for _ in range(count)]
-        if not edge.chance(0.06):
+        if not edge.flaw("group not described", 0.12):
             rows.append(records.security_group(group_id, vpc_id, f"group{number}", own))
             rules += own
     edge.documents["SecurityGroups"] = rows
     if not edge.chance(0.3):  # else the rules are only in the groups' permissions
         edge.documents["SecurityGroupRules"] = rules
+
+
+def _open_rules(edge: _Edge, group_id: str, vpc_id: str) -> list[Record]:
+    """A wide inbound rule or two, so that later stages are reached."""
+    rng, rows = edge.rng, []
+    for remote in rng.choice(((ANYWHERE,), (ANYWHERE6,), (ANYWHERE, ANYWHERE6), ("10.0.0.0/8", group_id))):
+        protocol, ports = rng.choice((("tcp", (0, 65535)), ("-1", (-1, -1)), ("tcp", (1, 32767)), ("udp", (0, 65535))))
+        rows.append(records.group_rule(edge.ids("sgr"), group_id, False, protocol, ports, remote))
+    return rows
 
 
 def _group_rule(edge: _Edge, group_id: str, vpc_id: str, egress: bool) -> Record:
@@ -310,9 +340,9 @@ def _group_rule(edge: _Edge, group_id: str, vpc_id: str, egress: bool) -> Record
         remote = rng.choice(_inside(edge, vpc_id))
     elif kind < 0.70:
         remote = rng.choice((*OUTSIDE, *OUTSIDE6, ANYWHERE, ANYWHERE, ANYWHERE6))
-    elif kind < 0.78:
+    elif kind < (0.74 if egress else 0.78):
         remote = rng.choice([*edge.lists, edge.ids("pl")])
-    elif kind < 0.84:
+    elif kind < (0.76 if egress else 0.84):
         remote = group_id
     else:
         remote = _reference(edge, vpc_id)
@@ -332,7 +362,7 @@ def _reference(edge: _Edge, vpc_id: str) -> Record:
             reference["VpcPeeringConnectionId"] = rng.choice(edge.peerings)
         if status:
             reference["PeeringStatus"] = status
-    elif edge.chance(0.1):
+    elif edge.chance(0.25):
         reference |= {"VpcId": edge.ids("vpc"), "PeeringStatus": "active"}
     return reference
 
@@ -343,7 +373,7 @@ def _acls(edge: _Edge) -> None:
         own = [subnet["SubnetId"] for subnet in edge.subnets if subnet["VpcId"] == vpc["VpcId"]]
         edge.rng.shuffle(own)
         custom = own[: edge.rng.randint(0, len(own))]
-        if edge.chance(0.92):
+        if not edge.flaw("no default ACL", 0.3):
             open_entries = [
                 records.acl_entry(n, egress, "allow", cidr)
                 for n, cidr in ((100, ANYWHERE), (101, ANYWHERE6))
@@ -380,7 +410,7 @@ def _acl_entries(edge: _Edge, vpc_id: str) -> list[Record]:
                 ports = (80, 80)
             action = rng.choice(("allow", "allow", "deny"))
             entries.append(records.acl_entry(number, egress, action, cidr, protocol, ports, icmp))
-        if edge.chance(0.7):
+        if edge.chance(0.8):
             entries.append(records.acl_entry(200, egress, "allow", ANYWHERE))
             entries.append(records.acl_entry(201, egress, "allow", ANYWHERE6))
         elif edge.chance(0.5):
@@ -424,13 +454,13 @@ def _route_tables(edge: _Edge) -> None:
         cut = edge.rng.randint(0, len(own))
         parts = [(own[cut:], True), *(([subnet_id], False) for subnet_id in own[:cut])]
         for subnet_ids, main in parts:
-            if edge.chance(0.06):
+            if edge.flaw("no route table", 0.2):
                 continue
             explicit = subnet_ids if not main or edge.chance(0.3) else []
             table = records.route_table(
                 edge.ids("rtb"), vpc["VpcId"], _routes(edge, vpc), main=main, subnet_ids=explicit
             )
-            if edge.chance(0.05) and table["Associations"]:
+            if edge.flaw("no route table", 0.1) and table["Associations"]:
                 table["Associations"][-1]["AssociationState"]["State"] = "disassociated"
             edge.documents["RouteTables"].append(table)
 
@@ -442,22 +472,22 @@ def _routes(edge: _Edge, vpc: Record) -> list[Record]:
     found: dict[tuple[str, bool], Record] = {}
 
     def add(destination: str, kind: str, origin: str | None = None) -> None:
-        state = rng.choice(("blackhole", "blackhole", "filtered")) if edge.chance(0.08) else "active"
+        state = rng.choice(("blackhole", "blackhole", "filtered")) if edge.flaw("black holes", 0.2) else "active"
         propagated = origin not in (None, "CreateRoute", "CreateRouteTable")
         row = records.route(destination, _target(edge, kind, vpc_id), origin=origin, state=state)
         found.setdefault((destination, propagated), row)
 
     for block in blocks:
-        if edge.chance(0.06):
+        if edge.flaw("local replaced", 0.2):
             add(block, rng.choice(("eni", "nat", "vpce")))  # the local route replaced (RT-09)
         elif not edge.chance(0.05):
             found[block, False] = records.route(block, "local")
-    if edge.chance(0.8):
-        add(ANYWHERE, rng.choice(("igw", "igw", "igw", "igw", *TARGET_KINDS)))
-    if edge.chance(0.7):
-        add(ANYWHERE6, rng.choice(("igw", "igw", "eigw", "eigw", *TARGET_KINDS)))
+    if edge.chance(0.88):
+        add(ANYWHERE, rng.choice(TARGET_KINDS) if edge.flaw("odd targets", 0.6) else "igw")
+    if edge.chance(0.88):
+        add(ANYWHERE6, rng.choice(TARGET_KINDS) if edge.flaw("odd targets", 0.5) else rng.choice(("igw", "igw", "eigw")))
     for subnet in edge.subnets:
-        if subnet["VpcId"] == vpc_id and edge.chance(0.08):
+        if subnet["VpcId"] == vpc_id and edge.flaw("middlebox routes", 0.25):
             add(subnet["CidrBlock"], rng.choice(("eni", "nat", "vpce")))  # RT-10
     for _ in range(rng.choice((0, 0, 1, 2, 3))):
         pool = (*OUTSIDE, *OUTSIDE6, "0.0.0.0/1", "10.0.0.0/8", "192.168.0.0/16", "10.0.4.0/22")
@@ -467,9 +497,9 @@ def _routes(edge: _Edge, vpc: Record) -> list[Record]:
         pool = (*OUTSIDE, *OUTSIDE6, ANYWHERE, *inside, *blocks)
         origin = rng.choice(("EnableVgwRoutePropagation", "EnableVgwRoutePropagation", "Advertisement"))
         add(rng.choice(pool), rng.choice(("vgw", "vgw", "igw")), origin)
-    for list_id in rng.sample(edge.lists, rng.choice((0, 0, 1, min(2, len(edge.lists))))):
+    for list_id in rng.sample(edge.lists, min(rng.choice((0, 0, 1, 2, 2)), len(edge.lists))):
         add(list_id, rng.choice(("igw", "igw", "tgw", "vpce-s3", "eigw", "eni")))
-    if edge.chance(0.03):
+    if edge.flaw("unknown list", 0.1):
         add(edge.ids("pl"), "vpce-s3")
     rows = list(found.values())
     rng.shuffle(rows)
@@ -497,14 +527,14 @@ def _edge_tables(edge: _Edge) -> None:
 def _block_public_access(edge: _Edge) -> None:
     rng = edge.rng
     modes = ("off", "block-bidirectional", "block-ingress")
-    if edge.chance(0.3):
+    if edge.flaw("block public access", 0.5):
         mode = rng.choice(modes)
         edge.documents["VpcBlockPublicAccessOptions"] = [
             {"AwsAccountId": OWNER, "AwsRegion": REGION, "State": "update-complete", "InternetGatewayBlockMode": mode}
         ]
     for record in (*edge.vpcs, *edge.subnets):
         kind = rng.random()
-        if kind < 0.10:
+        if kind < 0.30 and edge.flaw("block public access", 0.4):
             record["BlockPublicAccessStates"] = {"InternetGatewayBlockMode": rng.choice(modes)}
         elif kind < 0.50:
             del record["BlockPublicAccessStates"]
@@ -549,7 +579,7 @@ def _instances(edge: _Edge) -> None:
 def _holes(edge: _Edge) -> None:
     """Take whole answers away now and then, as if nobody had asked AWS for them."""
     for key in ("NetworkAcls", "RouteTables", "SecurityGroups", "InternetGateways", "ManagedPrefixListEntries", "Vpcs"):
-        if edge.chance(0.02):
+        if edge.flaw("holes", 0.05):
             edge.documents.pop(key, None)
             if key == "SecurityGroups":
                 edge.documents.pop("SecurityGroupRules", None)

@@ -52,6 +52,8 @@ class Places:
     start: Ints
     """Of each VPC's part; one more at the end."""
     vpc: Ints
+    subnet: Ints
+    """Equal numbers for equal subnets."""
     public: list[int]
     """Entries that can be reached from the internet: a public address (IPv4), any (IPv6)."""
     public_texts: list[str]
@@ -64,14 +66,15 @@ def places_of(network: Network, version: int, *, ordinary: bool = False) -> Plac
     for interface in network.interfaces.values():
         if interface.vpc_id is None or (ordinary and (interface.detached or interface.interface_type != "interface")):
             continue
+        where = interface.subnet_id or ""
         for own in interface.addresses:
             if own.address.version == version:
                 public = str(own.public_address) if own.public_address else ""
-                rows.append((interface.vpc_id, int(own.address), str(own.address), interface.interface_id, public))
+                rows.append((interface.vpc_id, int(own.address), str(own.address), interface.interface_id, public, where))
         for prefix in interface.prefixes:
             if prefix.version == version:
                 for address in (prefix[0], prefix[-1]):
-                    rows.append((interface.vpc_id, int(address), str(address), interface.interface_id, ""))
+                    rows.append((interface.vpc_id, int(address), str(address), interface.interface_id, "", where))
     rows.sort()
     vpc_ids = sorted({row[0] for row in rows})
     place = {vpc_id: i for i, vpc_id in enumerate(vpc_ids)}
@@ -83,6 +86,7 @@ def places_of(network: Network, version: int, *, ordinary: bool = False) -> Plac
         interface=[row[3] for row in rows],
         start=np.searchsorted(vpc, np.arange(len(vpc_ids) + 1)).astype(np.int64),
         vpc=vpc,
+        subnet=np.unique(np.array([row[5] for row in rows], str), return_inverse=True)[1].astype(np.int64),
         public=public,
         public_texts=[rows[i][4] or rows[i][2] for i in public],
         vpc_ids=vpc_ids,
@@ -182,7 +186,8 @@ def edge_flows(network: Network, seed: int, count: int) -> pl.DataFrame:
     import polars as pl
 
     rng = np.random.default_rng((seed, 0xED6E))
-    version = np.where(rng.random(count) < 0.7, 4, 6)
+    share6 = 0.3 if places_of(network, 6).texts else 0.03
+    version = np.where(rng.random(count) < share6, 6, 4)
     pool = _Pool()
     src, dst = np.zeros(count, np.int64), np.zeros(count, np.int64)
     owner = np.full(count, _NULL, np.int64)
@@ -192,7 +197,7 @@ def edge_flows(network: Network, seed: int, count: int) -> pl.DataFrame:
         _edge_ends(rng, network, family, rows, (src, dst, owner), pool, owners)
     srcport, dstport, protocol, icmp_type, icmp_code = _edge_ports(rng, network, version, count)
     interface_ids = [*owners, *network.interfaces, "eni-0ffffffffffffffff", "", "-"]
-    interface = np.where(rng.random(count) < 0.35, owner, _NULL)
+    interface = np.where(rng.random(count) < 0.6, owner, _NULL)
     odd = rng.random(count) < 0.04
     interface[odd] = rng.integers(0, len(interface_ids), int(odd.sum()))
     garbage = np.flatnonzero(rng.random(count) < 0.10)
@@ -254,6 +259,9 @@ def _edge_ends(
     a = rng.integers(0, len(places.texts), size)
     first, last = places.start[places.vpc[a]], places.start[places.vpc[a] + 1]
     b = first + (rng.random(size) * (last - first)).astype(np.int64)
+    for _ in range(2):  # ends in one subnet meet the fewest stages: draw most of them again
+        again = (places.subnet[a] == places.subnet[b]) & (rng.random(size) < 0.8)
+        b = np.where(again, first + (rng.random(size) * (last - first)).astype(np.int64), b)
     offset = len(owners)
     owners.extend(places.interface)
 
@@ -266,17 +274,18 @@ def _edge_ends(
 
     draw = partial(_draw, rng, size=size)
     outside = np.where(rng.random(size) < 0.7, draw(internet), draw(edges))
+    client = np.where(rng.random(size) < 0.85, draw(internet), draw(edges))
     reachable = np.where(rng.random(size) < 0.6, draw(public), draw(own)) if public[1] > public[0] else draw(own)
-    put(0.00, 0.34, None, own[0] + b)  # two interfaces of a VPC
-    put(0.34, 0.39, None, draw(own))  # ... of any VPCs
-    put(0.39, 0.54, None, outside)
-    put(0.54, 0.67, outside, reachable)
-    put(0.67, 0.72, None, reachable)  # hairpin
-    put(0.72, 0.78, None, draw(special))
-    put(0.78, 0.86, None, draw(edges))
-    put(0.86, 0.90, draw(edges), own[0] + b)
-    put(0.90, 0.93, draw(special), reachable)
-    put(0.93, 0.96, reachable, own[0] + b)  # from a public address
+    put(0.00, 0.36, None, own[0] + b)  # two interfaces of a VPC
+    put(0.36, 0.40, None, draw(own))  # ... of any VPCs
+    put(0.40, 0.56, None, outside)
+    put(0.56, 0.70, client, reachable)
+    put(0.70, 0.76, None, draw(public))  # hairpin
+    put(0.76, 0.82, None, draw(special))
+    put(0.82, 0.89, None, draw(edges))
+    put(0.89, 0.92, draw(edges), own[0] + b)
+    put(0.92, 0.95, draw(special), reachable)
+    put(0.95, 0.98, draw(public), own[0] + b)  # from a public address
 
 
 def _edge_ports(

@@ -302,8 +302,13 @@ def _custom_entries(rng: Random, vpc: _Vpc) -> list[Record]:
         ports = rng.choice([(5432, 5432), (3306, 3306), (8080, 8090), (22, 22)])
         entries.append(entry(60, False, "deny", rng.choice(vpc.subnets)["CidrBlock"], 6, ports))
     entries.append(entry(80, False, "deny", ANYWHERE, 6, rng.choice([(23, 23), (445, 445), (3389, 3389)])))
+    too_few = rng.random() < 0.12  # a common mistake: replies only to the ports Windows uses (NA-16)
     for egress in (False, True):
-        entries.append(entry(100, egress, "allow", str(vpc.network)))
+        if egress and too_few:
+            entries.append(entry(100, True, "allow", str(vpc.network), 6, (49152, 65535)))
+            entries.append(entry(102, True, "deny", str(vpc.network), 6, (1024, 49151)))
+        else:
+            entries.append(entry(100, egress, "allow", str(vpc.network)))
         for number, port in ((110, 80), (120, 443)):
             entries.append(entry(number, egress, "allow", ANYWHERE, 6, (port, port)))
         entries.append(entry(130, egress, "allow", ANYWHERE, 6, (1024, 65535)))
