@@ -5,9 +5,11 @@ Answers are recognised by their top-level key, never by file name. docs/snapshot
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -47,11 +49,12 @@ def read_network(path: str | os.PathLike[str], *, assume_defaults: bool = False)
     """
     found = Collector()
     outer = os.fspath(path).replace(os.sep, "/").split("/")
-    for member in json_members(path):
-        region, account = _place([*outer, *member.name.split("/")[:-1]])
-        document = _Document(found, member.name, member.label, region, account)
-        document.read_json(member.data)
-    return _finish(found, os.fspath(path), assume_defaults)
+    with _collector_paused():
+        for member in json_members(path):
+            region, account = _place([*outer, *member.name.split("/")[:-1]])
+            document = _Document(found, member.name, member.label, region, account)
+            document.read_json(member.data)
+        return _finish(found, os.fspath(path), assume_defaults)
 
 
 def network_from_documents(documents: Documents, *, assume_defaults: bool = False) -> Network:
@@ -62,13 +65,26 @@ def network_from_documents(documents: Documents, *, assume_defaults: bool = Fals
     """
     found = Collector()
     pairs = [("documents", documents)] if isinstance(documents, Mapping) else documents
-    for name, answers in pairs:
-        region, account = _place(str(name).split("/")[:-1])
-        document = _Document(found, str(name), str(name), region, account)
-        if not isinstance(answers, Mapping):
-            raise document.error("not an object", found=answers, expected="a mapping of top-level keys to lists")
-        document.read_objects(answers)
-    return _finish(found, "documents", assume_defaults)
+    with _collector_paused():
+        for name, answers in pairs:
+            region, account = _place(str(name).split("/")[:-1])
+            document = _Document(found, str(name), str(name), region, account)
+            if not isinstance(answers, Mapping):
+                raise document.error("not an object", found=answers, expected="a mapping of top-level keys to lists")
+            document.read_objects(answers)
+        return _finish(found, "documents", assume_defaults)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Pauses Python's cyclic garbage collector: hundreds of thousands of lasting records would make it run all along."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _finish(found: Collector, source: str, assume_defaults: bool) -> Network:
