@@ -1,0 +1,416 @@
+"""VPC flow log records, typed, from text (plain or gzip) and from Parquet.
+
+The fields of every version are defined once, in FIELDS. A field's column has `_` for its `-` (FL-54). Values
+that mean "missing" become null (FL-08); lines that cannot be read go to the rejects, each with its reason.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import FlowError
+from ..schema import ACTIONS, DIRECTIONS, PROTOCOL_NUMBERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from .intake import ReadCounts, Rejects
+    from .textlines import LineBlock
+
+LOG_STATUSES = ("OK", "NODATA", "SKIPDATA")
+
+#: Rows of Parquet decoded at a time. Not the caller's batch size, so that rejects come in the same order for any.
+PARQUET_ROWS = 1 << 16
+
+#: How missing values are written (FL-08).
+MISSING = ("-", "", "None")
+
+
+@dataclass(frozen=True, slots=True)
+class LogField:
+    """One field of a flow log record: AWS's name, the version that brought it, and the type of its column.
+
+    Types: string, int32, int64, action, status, direction (strings of a fixed set), account (12 digits),
+    protocol (int32; in tables of flows also a name).
+    """
+
+    name: str
+    version: int
+    type: str = "string"
+
+    @property
+    def column(self) -> str:
+        return self.name.replace("-", "_")
+
+
+def _fields(version: int, names: str) -> tuple[LogField, ...]:
+    return tuple(
+        LogField(name, version, kind or "string") for name, _, kind in (n.partition(":") for n in names.split())
+    )
+
+
+#: Every field of VPC flow logs (statement 1.2), in AWS's order. Version 6 is of transit gateway flow logs only.
+FIELDS: tuple[LogField, ...] = (
+    *_fields(2, "version:int32 account-id:account interface-id srcaddr dstaddr srcport:int32 dstport:int32"),
+    *_fields(2, "protocol:protocol packets:int64 bytes:int64 start:int64 end:int64 action:action log-status:status"),
+    *_fields(3, "vpc-id subnet-id instance-id tcp-flags:int32 type pkt-srcaddr pkt-dstaddr"),
+    *_fields(4, "region az-id sublocation-type sublocation-id"),
+    *_fields(5, "pkt-src-aws-service pkt-dst-aws-service flow-direction:direction traffic-path:int32"),
+    *_fields(7, "ecs-cluster-arn ecs-cluster-name ecs-container-instance-arn ecs-container-instance-id"),
+    *_fields(7, "ecs-container-id ecs-second-container-id ecs-service-name ecs-task-definition-arn"),
+    *_fields(7, "ecs-task-arn ecs-task-id"),
+    *_fields(8, "reject-reason"),
+    *_fields(9, "resource-id"),
+    *_fields(10, "encryption-status:int32"),
+    *_fields(11, "instance-tag instance-tag-2 interface-tag interface-tag-2 asg-tag asg-tag-2 interface-type"),
+    *_fields(11, "next-hop-interface-id next-hop-subnet-id next-hop-az-id next-hop-vpc-id next-hop-interface-type"),
+)
+
+#: Column name -> its field.
+LOG_COLUMNS: Mapping[str, LogField] = {field.column: field for field in FIELDS}
+
+#: The default format (FL-06).
+DEFAULT_COLUMNS: tuple[str, ...] = tuple(field.column for field in FIELDS if field.version == 2)
+
+#: Columns only log records have: a Parquet or CSV file with one of them is a flow log, not a table of flows.
+RECORD_COLUMNS = frozenset(
+    {"version", "interface_id", "action", "log_status", "flow_direction", "tcp_flags", "pkt_srcaddr", "pkt_dstaddr"}
+)
+
+_WORDS: Mapping[str, tuple[str, ...]] = {"action": ACTIONS, "status": LOG_STATUSES, "direction": DIRECTIONS}
+_COMPLAINTS: Mapping[str, str] = {
+    "int32": "not a number of at most 32 bits",
+    "int64": "not a number of at most 64 bits",
+    "protocol": "not a protocol number or name",
+    **{kind: f"not one of {', '.join(words)}" for kind, words in _WORDS.items()},
+}
+
+
+def split_header(line: str, separator: str) -> tuple[str, ...]:
+    """The words of a header line as column names, `_` for `-`."""
+    return tuple(word.strip().strip('"').replace("-", "_") for word in line.split(separator))
+
+
+def header_columns(line: str, separator: str = " ") -> tuple[str, ...] | None:
+    """The columns a header line names, in its order, known or not; None if the line is no header.
+
+    A line is a header if at least half of its words are field names. One damaged name in an otherwise default
+    header does not cost the column: the others say which it is.
+    """
+    columns = split_header(line, separator)
+    known = [column in LOG_COLUMNS for column in columns]
+    if 2 * sum(known) < len(columns) or not any(known):
+        return None
+    if len(columns) == len(DEFAULT_COLUMNS) and all(
+        column == default for column, default, sure in zip(columns, DEFAULT_COLUMNS, known, strict=True) if sure
+    ):
+        return DEFAULT_COLUMNS
+    return columns
+
+
+def parse_log_format(log_format: str) -> tuple[str, ...]:
+    """The columns of a flow log's `LogFormat`: "${version} ${account-id} …", or the bare names (FL-50).
+
+    Raises FlowError for a name no version has, and for one given twice.
+    """
+    names = [re.sub(r"^\$\{(.*)\}$", r"\1", word) for word in log_format.split()]
+    columns = tuple(name.replace("-", "_") for name in names)
+    for name, column in zip(names, columns, strict=True):
+        if column not in LOG_COLUMNS:
+            raise FlowError("unknown field in the log format", found=name, expected="a field of AWS's flow log records")
+        if columns.count(column) > 1:
+            raise FlowError("a field is in the log format twice", found=name)
+    if not columns:
+        raise FlowError("the log format names no field", found=log_format)
+    return columns
+
+
+def is_transit_gateway(columns: Sequence[str]) -> bool:
+    """Whether these are the columns of transit gateway flow logs (version 6), which have no interface or action."""
+    return any(column.startswith("tgw_") or column == "packets_lost_no_route" for column in columns)
+
+
+# -- text -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TextLayout:
+    """How a text file is to be read: `columns` in file order; the first line is a header if `header`."""
+
+    columns: tuple[str, ...]
+    header: bool
+    separator: str = " "
+    types: Mapping[str, str] | None = None
+    """Column -> type for the columns to keep; None: those of flow log records."""
+
+    def kept(self) -> dict[str, str]:
+        """The columns that are kept, in file order, with their types."""
+        types = {name: field.type for name, field in LOG_COLUMNS.items()} if self.types is None else self.types
+        return {column: types[column] for column in self.columns if column in types}
+
+
+def read_lines(
+    blocks: Iterator[LineBlock], layout: TextLayout, source: str, rejects: Rejects
+) -> Iterator[pl.DataFrame]:
+    """The good records of each block of lines, typed. Lines with a wrong number of fields or a bad value are rejected.
+
+    A header line in the middle (files laid end to end) is skipped, and its order of fields holds from there on.
+    """
+    for block in blocks:
+        for part, current in _by_header(block, layout):
+            layout = current
+            yield _read_part(part, layout, source, rejects)
+
+
+def _by_header(block: LineBlock, layout: TextLayout) -> Iterator[tuple[LineBlock, TextLayout]]:
+    """The block cut at its header lines, which are left out, each part with the layout that holds in it."""
+    import numpy as np
+
+    lines, begin = np.arange(len(block)), 0
+    for line in _header_candidates(block):
+        text = block.data[block.starts[line] : block.ends[line]].decode()
+        columns = header_columns(text, layout.separator) if layout.types is None else None
+        if columns is None and split_header(text, layout.separator) != layout.columns:
+            continue
+        if line > begin:
+            yield block.where((lines >= begin) & (lines < line)), layout
+        begin = line + 1
+        if columns is not None and len(set(columns)) == len(columns):
+            layout = TextLayout(columns, True, layout.separator)
+    yield block.where(lines >= begin), layout
+
+
+def _header_candidates(block: LineBlock) -> Iterator[int]:
+    """The first line, and every line with "addr" in it: no header worth reading is without, few records are with."""
+    yield 0
+    position = block.data.find(b"addr", int(block.ends[0]))
+    while position >= 0:
+        line = int(block.ends.searchsorted(position))
+        yield line
+        position = block.data.find(b"addr", int(block.ends[line]))
+
+
+def _read_part(block: LineBlock, layout: TextLayout, source: str, rejects: Rejects) -> pl.DataFrame:
+    separator = layout.separator.encode()
+    width = len(layout.columns)
+    if separator == b"," and b'"' in block.data:
+        rows, block = _quoted_rows(block, width, source, rejects)
+        frame = _frame_of_rows(rows, layout)
+    else:
+        found = block.separators(separator) + 1
+        wrong = (found != width).nonzero()[0].tolist()
+        if wrong:
+            numbers = block.numbers[wrong].tolist()
+            reason = f"wrong number of fields; expected {width}"
+            rejects.lines(source, numbers, None, reason, [block.text(line) for line in wrong])
+            block = block.where(found == width)
+        frame = _split(block, layout)
+    return typed(frame, layout.kept(), block.numbers, source=source, rejects=rejects)
+
+
+def _split(block: LineBlock, layout: TextLayout) -> pl.DataFrame:
+    """The fields of lines that all have the right number of them, as strings, missing ones null."""
+    import polars as pl
+
+    kept = layout.kept()
+    names = [name if name in kept else f"\0{i}" for i, name in enumerate(layout.columns)]
+    if not len(block):
+        return pl.DataFrame(schema=dict.fromkeys(kept, pl.String))
+    frame = pl.read_csv(
+        block.data,
+        has_header=False,
+        separator=layout.separator,
+        quote_char=None,
+        schema=dict.fromkeys(names, pl.String),
+        null_values=list(MISSING),
+        columns=[i for i, name in enumerate(names) if name in kept],
+    )
+    if frame.height != len(block):  # a line of nothing but separators, which the CSV reader may skip
+        rows = [block.data[a:b].decode().split(layout.separator) for a, b in zip(block.starts, block.ends, strict=True)]
+        return _frame_of_rows(rows, layout)
+    return frame.select(list(kept))
+
+
+def _quoted_rows(block: LineBlock, width: int, source: str, rejects: Rejects) -> tuple[list[list[str]], LineBlock]:
+    """The fields of CSV lines with quotes; a quoted field ends in the line it begins in."""
+    import csv
+
+    import numpy as np
+
+    rows, keep = [], np.zeros(len(block), np.bool_)
+    for line in range(len(block)):
+        text = block.data[block.starts[line] : block.ends[line]].decode()
+        try:
+            row = next(csv.reader([text], strict=True))
+        except (csv.Error, StopIteration):
+            rejects.lines(source, [int(block.numbers[line])], None, "quotes do not match", [text])
+            continue
+        if len(row) != width:
+            reason = f"wrong number of fields; expected {width}"
+            rejects.lines(source, [int(block.numbers[line])], None, reason, [text])
+            continue
+        rows.append(row)
+        keep[line] = True
+    return rows, block.where(keep)
+
+
+def _frame_of_rows(rows: list[list[str]], layout: TextLayout) -> pl.DataFrame:
+    import polars as pl
+
+    kept = layout.kept()
+    return pl.DataFrame(
+        {name: pl.Series([row[layout.columns.index(name)] for row in rows], dtype=pl.String) for name in kept}
+    )
+
+
+# -- types ------------------------------------------------------------------------------------------------
+
+
+def column_dtype(kind: str) -> pl.DataType:
+    """The polars type of a column of type `kind`."""
+    import polars as pl
+
+    return {"int32": pl.Int32(), "protocol": pl.Int32(), "int64": pl.Int64()}.get(kind, pl.String())
+
+
+def typed(
+    frame: pl.DataFrame,
+    types: Mapping[str, str],
+    numbers: NDArray[np.int64],
+    *,
+    source: str,
+    rejects: Rejects,
+    extra: Sequence[str] = (),
+) -> pl.DataFrame:
+    """The columns of `types`, cast, and those of `extra`, as they are.
+
+    Rows with a value that does not fit are rejected, by the first such column.
+    `numbers` are the rows' line numbers. Columns may be strings, numbers, dictionaries, bytes or times (FL-55).
+    """
+    import numpy as np
+    import polars as pl
+
+    bad = np.zeros(frame.height, np.bool_)
+    columns = []
+    for name, kind in types.items():
+        column = frame[name]
+        present = _present(column)
+        value = _cast(present, kind)
+        columns.append(value.alias(name))
+        misfit = (present.is_not_null() & value.is_null()).to_numpy() & ~bad
+        if misfit.any():
+            lines = np.flatnonzero(misfit).tolist()
+            found = [str(column[line]) for line in lines]
+            rejects.lines(source, numbers[lines].tolist(), name, _COMPLAINTS.get(kind, "not text"), found)
+            bad |= misfit
+    result = pl.DataFrame([*columns, *(frame[name] for name in extra)])
+    return result.filter(pl.Series(~bad)) if bad.any() else result
+
+
+def _present(column: pl.Series) -> pl.Series:
+    """The column as strings, numbers or times, with null for every way of writing "missing"."""
+    import polars as pl
+
+    if column.dtype in (pl.Categorical, pl.Enum):
+        column = column.cast(pl.String)
+    elif column.dtype == pl.Binary:
+        column = pl.Series(column.name, [_decoded(value) for value in column], dtype=pl.String)
+    if column.dtype == pl.String:
+        column = column.set(column.is_in(list(MISSING)), None)
+    return column
+
+
+def _decoded(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "replace")
+
+
+def _cast(column: pl.Series, kind: str) -> pl.Series:
+    """The column as `kind`; null where a value does not fit."""
+    import polars as pl
+
+    dtype = column_dtype(kind)
+    if column.dtype == pl.Null:
+        return column.cast(dtype)
+    if dtype.is_integer():
+        return _integers(column, kind).cast(dtype, strict=False)
+    if column.dtype.is_nested():
+        return pl.Series(column.name, [None] * len(column), dtype=pl.String)
+    if kind == "account" and column.dtype.is_integer():
+        return column.cast(pl.String).str.zfill(12)
+    text = column.cast(pl.String, strict=False)
+    return text.set(~text.is_in(list(_WORDS[kind])), None) if kind in _WORDS else text
+
+
+def _integers(column: pl.Series, kind: str) -> pl.Series:
+    import polars as pl
+
+    if column.dtype == pl.String and kind == "protocol":
+        frame = pl.DataFrame({"text": column})
+        number = pl.col("text").cast(pl.Int64, strict=False)
+        name = pl.col("text").str.to_lowercase().replace_strict(PROTOCOL_NUMBERS, default=None, return_dtype=pl.Int64)
+        return frame.select(pl.coalesce(number, name)).to_series()
+    if column.dtype.is_float() or column.dtype.is_decimal():
+        whole = column.cast(pl.Float64)
+        return whole.set((whole != whole.floor()) | ~whole.is_finite(), None).cast(pl.Int64, strict=False)
+    if column.dtype == pl.Datetime:
+        return column.dt.epoch("s")
+    if column.dtype == pl.String or column.dtype.is_integer():
+        return column.cast(pl.Int64, strict=False)
+    return pl.Series(column.name, [None] * len(column), dtype=pl.Int64)
+
+
+# -- records ----------------------------------------------------------------------------------------------
+
+
+def without_empty_intervals(frame: pl.DataFrame, counts: ReadCounts) -> pl.DataFrame:
+    """The records that are about traffic; NODATA and SKIPDATA ones are counted by interface (FL-20, FL-21)."""
+    counts.lines += frame.height
+    if "log_status" in frame.columns:
+        status = frame["log_status"]
+        for word, counter in (("NODATA", counts.nodata), ("SKIPDATA", counts.skipdata)):
+            mine = (status == word).fill_null(False)
+            if not mine.any():
+                continue
+            if "interface_id" in frame.columns:
+                found = frame.filter(mine)["interface_id"].fill_null("-").value_counts(name="count")
+                counter.update(dict(found.iter_rows()))
+            else:
+                counter["-"] += int(mine.sum())
+        frame = frame.filter(~status.is_in(["NODATA", "SKIPDATA"]).fill_null(False))
+    counts.records += frame.height
+    return frame
+
+
+def read_parquet(
+    path: Path, types: Mapping[str, str], extra: Sequence[str], rejects: Rejects
+) -> Iterator[pl.DataFrame]:
+    """Batches of the columns of `types`, typed, and of `extra`, as they are; bad rows go to the rejects.
+
+    A file damaged in the middle ends there, and says so in the rejects.
+    """
+    import numpy as np
+    import polars as pl
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    first = 1
+    try:
+        with pq.ParquetFile(path) as file:
+            names = {name: name.replace("-", "_") for name in file.schema_arrow.names}
+            wanted = [name for name, column in names.items() if column in types or name in extra]
+            for batch in file.iter_batches(PARQUET_ROWS, columns=wanted):
+                frame = pl.from_arrow(batch)
+                assert isinstance(frame, pl.DataFrame)
+                frame = frame.rename({n: names[n] for n in wanted if names[n] in types and n != names[n]})
+                numbers = first + np.arange(frame.height, dtype=np.int64)
+                first += frame.height
+                yield typed(frame, types, numbers, source=str(path), rejects=rejects, extra=extra)
+    except (pa.ArrowException, OSError, pl.exceptions.PolarsError) as error:
+        rejects.file(str(path), f"damaged Parquet ({str(error).splitlines()[0][:100]})", first)

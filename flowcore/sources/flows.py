@@ -1,0 +1,323 @@
+"""Flows from files, folders and globs: what kind each file is, and its rows in batches of bounded size.
+
+A file is a flow log (records: one direction at one interface) or a table of flows (the initiator's 5-tuple). Its
+content decides, never its name: gzip and Parquet by their magic bytes, text by its first lines.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ..errors import FlowError, InputError
+from ..schema import FLOW_COLUMNS, VERDICT_COLUMNS
+from .flowlogs import (
+    DEFAULT_COLUMNS,
+    LOG_COLUMNS,
+    RECORD_COLUMNS,
+    TextLayout,
+    column_dtype,
+    header_columns,
+    is_transit_gateway,
+    parse_log_format,
+    read_lines,
+    read_parquet,
+    split_header,
+    without_empty_intervals,
+)
+from .intake import ReadCounts, Rejects
+from .textlines import BLOCK_BYTES, head_lines, line_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    import polars as pl
+
+Kind = Literal["log", "table"]
+Sources = str | os.PathLike[str] | list[str | os.PathLike[str]] | tuple[str | os.PathLike[str], ...]
+
+#: Rows in a batch, at most.
+BATCH_ROWS = 1 << 18
+
+PARQUET_MAGIC = b"PAR1"
+
+#: Types of the columns of a table of flows that have a meaning; other columns are kept as they are.
+TABLE_TYPES: Mapping[str, str] = {
+    **{name: LOG_COLUMNS[name].type for name in ("packets", "bytes", "start", "end")},
+    **{column.name: "string" for column in FLOW_COLUMNS if column.type in ("address", "string")},
+    **{column.name: "int32" for column in FLOW_COLUMNS if column.type in ("port", "integer")},
+    "protocol": "protocol",
+}
+
+_REQUIRED = tuple(column.name for column in FLOW_COLUMNS if column.required)
+_VERDICT_NAMES = frozenset(column.name for column in VERDICT_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowBatch:
+    """Rows of one file. `frame` has flow log columns (kind "log") or those of a table of flows (kind "table")."""
+
+    frame: pl.DataFrame
+    kind: Kind
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFile:
+    """A file and how it is to be read. `columns`: those it gives, in order, with their polars types."""
+
+    path: Path
+    kind: Kind
+    columns: Mapping[str, pl.DataType]
+    types: Mapping[str, str]
+    """Those of the columns that are checked and cast."""
+    layout: TextLayout | None = None
+    """None: Parquet."""
+    unknown: tuple[str, ...] = field(default=())
+    """Columns of a flow log that no version has: they are left out."""
+
+    def read(self, rejects: Rejects, block_bytes: int) -> Iterator[pl.DataFrame]:
+        """The good rows, in file order, in frames of any size."""
+        if self.layout is None:
+            extra = [name for name in self.columns if name not in self.types]
+            return read_parquet(self.path, self.types, extra, rejects)
+        blocks = line_blocks(self.path, rejects, block_bytes)
+        return read_lines(blocks, self.layout, str(self.path), rejects)
+
+
+class FlowReader:
+    """The batches of several files, in order; iterate once. `counts` and `rejects` grow while it is read."""
+
+    def __init__(
+        self,
+        paths: list[tuple[Path, bool]],
+        *,
+        log_format: str | None,
+        batch_rows: int,
+        block_bytes: int,
+        on_rejects: Callable[[pl.DataFrame], None] | None,
+    ) -> None:
+        if batch_rows < 1:
+            raise InputError("out of range", where="batch_rows", found=batch_rows, expected="1 or more")
+        self.counts = ReadCounts()
+        self.rejects = Rejects(self.counts, on_rejects)
+        self._paths, self._batch_rows, self._block_bytes = paths, batch_rows, block_bytes
+        self._log_columns = parse_log_format(log_format) if log_format is not None else None
+        self._files: list[FlowFile] | None = None
+
+    def files(self) -> list[FlowFile]:
+        """The files with rows to read. Files of a folder or glob that are no flows are rejected.
+
+        Raises FlowError for a file named by itself that is no flows.
+        """
+        if self._files is None:
+            self._files = [found for path, named in self._paths if (found := self._identify(path, named))]
+        return self._files
+
+    def columns(self) -> dict[str, pl.DataType]:
+        """Every column some file has, with its type: flow log fields in AWS's order, then the others as met.
+
+        Raises FlowError if two files give one column different types.
+        """
+        found: dict[str, pl.DataType] = {}
+        for file in self.files():
+            for name, dtype in file.columns.items():
+                if found.setdefault(name, dtype) != dtype:
+                    raise FlowError(
+                        "the column has another type than in the files before",
+                        source=file.path,
+                        where=name,
+                        found=str(dtype),
+                        expected=str(found[name]),
+                    )
+        order = [name for name in (*LOG_COLUMNS, *TABLE_TYPES) if name in found]
+        return {name: found[name] for name in dict.fromkeys((*order, *found))}
+
+    def __iter__(self) -> Iterator[FlowBatch]:
+        for file in self.files():
+            self.counts.files += 1
+            self.counts.unknown_fields.update(file.unknown)
+            for frame in file.read(self.rejects, self._block_bytes):
+                rows = self._counted(frame, file)
+                for offset in range(0, rows.height, self._batch_rows):
+                    yield FlowBatch(rows[offset : offset + self._batch_rows], file.kind, str(file.path))
+
+    def _counted(self, frame: pl.DataFrame, file: FlowFile) -> pl.DataFrame:
+        if file.kind == "log":
+            return without_empty_intervals(frame, self.counts)
+        self.counts.lines += frame.height
+        self.counts.records += frame.height
+        return frame
+
+    def _identify(self, path: Path, named: bool) -> FlowFile | None:
+        try:
+            return _identified(path, self._log_columns)
+        except FlowError as error:
+            if named:
+                raise
+            self.rejects.file(str(path), error.message)
+        except OSError as error:
+            raise InputError("cannot be read", source=path, found=error.strerror or str(error)) from None
+        return None
+
+
+def open_flows(
+    sources: Sources,
+    *,
+    log_format: str | None = None,
+    batch_rows: int = BATCH_ROWS,
+    exclude: Iterable[Path] = (),
+    block_bytes: int = BLOCK_BYTES,
+    on_rejects: Callable[[pl.DataFrame], None] | None = None,
+) -> FlowReader:
+    """A reader of the flows in `sources`: files, folders (with all below them) and globs, or a list of these.
+
+    Files come in the order given, those of a folder or glob sorted by path, none twice; names that begin with `.` or
+    `_` are passed over in folders, and so is everything in `exclude`. `log_format`: the order of fields of flow logs
+    without a header ("${version} ${account-id} …"); default the 14 fields of version 2. `on_rejects` takes rejected
+    lines as they arise; without it `reader.rejects.frame()` has them. Raises InputError for what does not exist.
+    """
+    given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+    if not given:
+        raise InputError("no flows are given", expected="a file, a folder or a glob")
+    without = {path.resolve() for path in exclude}
+    paths: dict[Path, tuple[Path, bool]] = {}
+    for source in given:
+        for path, named in _paths_of(source):
+            resolved = path.resolve()
+            if resolved not in without and not without.intersection(resolved.parents):
+                paths.setdefault(resolved, (path, named))
+    return FlowReader(
+        list(paths.values()),
+        log_format=log_format,
+        batch_rows=batch_rows,
+        block_bytes=block_bytes,
+        on_rejects=on_rejects,
+    )
+
+
+def _paths_of(source: str | os.PathLike[str]) -> Iterator[tuple[Path, bool]]:
+    """The files of one source, and whether it names the file itself."""
+    import glob
+
+    text = os.fspath(source)
+    if "://" in text:
+        hint = "copy the files to a folder first" if text.startswith("s3://") else None
+        raise InputError(
+            "flows are not read from there yet", found=text, expected="a file, a folder or a glob", hint=hint
+        )
+    path = Path(text)
+    if path.is_dir():
+        yield from ((found, False) for found in _files_below(path))
+    elif path.exists():
+        yield path, True
+    elif glob.has_magic(text) and (found := sorted(glob.glob(text, recursive=True))):
+        for name in map(Path, found):
+            yield from ((inside, False) for inside in ([name] if name.is_file() else _files_below(name)))
+    else:
+        raise InputError(
+            "no such file, folder or glob", source=text, hint="relative paths start from the current folder"
+        )
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    found = []
+    for here, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name[0] not in "._"]
+        found += [Path(here) / name for name in names if name[0] not in "._"]
+    yield from sorted(path for path in found if path.is_file())
+
+
+# -- which kind a file is ---------------------------------------------------------------------------------
+
+
+def _identified(path: Path, log_columns: tuple[str, ...] | None) -> FlowFile | None:
+    """How to read the file; None if it is empty. Raises FlowError if it is no flows, OSError if it cannot be opened."""
+    with path.open("rb") as stream:
+        magic = stream.read(4)
+    if magic == PARQUET_MAGIC:
+        return _identified_parquet(path)
+    if not magic:
+        return None
+    lines = head_lines(path)
+    if not lines:
+        raise FlowError("no line of text in the first 64 KiB", source=path, expected="a flow log or a table of flows")
+    first = lines[0]
+    if (columns := header_columns(first)) is not None:
+        return _text_file(path, columns, " ", header=True)
+    if "," in first and {"srcaddr", "dstaddr", "pkt_srcaddr", "pkt_dstaddr"}.intersection(split_header(first, ",")):
+        return _text_file(path, split_header(first, ","), ",", header=True)
+    if log_columns is not None:
+        return _text_file(path, log_columns, " ", header=False)
+    if any(len(words := line.split(" ")) == len(DEFAULT_COLUMNS) and words[0].isdigit() for line in lines):
+        return _text_file(path, DEFAULT_COLUMNS, " ", header=False)
+    raise FlowError(
+        "not a flow log and not a table of flows",
+        source=path,
+        where="line 1",
+        found=first[:80],
+        expected="a header line with field names, 14 fields of the default format, or Parquet",
+        hint="for a flow log of another format without a header, give the log format",
+    )
+
+
+def _kind_of(path: Path, columns: tuple[str, ...]) -> Kind:
+    """Whether these are the columns of a flow log or of a table. Raises FlowError for neither, and for doubles."""
+    double = sorted({name for name in columns if columns.count(name) > 1})
+    if double:
+        raise FlowError("a column is there twice", source=path, found=double[0])
+    if is_transit_gateway(columns):
+        raise FlowError("transit gateway flow logs are not read yet", source=path)
+    if RECORD_COLUMNS.intersection(columns) and "src_interface_id" not in columns:
+        return "log"
+    missing = [name for name in _REQUIRED if name not in columns]
+    if missing:
+        raise FlowError(
+            f"a table of flows without the column {missing[0]}",
+            source=path,
+            found=", ".join(columns)[:200],
+            expected=", ".join(_REQUIRED),
+        )
+    return "table"
+
+
+def _text_file(path: Path, columns: tuple[str, ...], separator: str, *, header: bool) -> FlowFile:
+    # A text log whose header has no field of its own (srcaddr dstaddr …) is still a log: tables have commas.
+    kind: Kind = "log" if separator == " " else _kind_of(path, columns)
+    if kind == "log" and separator == " ":
+        _kind_of(path, (*columns, "interface_id") if "interface_id" not in columns else columns)
+    known: dict[str, str]
+    if kind == "log":
+        known = {name: LOG_COLUMNS[name].type for name in columns if name in LOG_COLUMNS}
+        layout = TextLayout(columns, header, separator)
+        unknown = tuple(name for name in columns if name not in LOG_COLUMNS)
+    else:
+        known = {name: TABLE_TYPES.get(name, "string") for name in columns if name not in _VERDICT_NAMES}
+        layout, unknown = TextLayout(columns, header, separator, known), ()
+    dtypes: dict[str, pl.DataType] = {name: column_dtype(kind) for name, kind in known.items()}
+    return FlowFile(path, kind, dtypes, known, layout, unknown)
+
+
+def _identified_parquet(path: Path) -> FlowFile:
+    import polars as pl
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(path)
+        frame = pl.from_arrow(schema.empty_table())
+    except (pa.ArrowException, OSError, pl.exceptions.PolarsError) as error:
+        raise FlowError("damaged Parquet", source=path, found=str(error).splitlines()[0][:100]) from None
+    assert isinstance(frame, pl.DataFrame)
+    columns = tuple(name.replace("-", "_") if name.replace("-", "_") in LOG_COLUMNS else name for name in frame.columns)
+    kind = _kind_of(path, columns)
+    if kind == "log":
+        types = {name: LOG_COLUMNS[name].type for name in columns if name in LOG_COLUMNS}
+        unknown = tuple(name for name in columns if name not in LOG_COLUMNS)
+        return FlowFile(path, kind, {name: column_dtype(word) for name, word in types.items()}, types, None, unknown)
+    kept = dict(zip(columns, frame.dtypes, strict=True))
+    types = {name: TABLE_TYPES[name] for name in columns if name in TABLE_TYPES}
+    dtypes = {n: column_dtype(types[n]) if n in types else t for n, t in kept.items() if n not in _VERDICT_NAMES}
+    return FlowFile(path, kind, dtypes, types)
