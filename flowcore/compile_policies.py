@@ -1,0 +1,321 @@
+"""Ordered rules as policies over two axes: port classes, and the remote classes of a VPC.
+
+A policy is what one look-up asks: the groups of an interface in one direction (their union: SG-01), or one list of a
+network ACL (ordered: NA-02). Its rules test only the remote address, the protocol and the destination port.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import kernels as k
+from .addresses import AddressAxis, merged
+from .model import Network, NetworkAcl, NetworkAclEntry, SecurityGroupRule
+from .schema import REASONS
+
+Array = npt.NDArray[Any]
+Spans = tuple[tuple[int, int, int], ...]
+"""(first, end, maybe) on the port axis."""
+
+REASON = {reason: code for code, reason in enumerate(REASONS)}
+
+
+def deny(reason: str) -> int:
+    """Outcome code of a stage that denies."""
+    return k.DENY + REASON[reason]
+
+
+def unsure(reason: str) -> int:
+    """Outcome code of a stage that cannot be decided."""
+    return k.UNSURE + REASON[reason]
+
+
+def word(outcome: int, label: int | None = None) -> int:
+    """Outcome word: outcome code, and the number of the rule's label."""
+    return outcome << k.LABEL_BITS | (0 if label is None else label + 1)
+
+
+def port_spans(protocol: int, first: int | None, last: int | None, all_types: bool = False) -> Spans:
+    """What a rule covers of the port axis (SG-08…12, NA-06…09).
+
+    tcp, udp: destination ports. icmp, icmpv6: type (`first`) and code (`last`), None or -1 for all; flows of unknown type
+    or code may be meant (FL-64). `all_types`: NA-09. Any other protocol: all of it.
+    """
+    if protocol < 0:
+        return ((0, k.PORT_AXIS_SIZE, 0),)
+    if protocol in (k.TCP, k.UDP):
+        base = k.TCP_BASE if protocol == k.TCP else k.UDP_BASE
+        low, high = (0, 65535) if first is None or last is None else (first, last)
+        return ((base + low, base + high + 1, 0),)
+    if protocol in (k.ICMP, k.ICMPV6):
+        base = k.ICMP_BASE if protocol == k.ICMP else k.ICMPV6_BASE
+        if all_types or first is None or first < 0:
+            return ((base, base + k.ICMP_TYPE_UNKNOWN_KEY + 1, 0),)
+        own, nothing_known = base + first * k.ICMP_CODES, base + k.ICMP_TYPE_UNKNOWN_KEY
+        if last is None or last < 0:
+            return ((own, own + k.ICMP_CODES, 0), (nothing_known, nothing_known + 1, 1))
+        code_unknown = own + 256
+        return (
+            (own + last, own + last + 1, 0),
+            (code_unknown, code_unknown + 1, 1),
+            (nothing_known, nothing_known + 1, 1),
+        )
+    return ((k.OTHER_BASE + protocol, k.OTHER_BASE + protocol + 1, 0),)
+
+
+class PortAxis:
+    """The port axis cut where rules cut it; each distinct list of spans gets a number."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Spans, int] = {}
+
+    def number(self, spans: Spans) -> int:
+        """Number of a list of spans."""
+        return self._numbers.setdefault(spans, len(self._numbers))
+
+    def cut(self) -> tuple[Array, tuple[Array, Array, Array, Array], int]:
+        """(port class of every axis position, (start, low, high, maybe) of the span lists in classes, classes)."""
+        # Parts of the axis are always cut apart, so that a class belongs to one protocol.
+        mark = np.zeros(k.PORT_AXIS_SIZE + 1, np.int64)
+        mark[[k.UDP_BASE, k.ICMP_BASE, k.ICMPV6_BASE, k.OTHER_BASE]] = 1
+        lists = list(self._numbers)
+        low = np.array([span[0] for spans in lists for span in spans], np.int64)
+        high = np.array([span[1] for spans in lists for span in spans], np.int64)
+        maybe = np.array([span[2] for spans in lists for span in spans], np.uint8)
+        mark[low] = 1
+        mark[high] = 1
+        mark[0] = 0
+        number = np.cumsum(mark)
+        classes = int(number[k.PORT_AXIS_SIZE - 1]) + 1
+        start = np.concatenate(([0], np.cumsum([len(spans) for spans in lists]))).astype(np.int64)
+        # Thousands of single ports may need more than 65,536 classes: widen, never wrap.
+        dtype = np.uint16 if classes <= 1 << 16 else np.uint32
+        ends = number[high - 1] + 1
+        return number[:-1].astype(dtype), (start, number[low], ends, maybe), classes
+
+
+@dataclass
+class Atoms:
+    """Distinct remotes that the rules of one VPC name, each a set of intervals of the address axis."""
+
+    axis: AddressAxis
+    spans: list[list[tuple[int, int]]] = field(default_factory=list)
+    _numbers: dict[Any, int] = field(default_factory=dict)
+
+    def number(self, key: Any, spans: Any) -> int:
+        """Number of the atom `key`; `spans()` gives its disjoint spans when it is new."""
+        found = self._numbers.get(key)
+        if found is None:
+            found = self._numbers[key] = len(self.spans)
+            self.spans.append(spans())
+        return found
+
+    def prefix(self, prefix: Any) -> int:
+        """Number of the atom of one CIDR."""
+        return self.number(prefix, lambda: [self.axis.span(prefix)])
+
+    def signatures(self, keys: Array) -> Array:
+        """uint64[2, axis size]: XOR of the keys (uint64[2, atoms]) of all atoms that hold an interval."""
+        edges = np.zeros((2, self.axis.size + 1), np.uint64)
+        owner = np.array([a for a, spans in enumerate(self.spans) for _ in spans], np.int64)
+        low = np.array([span[0] for spans in self.spans for span in spans], np.int64)
+        high = np.array([span[1] for spans in self.spans for span in spans], np.int64)
+        for half in range(2):
+            np.bitwise_xor.at(edges[half], low, keys[half, owner])
+            np.bitwise_xor.at(edges[half], high, keys[half, owner])
+        return np.bitwise_xor.accumulate(edges, axis=1)[:, :-1]
+
+    def classes(self, representative: Array) -> tuple[Array, Array]:
+        """CSR (start, class) of the classes each atom holds; `representative`: ascending interval of each class."""
+        low = np.array([span[0] for spans in self.spans for span in spans], np.int64)
+        high = np.array([span[1] for spans in self.spans for span in spans], np.int64)
+        owner = np.array([a for a, spans in enumerate(self.spans) for _ in spans], np.int64)
+        first, end = np.searchsorted(representative, low), np.searchsorted(representative, high)
+        counts = end - first
+        offsets = np.concatenate(([0], np.cumsum(counts)))
+        listed = np.arange(offsets[-1]) - np.repeat(offsets[:-1] - first, counts)
+        start = np.zeros(len(self.spans) + 1, np.int64)
+        np.add.at(start, owner + 1, counts)
+        return np.cumsum(start), listed.astype(np.int64)
+
+
+def random_keys(*shape: int) -> Array:
+    """uint64 numbers that nobody can foresee."""
+    count = int(np.prod(shape))
+    return np.frombuffer(secrets.token_bytes(8 * count), np.uint64).reshape(shape)
+
+
+@dataclass(frozen=True)
+class EntryArrays:
+    """Entries of one group or ACL list, in order."""
+
+    atom: Array
+    word: Array
+    maybe: Array
+    remote_maybe: Array
+    span: Array
+
+    @staticmethod
+    def of(rows: Sequence[tuple[int, int, int, int, int]]) -> EntryArrays:
+        """From (atom, word, maybe word, remote may be, span list) rows."""
+        table = np.array(rows, np.int64).reshape(-1, 5)
+        return EntryArrays(
+            table[:, 0], table[:, 1].astype(np.uint32), table[:, 2].astype(np.uint32), table[:, 3].astype(np.uint8), table[:, 4]
+        )
+
+
+class GroupRules:
+    """Turns security group rules into entries, for interfaces of one VPC."""
+
+    def __init__(self, network: Network, vpc_id: str, atoms: Atoms, ports: PortAxis, labels: dict[str, int]) -> None:
+        self._network, self._vpc_id, self._atoms, self._ports, self._labels = network, vpc_id, atoms, ports, labels
+        vpc = network.vpcs.get(vpc_id)
+        self._own_prefixes = (*vpc.cidr_blocks, *vpc.ipv6_cidr_blocks) if vpc else ()
+        self._vpcs_with_interfaces = vpcs_with_interfaces(network)
+        self._cache: dict[tuple[str, bool], EntryArrays] = {}
+
+    def entries(self, group_id: str, egress: bool) -> EntryArrays:
+        """Entries of a described group in one direction, in rule order."""
+        key = group_id, egress
+        if key not in self._cache:
+            group = self._network.security_groups[group_id]
+            rows = [row for rule in group.rules if rule.egress == egress for row in self._rows(rule)]
+            self._cache[key] = EntryArrays.of(rows)
+        return self._cache[key]
+
+    def _rows(self, rule: SecurityGroupRule) -> list[tuple[int, int, int, int, int]]:
+        span = self._ports.number(port_spans(rule.protocol, rule.from_port, rule.to_port))
+        decided = word(0, self._labels[rule.rule_id])
+        type_unknown = word(unsure("ICMP_TYPE_UNKNOWN"))
+        rows = [(atom, decided, type_unknown, 0, span) for atom in self._definite(rule)]
+        for atom, reason in self._maybe(rule):
+            rows.append((atom, decided, word(unsure(reason)), 1, span))
+        return rows
+
+    def _definite(self, rule: SecurityGroupRule) -> list[int]:
+        if rule.cidr_block is not None:
+            return [self._atoms.prefix(rule.cidr_block)]
+        if rule.prefix_list_id is not None:
+            listed = self._network.prefix_lists.get(rule.prefix_list_id)
+            if listed is None or listed.cidr_blocks is None:
+                return []
+            blocks = listed.cidr_blocks
+            axis = self._atoms.axis
+            key = ("prefix list", rule.prefix_list_id)
+            return [self._atoms.number(key, lambda: merged(axis.span(block) for block in blocks))]
+        if rule.referenced_group_id is not None and rule.peering_status in (None, "active"):
+            vpcs = {self._vpc_id, *self._network.peers.get(self._vpc_id, ())}
+            if rule.peering_status == "active" and rule.referenced_vpc_id:
+                vpcs.add(rule.referenced_vpc_id)
+            group_id = rule.referenced_group_id
+            key = ("group", group_id, frozenset(vpcs))  # type: ignore[assignment]
+            return [self._atoms.number(key, lambda: self._member_spans(group_id, vpcs))]
+        return []
+
+    def _member_spans(self, group_id: str, vpcs: set[str]) -> list[tuple[int, int]]:
+        """Private addresses of the group's members in `vpcs` (SG-20, SG-22)."""
+        spans = []
+        for interface in self._network.members.get(group_id, ()):
+            if interface.vpc_id in vpcs:
+                for own in interface.addresses:
+                    interval = self._atoms.axis.interval(own.address)
+                    spans.append((interval, interval + 1))
+                spans.extend(self._atoms.axis.span(prefix) for prefix in interface.prefixes)
+        return merged(spans)
+
+    def _maybe(self, rule: SecurityGroupRule) -> list[tuple[int, str]]:
+        axis = self._atoms.axis
+        if rule.prefix_list_id is not None:
+            listed = self._network.prefix_lists.get(rule.prefix_list_id)
+            if listed is None or listed.cidr_blocks is None:
+                family = listed.address_family if listed else None
+                return [(self._atoms.number(("family", family), lambda: axis.family_span(family)), "MISSING_PREFIX_LIST")]
+        elif (
+            rule.referenced_group_id is not None
+            and rule.peering_status in (None, "active")
+            and rule.referenced_vpc_id not in (None, self._vpc_id)
+            and rule.referenced_vpc_id not in self._vpcs_with_interfaces
+        ):
+            return [(self._atoms.number(("private outside",), self._private_outside), "UNKNOWN_PEERED_SGS")]
+        return []
+
+    def _private_outside(self) -> list[tuple[int, int]]:
+        """Intervals of private kind outside the VPC's own CIDRs."""
+        from .addresses import INTERNET, UNROUTABLE
+
+        axis = self._atoms.axis
+        kinds = axis.kinds()
+        mask = (kinds != INTERNET) & (kinds != UNROUTABLE) & ~axis.mask(self._own_prefixes)
+        edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
+        return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def vpcs_with_interfaces(network: Network) -> frozenset[str]:
+    """VPCs of which at least one interface is described."""
+    return frozenset(interface.vpc_id for interface in network.interfaces.values() if interface.vpc_id)
+
+
+def acl_entries(
+    acl: NetworkAcl, egress: bool, atoms: Atoms, ports: PortAxis, labels: dict[tuple[str, str], int]
+) -> EntryArrays:
+    """Entries of one list of a network ACL, in evaluation order."""
+    rows = []
+    for entry in acl.entries:
+        if entry.egress != egress:
+            continue
+        outcome = 0 if entry.allow else deny("SUBNET_ACL_RESTRICTION")
+        decided = word(outcome, labels[acl.network_acl_id, str(entry.rule_number)])
+        span = ports.number(_acl_spans(entry))
+        rows.append((atoms.prefix(entry.cidr_block), decided, word(unsure("ICMP_TYPE_UNKNOWN")), 0, span))
+    return EntryArrays.of(rows)
+
+
+def _acl_spans(entry: NetworkAclEntry) -> Spans:
+    if entry.protocol in (k.ICMP, k.ICMPV6):
+        any_type = entry.protocol == k.ICMPV6 and isinstance(entry.cidr_block, IPv4Network)  # NA-09
+        return port_spans(entry.protocol, entry.icmp_type, entry.icmp_code, all_types=any_type)
+    return port_spans(entry.protocol, entry.from_port, entry.to_port)
+
+
+def bundle(policies: Sequence[tuple[EntryArrays, int, bool]], spans: tuple[Array, Array, Array, Array]) -> k.Entries:
+    """The kernels' form of many policies: (entries, tail word, is an ACL list)."""
+    parts = [entries for entries, _, _ in policies]
+    empty = EntryArrays.of([])
+    joined = {
+        name: np.concatenate([getattr(part, name) for part in (*parts, empty)])
+        for name in ("atom", "word", "maybe", "remote_maybe", "span")
+    }
+    start, low, high, maybe = spans
+    return k.Entries(
+        start=np.concatenate(([0], np.cumsum([part.atom.size for part in parts]))).astype(np.int64),
+        span_start=start,
+        span_low=low,
+        span_high=high,
+        span_maybe=maybe,
+        tail=np.array([tail for _, tail, _ in policies], np.uint32),
+        is_acl=np.array([acl for _, _, acl in policies], np.uint8),
+        icmp_unknown=np.array([word(unsure("ICMP_TYPE_UNKNOWN"))], np.uint32),
+        **joined,
+    )
+
+
+def union(parts: Sequence[EntryArrays]) -> EntryArrays:
+    """The entries of several groups as one policy, in the order of the rules' labels (SG-01)."""
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        return EntryArrays.of([])
+    order = np.argsort(np.concatenate([part.word for part in parts]) & k.LABEL_MASK, kind="stable")
+    return EntryArrays(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])[order]
+            for name in ("atom", "word", "maybe", "remote_maybe", "span")
+        )
+    )

@@ -1,0 +1,828 @@
+"""The compiled loops, the array bundles they read, and the codes they write: one closed file.
+
+It imports NumPy and Numba and nothing of ours, on purpose: Numba's disk cache looks only at the file a kernel stands
+in, so everything that machine code depends on has to be here. The cache folder is keyed by a hash of this file's text
+(see `_cache_folder`), so an edited or upgraded kernel never meets old machine code. That is also why this file is
+longer than the others. `tests/test_kernels.py` holds the codes here against `flowcore.schema`.
+
+How a flow is judged here (docs/semantics.md is the procedure, this is its fast form):
+  address -> node          16-8-8 pages (IPv4), sorted intervals (IPv6); a node is a set of addresses that nothing tells apart
+  two nodes -> case        which ends are ours, and so which stages apply
+  per side                 remote class -> row of the group policy; row of both ACL lists and the route
+  row x port class -> word outcome and deciding rule of that stage
+  words -> columns         masks of denying and undecided stages; the first one gives reason and stage
+Each step is its own short loop over a block of flows, so that the cache misses of many flows overlap
+(one loop over flows doing everything ran at 40 % of the rate on 2 MiB of tables).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+# -- codes ---------------------------------------------------------------------------------------------
+
+ACCEPT, REJECT, UNKNOWN, NULL8 = 0, 1, 2, 255
+NULL32 = 0xFFFFFFFF
+
+# Outcome word of a stage: rule label + 1 in the low 24 bits (0: none), outcome in the high 8:
+# 0 pass, 1 + reason deny, 129 + reason unknown.
+LABEL_BITS = 24
+LABEL_MASK = (1 << LABEL_BITS) - 1
+DENY, UNSURE = 1, 129
+UNDECIDED = 0xFFFFFFFF
+
+# Stages in compact form (bit = position here); `blocked_by` spreads them out, see spread_stages.
+S_SOURCE, S_CHECK, S_SG_OUT, S_ACL_OUT, S_ROUTE, S_GATEWAY, S_ACL_IN, S_SG_IN, S_DESTINATION = range(9)
+S_REPLY_ACL_OUT, S_REPLY_ROUTE, S_REPLY_GATEWAY, S_REPLY_ACL_IN = range(9, 13)
+N_STAGES = 13
+FORWARD_MASK = 0x1FF
+REPLY_MASK = 0x1E00
+
+# Port axis: every (protocol, port | ICMP type and code | nothing) there is, in one row.
+TCP_BASE, UDP_BASE, ICMP_BASE, ICMPV6_BASE = 0, 65536, 131072, 131072 + 65793
+OTHER_BASE = ICMPV6_BASE + 65793
+PORT_AXIS_SIZE = OTHER_BASE + 256
+ICMP_CODES = 257  # 256 codes and "code not known"; key = type * 257 + code
+ICMP_TYPE_UNKNOWN_KEY = 256 * ICMP_CODES
+
+PORT_PAGE_BITS = 7
+CLASS_PAGE_BITS = 5
+PROFILE_PAGE_BITS = 4
+
+# Columns of a node row.
+N_CODES, N_VPC, N_SUBNET, N_POLICY, N_PROFILE, N_INTERFACE, N_GATEWAY, N_PEER = range(8)
+# N_CODES: source code | destination code from its own VPC << 8 | ... from another VPC << 16 | ... from outside << 24
+# N_VPC: VPC number in the low 16+8 bits | edge outcome (0 pass, 1 black hole, 2 unmodelled) << 24
+#        | destination outcome (0 pass, 1 detached, 2 unmodelled type) << 26
+# N_GATEWAY: outcome codes: out by internet gateway | out by egress-only << 8 | in by private << 16 | in by public << 24
+VPC_MASK = (1 << 24) - 1
+
+# Source codes.
+(
+    SRC_INTERFACE, SRC_DETACHED, SRC_INTERNET, SRC_RFC1918, SRC_RFC6598, SRC_IPV6_PRIVATE,
+    SRC_AMBIGUOUS, SRC_UNKNOWN, SRC_UNMODELLED, SRC_INVALID, SRC_NO_INTERFACE, SRC_FOREIGN_CHECKED, SRC_FOREIGN,
+    SRC_REDIRECT,
+) = range(14)  # fmt: skip
+
+# Destination codes, seen from an interface (first fourteen) or from outside the network.
+(
+    DST_LOCAL, DST_INTERNET, DST_RFC1918, DST_RFC6598, DST_IPV6_PRIVATE, DST_UNROUTABLE, DST_IPV6_OTHER_VPC,
+    DST_PUBLIC, DST_NEVER, DST_SERVICE, DST_UNFORWARDED, DST_LINK_LOCAL, DST_AMBIGUOUS, DST_RESERVED, DST_UNKNOWN,
+    DST_IN_PRIVATE, DST_IN_PUBLIC, DST_IN_AMBIGUOUS, DST_IN_UNKNOWN, DST_OUTSIDE,
+) = range(20)  # fmt: skip
+
+# Cases (what a pair of source and destination code means).
+CASE_LOCAL, CASE_OUT, CASE_PUBLIC, CASE_IN, CASE_SERVICE, CASE_FIXED = range(6)
+GATE_NONE, GATE_INTERNET, GATE_EGRESS_ONLY = range(3)
+
+ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
+
+# -- disk cache ----------------------------------------------------------------------------------------
+
+
+def source_key() -> str:
+    """Hash of what machine code depends on: this file's text, Numba's version and NumPy's."""
+    text = Path(__file__).read_bytes()
+    versions = f"{numba.__version__} {np.__version__} {sys.version_info[:2]}".encode()
+    return hashlib.sha256(text + b"\0" + versions).hexdigest()[:16]
+
+
+def _usable(folder: Path) -> bool:
+    """Whether `folder` can be made, belongs to us and nobody else may write there (cache files are code)."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        info = folder.stat()
+        if hasattr(os, "getuid") and (info.st_uid != os.getuid() or info.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+            return False
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _cache_folder() -> Path | None:
+    """First usable of $FLOWCORE_CACHE_DIR, $NUMBA_CACHE_DIR, the user's cache, a private temporary folder; else None."""
+    roots = [Path(value) for name in ("FLOWCORE_CACHE_DIR", "NUMBA_CACHE_DIR") if (value := os.environ.get(name))]
+    if not roots:
+        base = os.environ.get("XDG_CACHE_HOME")
+        try:
+            roots.append((Path(base) if base else Path.home() / ".cache") / "flowcore")
+        except RuntimeError:  # no home folder
+            pass
+        user = os.getuid() if hasattr(os, "getuid") else "user"
+        roots.append(Path(tempfile.gettempdir()) / f"flowcore-{user}")
+    for root in roots:
+        folder = root / f"kernels-{source_key()}"
+        if _usable(folder):
+            return folder
+    return None
+
+
+CACHE_FOLDER = None if numba.config.DISABLE_JIT else _cache_folder()
+
+
+def kernel(function: Any) -> Any:
+    """Numba's njit without the GIL, cached in CACHE_FOLDER if there is one. Compiles at the first call."""
+    if CACHE_FOLDER is None:
+        return numba.njit(nogil=True)(function)
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(CACHE_FOLDER)  # read once, when the decorator sets the cache up
+    try:
+        return numba.njit(nogil=True, cache=True)(function)
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+# -- bundles -------------------------------------------------------------------------------------------
+
+
+class Tables(NamedTuple):
+    """A compiled network. All arrays C-contiguous and read-only; one dtype per field, always."""
+
+    root: np.ndarray  # uint32[views * 65536]  bit 31: split; else position in `middle`
+    middle: np.ndarray  # uint32[]             bit 31: split; else position in `leaf`
+    leaf: np.ndarray  # uint32[]               node
+    ipv6_start: np.ndarray  # int64[views + 1]  each view's part of the next three
+    ipv6_high: np.ndarray  # uint64[]          first address of an interval, upper half
+    ipv6_low: np.ndarray  # uint64[]           lower half
+    ipv6_node: np.ndarray  # uint32[]
+    node: np.ndarray  # uint32[nodes + interfaces, 8]  see N_*; after the nodes, one "foreign packet" row an interface
+    view_of_vpc: np.ndarray  # uint32[vpcs]
+    duplicate: np.ndarray  # uint64[n, 4]      interface, address high, low, node: addresses an id must tell apart
+    remote_class: np.ndarray  # uint32[vpcs, nodes, 2]  class for group policies, class for ACLs and routes
+    policy_start: np.ndarray  # uint32[policies]    first entry in policy_page
+    policy_page: np.ndarray  # uint32[]             start of a page in policy_row
+    policy_row: np.ndarray  # uint32[]              start of a row in cells
+    profile_start: np.ndarray  # uint32[profiles]   a profile is an (ACL, route table) pair
+    profile_page: np.ndarray  # uint32[]            start of a page in profile_row
+    profile_row: np.ndarray  # uint32[, 4]          row of the egress list, of the ingress list, route word, 0
+    profile_acl: np.ndarray  # uint32[profiles]     policy number of the ingress list; the egress list is the next
+    port_class: np.ndarray  # uint16|uint32[PORT_AXIS_SIZE]
+    column_page: np.ndarray  # uint32[policies, port pages]  start of a page in `column`
+    column: np.ndarray  # uint16[]                  cell of a row
+    cells: np.ndarray  # uint32[]                   outcome words
+    route_outcome: np.ndarray  # uint8[3, 256]      route code -> outcome: to an interface, outwards, return outwards
+    route_gate: np.ndarray  # uint8[256]            GATE_*
+    route_gate_outcome: np.ndarray  # uint8[256]    gateway not described, not attached
+    route_path: np.ndarray  # uint8[256]            path code
+    case: np.ndarray  # uint8[14, 20]               CASE_*
+    fixed: np.ndarray  # uint32[14, 20]             CASE_FIXED: compact stage << 8 | outcome
+    source_in_outcome: np.ndarray  # uint8[14]      inbound by source code
+    destination_out_outcome: np.ndarray  # uint8[20]  outbound by destination code
+    port_base: np.ndarray  # int64[256]             protocol -> start of its part of the port axis
+    icmp_reply: np.ndarray  # int64[2, 257]         request type -> reply key, -1 no reply, ICMP_TYPE_UNKNOWN_KEY
+    constants: np.ndarray  # uint32[8]              see C_*
+
+
+C_PATH_SUBNET, C_PATH_VPC, C_PATH_SERVICE, C_PATH_INTERNET, C_UNFILTERED, C_BAD_STATE, C_BLACKHOLE, C_UNSUPPORTED = range(8)
+
+
+class Flows(NamedTuple):
+    """Columns of flows, row by row. `family` 4, 6 or 0 (invalid: UNKNOWN). Unused arrays have length 0."""
+
+    source: np.ndarray  # uint32[n]          IPv4
+    destination: np.ndarray  # uint32[n]
+    source_port: np.ndarray  # uint16[n]
+    destination_port: np.ndarray  # uint16[n]
+    protocol: np.ndarray  # uint8[n]
+    family: np.ndarray  # uint8[n] or [0]: all IPv4 and valid
+    source6: np.ndarray  # uint64[n, 2] or [0, 2]
+    destination6: np.ndarray  # uint64[n, 2] or [0, 2]
+    interface: np.ndarray  # int32[n] or [0]: interface number, -1 not given, -2 not described
+    icmp_key: np.ndarray  # int32[n] or [0]: type * 257 + code, where known
+
+
+class Verdicts(NamedTuple):
+    """Columns of verdicts: codes of flowcore.schema, label numbers of the compiled network; all ones is null."""
+
+    verdict: np.ndarray  # uint8[n]
+    forward: np.ndarray  # uint8[n]
+    reply: np.ndarray  # uint8[n]
+    reason: np.ndarray  # uint8[n]
+    stage: np.ndarray  # uint8[n]
+    path: np.ndarray  # uint8[n]
+    blocked_by: np.ndarray  # uint32[n]
+    src_interface: np.ndarray  # uint32[n]
+    dst_interface: np.ndarray  # uint32[n]
+    rules: np.ndarray  # uint32[8, n]  in the order of schema.RULE_STAGES
+
+
+# -- building ------------------------------------------------------------------------------------------
+
+
+class Entries(NamedTuple):
+    """Ordered entries of many policies (a policy: the groups of an interface, or one ACL, in one direction)."""
+
+    start: np.ndarray  # int64[policies + 1]
+    atom: np.ndarray  # int64[entries]       remote
+    word: np.ndarray  # uint32[entries]      outcome word of a definite match
+    maybe: np.ndarray  # uint32[entries]     outcome word of a match that may be
+    remote_maybe: np.ndarray  # uint8[entries]
+    span: np.ndarray  # int64[entries]       which list of port spans
+    span_start: np.ndarray  # int64[lists + 1]
+    span_low: np.ndarray  # int64[spans]     port classes [low, high)
+    span_high: np.ndarray  # int64[spans]
+    span_maybe: np.ndarray  # uint8[spans]
+    tail: np.ndarray  # uint32[policies]     outcome word when nothing matches
+    is_acl: np.ndarray  # uint8[policies]
+    icmp_unknown: np.ndarray  # uint32[1]    outcome word of an undecidable ICMP type
+
+
+@kernel
+def _holds(classes, low, high, wanted):
+    """Whether the ascending classes[low:high] hold `wanted`."""
+    while low < high:
+        middle = (low + high) >> 1
+        if classes[middle] < wanted:
+            low = middle + 1
+        elif classes[middle] > wanted:
+            high = middle
+        else:
+            return True
+    return False
+
+
+@kernel
+def _paint(entries, policy, columns, n_columns, atom_start, atom_class, wanted, pending, words):
+    """Fill words[:n_columns] with the outcome of `policy` for remotes of class `wanted`."""
+    for column in range(n_columns):
+        words[column] = UNDECIDED
+        pending[column] = 0
+    acl = entries.is_acl[policy]
+    for entry in range(entries.start[policy], entries.start[policy + 1]):
+        atom = entries.atom[entry]
+        if not _holds(atom_class, atom_start[atom], atom_start[atom + 1], wanted):
+            continue
+        allow = entries.word[entry] >> LABEL_BITS == 0
+        for span in range(entries.span_start[entries.span[entry]], entries.span_start[entries.span[entry] + 1]):
+            unsure = entries.span_maybe[span] or entries.remote_maybe[entry]
+            last = columns[entries.span_high[span] - 1]
+            for column in range(columns[entries.span_low[span]], last + 1):
+                if words[column] != UNDECIDED:
+                    continue
+                if acl:  # ordered: entries that may match must agree with the one that does
+                    if unsure:
+                        pending[column] |= 1 if allow else 2
+                    elif pending[column] == 0 or pending[column] == (1 if allow else 2):
+                        words[column] = entries.word[entry]
+                    else:
+                        words[column] = entries.icmp_unknown[0]
+                elif not unsure:  # groups only allow: any definite match decides
+                    words[column] = entries.word[entry]
+                elif pending[column] == 0:
+                    pending[column] = entries.maybe[entry] if entries.remote_maybe[entry] else entries.icmp_unknown[0]
+    for column in range(n_columns):
+        if words[column] == UNDECIDED:
+            if pending[column] == 0 or (acl and pending[column] == 2):
+                words[column] = entries.tail[policy]
+            else:
+                words[column] = entries.icmp_unknown[0] if acl else pending[column]
+
+
+@kernel
+def build_policies(entries, first, last, keys, atom_start, atom_class, n_classes, n_ports, columns, rows, first_cell):
+    """Cells of policies [first, last); fills columns[policy - first, port class] and rows[policy - first, class].
+
+    `keys`: one random 64-bit number an entry. Two remote classes with the same XOR of the keys of the entries that
+    hold them share a row; the keys are drawn anew for every build, so nobody can arrange for two sets to collide.
+    """
+    cells = np.empty(1 << 16, np.uint32)
+    used = 0
+    signature = np.zeros(n_classes, np.uint64)
+    mark = np.zeros(n_ports + 1, np.uint8)
+    table_size = 16
+    while table_size < 2 * n_classes + 2:
+        table_size *= 2
+    slot_key = np.zeros(table_size, np.uint64)
+    slot_row = np.zeros(table_size, np.int64)
+    slot_stamp = np.full(table_size, -1, np.int64)
+    words = np.empty(n_ports + 1, np.uint32)
+    pending = np.empty(n_ports + 1, np.uint32)
+    for policy in range(first, last):
+        signature[:] = 0
+        mark[:] = 0
+        for entry in range(entries.start[policy], entries.start[policy + 1]):
+            atom = entries.atom[entry]
+            for position in range(atom_start[atom], atom_start[atom + 1]):
+                signature[atom_class[position]] ^= keys[entry]
+            for span in range(entries.span_start[entries.span[entry]], entries.span_start[entries.span[entry] + 1]):
+                mark[entries.span_low[span]] = 1
+                mark[entries.span_high[span]] = 1
+        own = columns[policy - first]
+        column = 0
+        for port in range(n_ports):
+            if port > 0 and mark[port]:
+                column += 1
+            own[port] = column
+        n_columns = column + 1
+        for remote in range(n_classes):
+            slot = np.int64(signature[remote] & np.uint64(table_size - 1))
+            while slot_stamp[slot] == policy and slot_key[slot] != signature[remote]:
+                slot = (slot + 1) & (table_size - 1)
+            if slot_stamp[slot] != policy:
+                slot_stamp[slot], slot_key[slot], slot_row[slot] = policy, signature[remote], used
+                if used + n_columns > cells.size:
+                    larger = np.empty(2 * cells.size + n_columns, np.uint32)
+                    larger[:used] = cells[:used]
+                    cells = larger
+                _paint(entries, policy, own, n_columns, atom_start, atom_class, remote, pending, words)
+                cells[used : used + n_columns] = words[:n_columns]
+                used += n_columns
+            rows[policy - first, remote] = first_cell + slot_row[slot]
+    return cells[:used].copy()
+
+
+# -- looking up ----------------------------------------------------------------------------------------
+
+
+@kernel
+def find_ipv4(tables, view, address):
+    """Node of one IPv4 address (the block loops write the same look-up out)."""
+    entry = np.int64(tables.root[(view << 16) + (address >> 16)])
+    entry = np.int64(tables.middle[(entry & 0x7FFFFFFF) + ((address >> 8 & 255) & -(entry >> 31))])
+    return np.int64(tables.leaf[(entry & 0x7FFFFFFF) + ((address & 255) & -(entry >> 31))])
+
+
+@kernel
+def find_ipv6(tables, view, high, low):
+    """Node of one IPv6 address: branch-free search for the last interval that starts at or before it.
+
+    A branchy search ran 2-3.4 times slower on the native target.
+    """
+    base = tables.ipv6_start[view]
+    size = tables.ipv6_start[view + 1] - base
+    while size > 1:
+        half = size >> 1
+        probe = base + half
+        before = (tables.ipv6_high[probe] < high) | ((tables.ipv6_high[probe] == high) & (tables.ipv6_low[probe] <= low))
+        base += half * before
+        size -= half
+    return np.int64(tables.ipv6_node[base])
+
+
+@kernel
+def _find(tables, flows, view, row, destination):
+    """Node of one end of one flow, whatever its family."""
+    if flows.family.size == 0 or flows.family[row] == 4:
+        return find_ipv4(tables, view, np.int64(flows.destination[row] if destination else flows.source[row]))
+    if destination:
+        return find_ipv6(tables, view, flows.destination6[row, 0], flows.destination6[row, 1])
+    return find_ipv6(tables, view, flows.source6[row, 0], flows.source6[row, 1])
+
+
+@kernel
+def _source_at_interface(tables, flows, row, interface):
+    """Source node of a flow whose interface is given (docs/semantics.md, section 2, source step 2)."""
+    n_nodes = tables.remote_class.shape[1]
+    foreign = n_nodes + interface
+    vpc = np.int64(tables.node[foreign, N_VPC]) & VPC_MASK
+    if vpc == 0:
+        return np.int64(2)  # in no VPC
+    node = _find(tables, flows, np.int64(tables.view_of_vpc[vpc]), row, False)
+    if tables.node[node, N_INTERFACE] == interface and tables.node[node, N_CODES] & 255 != SRC_REDIRECT:
+        return node
+    peer = np.int64(tables.node[node, N_PEER])
+    if peer != NULL32 and tables.node[peer, N_INTERFACE] == interface:
+        return peer
+    high, low = np.uint64(0), np.uint64(flows.source[row])
+    if flows.family.size and flows.family[row] == 6:
+        high, low = flows.source6[row, 0], flows.source6[row, 1]
+    for line in range(tables.duplicate.shape[0]):
+        own = tables.duplicate[line]
+        if own[0] == np.uint64(interface) and own[1] == high and own[2] == low:
+            return np.int64(own[3])
+    return np.int64(foreign)
+
+
+@kernel
+def _source_nodes(tables, flows, start, count, source):
+    """Step 1a: node of each source; redirects public addresses to the private one they stand for."""
+    root, middle, leaf = tables.root, tables.middle, tables.leaf
+    for i in range(count):
+        address = flows.source[start + i]
+        entry = root[address >> 16]
+        entry = middle[(entry & 0x7FFFFFFF) + ((address >> 8 & 255) & -(entry >> 31))]
+        source[i] = leaf[(entry & 0x7FFFFFFF) + ((address & 255) & -(entry >> 31))]
+    if flows.family.size:
+        for i in range(count):
+            family = flows.family[start + i]
+            if family == 6:
+                source[i] = find_ipv6(tables, 0, flows.source6[start + i, 0], flows.source6[start + i, 1])
+            elif family == 0:
+                source[i] = 0
+    if flows.interface.size:
+        for i in range(count):
+            interface = np.int64(flows.interface[start + i])
+            if interface != -1 and source[i] != 0:
+                source[i] = 2 if interface < 0 else _source_at_interface(tables, flows, start + i, interface)
+    for i in range(count):
+        if tables.node[source[i], N_CODES] & 255 == SRC_REDIRECT:
+            source[i] = tables.node[source[i], N_PEER]
+
+
+@kernel
+def _destination_nodes(tables, flows, start, count, source, destination):
+    """Step 1b: node of each destination, in the view of the source's VPC (two VPCs may share a CIDR)."""
+    root, middle, leaf = tables.root, tables.middle, tables.leaf
+    one_view = tables.root.size == 65536
+    for i in range(count):
+        view = np.int64(0)
+        if not one_view and tables.node[source[i], N_CODES] & 255 <= SRC_DETACHED:
+            view = np.int64(tables.view_of_vpc[tables.node[source[i], N_VPC] & VPC_MASK])
+        address = flows.destination[start + i]
+        entry = root[(view << 16) + (address >> 16)]
+        entry = middle[(entry & 0x7FFFFFFF) + ((address >> 8 & 255) & -(entry >> 31))]
+        destination[i] = leaf[(entry & 0x7FFFFFFF) + ((address & 255) & -(entry >> 31))]
+        if flows.family.size:
+            family = flows.family[start + i]
+            if family == 6:
+                destination[i] = find_ipv6(tables, view, flows.destination6[start + i, 0], flows.destination6[start + i, 1])
+            elif family == 0:
+                destination[i] = 1
+
+
+@kernel
+def _cases(tables, count, source, destination, case, code, near, far, near_remote, far_remote, words):
+    """Step 2: the case of each flow; the nodes whose rules are asked (near: initiator's, far: responder's) and for whom.
+
+    Node 1 stands in where a side has no interface: its policies pass everything.
+    `code` gets source code << 8 | destination code.
+    """
+    node = tables.node
+    for i in range(count):
+        start, end = source[i], destination[i]
+        first = node[start, N_CODES] & 255
+        inside = first <= SRC_DETACHED
+        same_vpc = (node[start, N_VPC] & VPC_MASK) == (node[end, N_VPC] & VPC_MASK)
+        shift = (8 if same_vpc else 16) if inside else 24
+        second = node[end, N_CODES] >> shift & 255
+        kind = tables.case[first, second]
+        case[i] = kind
+        code[i] = first << 8 | second
+        peer = node[end, N_PEER]
+        near[i] = start if inside else 1
+        near_remote[i] = end
+        if kind == CASE_LOCAL:
+            far[i], far_remote[i] = end, start
+        elif kind == CASE_PUBLIC:
+            own = node[start, N_PEER]
+            far[i], far_remote[i] = peer, own if own != NULL32 else 1
+        elif kind == CASE_IN:
+            far[i], far_remote[i] = peer if second == DST_IN_PUBLIC else end, start
+        else:
+            far[i], far_remote[i] = 1, 1
+
+
+@kernel
+def _rows(tables, count, nodes, remotes, group_row, egress_row, ingress_row, route, egress):
+    """Step 3, one side: rows of its group policy and ACL lists for its remote, and its route there."""
+    node, pages = tables.node, tables.profile_row
+    for i in range(count):
+        own, remote = nodes[i], remotes[i]
+        vpc = node[own, N_VPC] & VPC_MASK
+        policy = np.int64(node[own, N_POLICY]) + egress
+        profile = node[own, N_PROFILE]
+        by_group = np.int64(tables.remote_class[vpc, remote, 0])
+        by_prefix = np.int64(tables.remote_class[vpc, remote, 1])
+        page = np.int64(tables.policy_page[np.int64(tables.policy_start[policy]) + (by_group >> CLASS_PAGE_BITS)])
+        group_row[i] = tables.policy_row[page + (by_group & ((1 << CLASS_PAGE_BITS) - 1))]
+        page = np.int64(tables.profile_page[np.int64(tables.profile_start[profile]) + (by_prefix >> PROFILE_PAGE_BITS)])
+        line = page + (by_prefix & ((1 << PROFILE_PAGE_BITS) - 1))
+        egress_row[i] = pages[line, 0]
+        ingress_row[i] = pages[line, 1]
+        route[i] = pages[line, 2]
+
+
+@kernel
+def _ports(tables, flows, start, count, there, back, one_way):
+    """Step 4: port classes of the packet there and the packet back (destination port only: SG-10, NA-06)."""
+    for i in range(count):
+        protocol = flows.protocol[start + i]
+        base = tables.port_base[protocol]
+        mask = 0xFFFF if base < ICMP_BASE else 0
+        there[i] = tables.port_class[base + (flows.destination_port[start + i] & mask)]
+        back[i] = tables.port_class[base + (flows.source_port[start + i] & mask)]
+        one_way[i] = 0
+        if protocol == ICMP or protocol == ICMPV6:
+            key = np.int64(ICMP_TYPE_UNKNOWN_KEY)
+            if flows.icmp_key.size:
+                key = np.int64(flows.icmp_key[start + i])
+            reply = tables.icmp_reply[1 if protocol == ICMPV6 else 0, key // ICMP_CODES]
+            there[i] = tables.port_class[base + key]
+            back[i] = tables.port_class[base + max(reply, 0)]
+            one_way[i] = reply < 0
+
+
+@kernel
+def _words(tables, count, nodes, policy, side, row, port, words):
+    """Step 5, one list: the outcome words of policy (group policy or ACL list) of each flow's node."""
+    shift, mask = PORT_PAGE_BITS, (1 << PORT_PAGE_BITS) - 1
+    for i in range(count):
+        number = np.int64(tables.node[nodes[i], N_POLICY])
+        if policy:
+            number = np.int64(tables.profile_acl[tables.node[nodes[i], N_PROFILE]])
+        own = np.int64(port[i])
+        page = np.int64(tables.column_page[number + side, own >> shift])
+        words[i] = tables.cells[np.int64(row[i]) + tables.column[page + (own & mask)]]
+
+
+@kernel
+def _first_of(first, second, third):
+    """The first outcome that is not pass."""
+    if first:
+        return first
+    return second if second else third
+
+
+@kernel
+def _edge(tables, vpc_word):
+    """Outcome of the gateway's own route table towards a node (RT-20)."""
+    edge = vpc_word >> 24 & 3
+    if edge == 0:
+        return np.int64(0)
+    return np.int64(tables.constants[C_BLACKHOLE if edge == 1 else C_UNSUPPORTED])
+
+
+@kernel
+def _inbound(tables, gateway_word, vpc_word, public, source_outcome):
+    """Outcome of the gateway stage towards the responder (IN steps of docs/semantics.md)."""
+    step = gateway_word >> 24 if public else gateway_word >> 16 & 255
+    return _first_of(step, source_outcome, _edge(tables, vpc_word))
+
+
+@kernel
+def _middle(tables, count, case, code, source, near, far, there, back, one_way, words, mask, path):
+    """Step 6: route, gateway and end words; which stages apply (section 3 of docs/semantics.md); the path.
+
+    Longer than sixty lines: it is one decision, and parting it would pass a dozen values back and forth a flow.
+    """
+    node = tables.node
+    bad_state, unsupported = np.int64(tables.constants[C_BAD_STATE]), np.int64(tables.constants[C_UNSUPPORTED])
+    way_subnet, way_vpc = np.int64(tables.constants[C_PATH_SUBNET]), np.int64(tables.constants[C_PATH_VPC])
+    way_internet, way_service = np.int64(tables.constants[C_PATH_INTERNET]), np.int64(tables.constants[C_PATH_SERVICE])
+    answer = (1 << S_ACL_IN) | (1 << S_REPLY_ACL_OUT) | (1 << S_REPLY_ROUTE)
+    delivery = (1 << S_SG_IN) | (1 << S_DESTINATION)
+    leave = (1 << S_SOURCE) | (1 << S_SG_OUT) | (1 << S_ACL_OUT) | (1 << S_ROUTE)
+    for i in range(count):
+        kind = case[i]
+        first, second = np.int64(code[i]) >> 8, np.int64(code[i]) & 255
+        here, other = np.int64(near[i]), np.int64(far[i])
+        route_code, return_code = np.int64(there[i]) & 255, np.int64(back[i]) & 255
+        here_vpc, other_vpc = np.int64(node[here, N_VPC]), np.int64(node[other, N_VPC])
+        local = kind == CASE_LOCAL
+        outcome = np.int64(tables.route_outcome[0 if local else 1, route_code])
+        returning = np.int64(tables.route_outcome[0 if local else 2, return_code])
+        ending = other_vpc >> 26 & 3
+        words[S_SOURCE, i] = bad_state << LABEL_BITS if first == SRC_DETACHED else 0
+        words[S_DESTINATION, i] = (0 if ending == 0 else (bad_state if ending == 1 else unsupported)) << LABEL_BITS
+        words[S_ROUTE, i] = outcome << LABEL_BITS | np.int64(there[i]) >> 8
+        words[S_REPLY_ROUTE, i] = returning << LABEL_BITS | np.int64(back[i]) >> 8
+        back_in = np.int64(0) if returning >= UNSURE else np.int64(1 << S_REPLY_ACL_IN)
+        applies, way = np.int64(leave), np.int64(NULL8)
+        gateway, reply_gateway = np.int64(0), np.int64(0)
+        if local:
+            if node[here, N_SUBNET] == node[other, N_SUBNET] and node[here, N_SUBNET] != 0:
+                way = way_subnet
+                applies = np.int64((1 << S_SOURCE) | (1 << S_SG_OUT) | delivery)
+            else:
+                way = way_vpc
+                applies |= 0 if outcome >= UNSURE else answer | delivery | back_in
+        elif kind <= CASE_PUBLIC:
+            way = np.int64(tables.route_path[route_code])
+            gate = tables.route_gate[route_code]
+            if gate != GATE_NONE:
+                applies |= (1 << S_GATEWAY) | (1 << S_REPLY_GATEWAY) | (1 << S_REPLY_ACL_IN)
+                steps = np.int64(node[here, N_GATEWAY])
+                steps = steps & 255 if gate == GATE_INTERNET else steps >> 8 & 255
+                leaving = np.int64(tables.destination_out_outcome[second])
+                gateway = _first_of(np.int64(tables.route_gate_outcome[route_code]), steps, leaving)
+                if gate == GATE_INTERNET:
+                    reply_gateway = _edge(tables, here_vpc)
+                    if kind == CASE_PUBLIC and node[source[i], N_PEER] == NULL32:
+                        applies &= ~((1 << S_REPLY_GATEWAY) | (1 << S_REPLY_ACL_IN))
+                    elif kind == CASE_PUBLIC:
+                        entry = _inbound(tables, np.int64(node[other, N_GATEWAY]), other_vpc, True, np.int64(0))
+                        gateway = gateway if gateway else entry
+                        applies = (applies & ~(1 << S_REPLY_ACL_IN)) | answer | delivery | back_in
+        elif kind == CASE_IN:
+            way = way_internet
+            applies = np.int64(answer | delivery | (1 << S_GATEWAY))
+            entering = np.int64(tables.source_in_outcome[first])
+            gateway = _inbound(
+                tables, np.int64(node[other, N_GATEWAY]), other_vpc, second == DST_IN_PUBLIC, entering
+            )
+        elif kind == CASE_SERVICE:
+            way = way_service
+            applies = np.int64(1 << S_SOURCE)
+        else:
+            fixed = np.int64(tables.fixed[first, second])
+            words[fixed >> 8, i] = (fixed & 255) << LABEL_BITS
+            applies = 1 << (fixed >> 8) | (1 if first == SRC_DETACHED else 0)
+        words[S_GATEWAY, i] = gateway << LABEL_BITS
+        words[S_REPLY_GATEWAY, i] = reply_gateway << LABEL_BITS
+        mask[i] = applies & (FORWARD_MASK if one_way[i] else FORWARD_MASK | REPLY_MASK)
+        path[i] = way
+
+
+@kernel
+def spread_stages(compact):
+    """Compact stage mask -> `blocked_by` (schema.STAGE_BITS)."""
+    return (compact & 0x3F) | (compact & 0xFC0) << 8 | (compact & 0x1000) << 16
+
+
+@kernel
+def _judge(tables, start, count, case, one_way, words, mask, deny, reached, out):
+    """Step 7: masks of denying and undecided stages -> verdicts, reason, stage, and which rules were reached."""
+    unfiltered = np.uint8(tables.constants[C_UNFILTERED])
+    for i in range(count):
+        applies = np.int64(mask[i])
+        no, unsure = np.int64(deny[i]) & 0xFFFF & applies, np.int64(deny[i]) >> 16 & applies
+        forward_no, forward_unsure = no & FORWARD_MASK, unsure & FORWARD_MASK
+        reply_no, reply_unsure = no & REPLY_MASK, unsure & REPLY_MASK
+        forward = REJECT if forward_no else (UNKNOWN if forward_unsure else ACCEPT)
+        reply = REJECT if reply_no else (UNKNOWN if reply_unsure else ACCEPT)
+        row = start + i
+        out.forward[row] = forward
+        out.reply[row] = NULL8 if forward != ACCEPT or one_way[i] else reply
+        out.verdict[row] = forward if forward != ACCEPT else reply
+        out.blocked_by[row] = spread_stages(no)
+        select = forward_no if forward_no else (forward_unsure if forward_unsure else (reply_no if reply_no else reply_unsure))
+        all_reached = applies & (FORWARD_MASK if forward_unsure and not forward_no else FORWARD_MASK | REPLY_MASK)
+        stage = 0
+        if select:
+            lowest = select & -select
+            while (lowest >> stage) != 1:
+                stage += 1
+            out.stage[row] = stage
+            out.reason[row] = ((np.int64(words[stage, i]) >> LABEL_BITS) & 127) - 1
+            if forward_no or (not forward_unsure and reply_no):
+                all_reached &= (lowest << 1) - 1
+        else:
+            out.stage[row] = NULL8
+            out.reason[row] = unfiltered if case[i] == CASE_SERVICE else NULL8
+        reached[i] = all_reached
+
+
+@kernel
+def evaluate_rows(tables, flows, out, start, stop, block):
+    """Judge flows [start, stop) into `out`, `block` at a time (1,024 to 4,096: scratch stays in the caches)."""
+    source, destination = np.empty(block, np.uint32), np.empty(block, np.uint32)
+    near, far = np.empty(block, np.uint32), np.empty(block, np.uint32)
+    near_remote, far_remote = np.empty(block, np.uint32), np.empty(block, np.uint32)
+    case, one_way, path = np.empty(block, np.uint8), np.empty(block, np.uint8), np.empty(block, np.uint8)
+    code = np.empty(block, np.uint32)
+    rows = np.empty((8, block), np.uint32)
+    there, back = np.empty(block, np.uint32), np.empty(block, np.uint32)
+    words = np.zeros((N_STAGES, block), np.uint32)
+    mask, deny, reached = np.empty(block, np.uint32), np.empty(block, np.uint32), np.empty(block, np.uint32)
+    rule_stage = np.array(
+        [S_SG_OUT, S_ACL_OUT, S_ROUTE, S_ACL_IN, S_SG_IN, S_REPLY_ACL_OUT, S_REPLY_ROUTE, S_REPLY_ACL_IN], np.int64
+    )
+    while start < stop:
+        count = min(block, stop - start)
+        _source_nodes(tables, flows, start, count, source)
+        _destination_nodes(tables, flows, start, count, source, destination)
+        _cases(tables, count, source, destination, case, code, near, far, near_remote, far_remote, words)
+        _rows(tables, count, near, near_remote, rows[0], rows[1], rows[2], rows[3], 1)
+        _rows(tables, count, far, far_remote, rows[4], rows[5], rows[6], rows[7], 0)
+        _ports(tables, flows, start, count, there, back, one_way)
+        _words(tables, count, near, 0, 1, rows[0], there, words[S_SG_OUT])
+        _words(tables, count, far, 0, 0, rows[4], there, words[S_SG_IN])
+        _words(tables, count, near, 1, 1, rows[1], there, words[S_ACL_OUT])
+        _words(tables, count, far, 1, 0, rows[6], there, words[S_ACL_IN])
+        _words(tables, count, far, 1, 1, rows[5], back, words[S_REPLY_ACL_OUT])
+        _words(tables, count, near, 1, 0, rows[2], back, words[S_REPLY_ACL_IN])
+        _middle(tables, count, case, code, source, near, far, rows[3], rows[7], one_way, words, mask, path)
+        deny[:count] = 0
+        for stage in range(N_STAGES):
+            for i in range(count):
+                outcome = words[stage, i] >> LABEL_BITS
+                deny[i] |= (np.uint32((outcome != 0) & (outcome < UNSURE)) | np.uint32(outcome >= UNSURE) << 16) << stage
+        _judge(tables, start, count, case, one_way, words, mask, deny, reached, out)
+        for i in range(count):
+            out.path[start + i] = path[i]
+            out.src_interface[start + i] = tables.node[source[i], N_INTERFACE]
+            out.dst_interface[start + i] = tables.node[far[i], N_INTERFACE]
+        for rule in range(8):
+            stage = rule_stage[rule]
+            for i in range(count):
+                keep = np.uint32(0) - (reached[i] >> stage & 1)
+                out.rules[rule, start + i] = (words[stage, i] & LABEL_MASK & keep) - 1
+        start += count
+
+
+# -- reading addresses ---------------------------------------------------------------------------------
+
+
+@kernel
+def _read_ipv4(data, start, stop):
+    """The dotted quad data[start:stop] as a number, or -1: four octets 0-255, no leading zeros."""
+    value, octet, digits, dots = np.int64(0), np.int64(0), 0, 0
+    for position in range(start, stop):
+        byte = np.int64(data[position])
+        if 48 <= byte <= 57:
+            if digits == 3 or (digits == 1 and octet == 0):
+                return np.int64(-1)
+            octet = octet * 10 + byte - 48
+            digits += 1
+        elif byte == 46 and digits > 0 and octet < 256 and dots < 3:
+            value = value << 8 | octet
+            octet, digits = np.int64(0), 0
+            dots += 1
+        else:
+            return np.int64(-1)
+    if dots != 3 or digits == 0 or octet > 255:
+        return np.int64(-1)
+    return value << 8 | octet
+
+
+@kernel
+def _read_ipv6(data, start, stop, groups):
+    """Fill groups[:8] (int64) from the IPv6 text data[start:stop]; False if it is none (no zone ids)."""
+    count, gap, value, digits = 0, -1, np.int64(0), 0
+    position = start
+    if stop - start < 2 or (data[start] == 58 and data[start + 1] != 58):
+        return False
+    if data[start] == 58:
+        position, gap = start + 2, 0
+    group_start = position
+    while position < stop:
+        byte = np.int64(data[position])
+        lower = byte | 32
+        if 48 <= byte <= 57 or 97 <= lower <= 102:
+            if digits == 4 or count >= 8:
+                return False
+            value = value << 4 | (byte - 48 if byte <= 57 else lower - 87)
+            digits += 1
+            position += 1
+        elif byte == 58:
+            if digits == 0 or count >= 8 or position + 1 == stop:
+                return False
+            groups[count] = value
+            count += 1
+            value, digits = np.int64(0), 0
+            position += 1
+            if data[position] == 58:
+                if gap >= 0:
+                    return False
+                gap = count
+                position += 1
+            group_start = position
+        elif byte == 46:
+            quad = _read_ipv4(data, group_start, stop)
+            if quad < 0 or count > 6:
+                return False
+            groups[count], groups[count + 1] = quad >> 16, quad & 0xFFFF
+            count += 2
+            digits = 0
+            position = stop
+        else:
+            return False
+    if digits:
+        if count >= 8:
+            return False
+        groups[count] = value
+        count += 1
+    if gap < 0:
+        return count == 8
+    if count >= 8:
+        return False
+    moved = count - gap
+    for group in range(moved):
+        groups[7 - group] = groups[count - 1 - group]
+    for group in range(gap, 8 - moved):
+        groups[group] = 0
+    return True
+
+
+@kernel
+def read_addresses(offsets, data, ipv4, ipv6, family):
+    """Addresses of an Arrow string column: into `ipv4` or `ipv6` (upper, lower half); `family` 4, 6 or 0 (no address).
+
+    44 ns an address against 160 ns for a split-and-cast of columns and 2.8 us for the ipaddress module.
+    """
+    groups = np.zeros(10, np.int64)
+    for row in range(family.size):
+        start, stop = offsets[row], offsets[row + 1]
+        family[row] = 0
+        ipv4[row] = 0
+        value = _read_ipv4(data, start, stop)
+        if value >= 0:
+            ipv4[row] = value
+            family[row] = 4
+        elif _read_ipv6(data, start, stop, groups):
+            for half in range(2):
+                total = np.uint64(0)
+                for group in range(4):
+                    total = total << np.uint64(16) | np.uint64(groups[4 * half + group])
+                ipv6[row, half] = total
+            family[row] = 6
