@@ -61,5 +61,8 @@ class IncompleteError(FlowcoreError):
 
 
 def _short(value: object, limit: int = 120) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits, a nest of thousands of lists
+        text = f"a value of type {type(value).__name__} that is too large to show"
     return text if len(text) <= limit else text[: limit - 3] + "..."

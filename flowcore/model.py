@@ -328,7 +328,8 @@ class Issue:
     severity: str
     """error: part of the description was left out; warning: some flows will be UNKNOWN; note: for information."""
     code: str
-    """dangling-reference, missing-file, unknown-key, not-modelled, incomplete, duplicate, invalid-value, state, conflict."""
+    """dangling-reference, missing-file, unknown-key, not-modelled, incomplete, duplicate, invalid-value, state,
+    conflict, assumed-default. docs/snapshots.md explains each."""
     resource: str
     message: str
     source: str = ""

@@ -132,7 +132,7 @@ def _as_network_error(source: object) -> Iterator[None]:
     except NetworkError:
         raise
     except _BROKEN as error:
-        what = f"cannot be read ({type(error).__name__}: {error})"
+        what = f"cannot be read ({type(error).__name__}: {str(error)[:200]})"
         hint = "the file may be damaged, or not of the kind its name says"
         raise NetworkError(what, source=source, hint=hint) from None
 

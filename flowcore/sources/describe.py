@@ -77,7 +77,7 @@ def network_from_documents(documents: Documents, *, assume_defaults: bool = Fals
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Pauses Python's cyclic garbage collector: hundreds of thousands of lasting records would make it run all along."""
+    """Pauses Python's cyclic garbage collector: hundreds of thousands of lasting records would keep it running."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -171,23 +171,26 @@ class _Document:
         try:
             plain = _ANY.decode(value) if isinstance(value, msgspec.Raw) else value
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise self.error(f"not JSON ({error})", where=f"$.{key}", expected="complete JSON", hint=_HINT) from None
+            raise self._unreadable(key, error) from None
         level = [plain]
         for _ in range(_MAX_DEPTH):
             level = [child for item in level if isinstance(item, (dict, list, tuple)) for child in _children(item)]
             if not level:
                 return plain
-        raise self.error("nested too deeply", where=f"$.{key}", expected=f"at most {_MAX_DEPTH} levels", hint=_HINT)
+        raise self.error(
+            "nested too deeply", where=f"$.{_shown(key)}", expected=f"at most {_MAX_DEPTH} levels", hint=_HINT
+        )
 
     def _keep_other(self, key: str, value: Any) -> None:
         kept = self.found.other.setdefault(key, [])
         kept.extend(value if isinstance(value, (list, tuple)) else [value])
-        source = f"{self.name}: $.{key}"
+        source = f"{self.name}: $.{_shown(key)}"
         if key == "Entries":
             message = "entries of a prefix list that the answer does not name; wrap them as ManagedPrefixListEntries"
             self.found.issue("warning", "incomplete", key, message, source)
         elif key not in NOT_MODELLED and key not in HARMLESS:
-            self.found.issue("note", "unknown-key", key, "not a key that is known; its records are not used", source)
+            shown = _shown(key)
+            self.found.issue("note", "unknown-key", shown, "not a key that is known; its records are not used", source)
 
     def _add_records(self, key: str, value: Any) -> None:
         items = self._decoded(key, value)
@@ -217,8 +220,13 @@ class _Document:
         except msgspec.ValidationError as error:
             raise self._shape_error(key, value, str(error)) from None
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise self.error(f"not JSON ({error})", where=f"$.{key}", expected="complete JSON", hint=_HINT) from None
+            raise self._unreadable(key, error) from None
         return decoded or []
+
+    def _unreadable(self, key: str, error: Exception) -> NetworkError:
+        """The error of a value that no type can hold: a number out of range, text that is not UTF-8, a deep nest."""
+        what = str(error).partition(" - at `")[0][:200]
+        return self.error(f"holds a value that cannot be read ({what})", where=f"$.{_shown(key)}", hint=_HINT)
 
     def _shape_error(self, key: str, value: Any, text: str) -> NetworkError:
         """The error of a value of the wrong type, with its JSON path and what stands there."""
@@ -251,6 +259,11 @@ def _value_at(value: Any, steps: str) -> Any:
         except (KeyError, IndexError, TypeError):
             return None
     return value if value is not None else "null"
+
+
+def _shown(key: str) -> str:
+    """A key that is not one of ours, fit for a line of text."""
+    return key[:100] if key.isascii() and key.isprintable() else ascii(key[:100])
 
 
 def _children(item: Any) -> Iterator[Any]:

@@ -1,0 +1,140 @@
+"""Issues of a description, and AWS's defaults assumed in place of what is missing."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import Any
+
+import pytest
+from describe_documents import changed, everything, issues, read
+
+import flowcore as fc
+from flowcore.model import RouteTarget
+
+
+def test_undescribed_vpc_gets_a_placeholder() -> None:
+    network = read(Vpcs=everything()["Vpcs"][1:])
+    assert (network.vpcs["vpc-1"].described, network.vpcs["vpc-1"].cidr_blocks) == (False, ())
+    assert issues(network, "dangling-reference", "vpc-1")
+
+
+def test_the_same_record_twice() -> None:
+    vpcs = everything()["Vpcs"]
+    assert not issues(read(Vpcs=[*vpcs, vpcs[1] | {"Tags": [{"Key": "a", "Value": "b"}]}]), "duplicate")
+    network = read(Vpcs=[*vpcs, vpcs[1] | {"CidrBlock": "10.77.0.0/16"}])
+    assert network.vpcs["vpc-2"].cidr_blocks == (IPv4Network("10.1.0.0/16"),)
+    assert issues(network, "duplicate", "vpc-2")[0].source == "documents: $.Vpcs[2]"
+    groups = everything()["SecurityGroups"]
+    assert issues(read(SecurityGroups=[*groups, groups[0] | {"IpPermissions": []}]), "duplicate", "sg-1")
+    assert not issues(read(SecurityGroups=groups * 2), "duplicate")
+    rows = everything()["SecurityGroupRules"]
+    assert issues(read(SecurityGroupRules=[*rows, rows[0] | {"ToPort": 54}]), "duplicate", "sgr-1")
+
+
+@pytest.mark.parametrize(
+    ("keys", "resource"),
+    [
+        ({"Subnets": []}, "subnet-1"),
+        ({"SecurityGroups": []}, "sg-1"),
+        ({"InternetGateways": []}, "igw-1"),
+    ],
+)
+def test_dangling_references(keys: dict[str, Any], resource: str) -> None:
+    assert not issues(read(), "dangling-reference", resource)
+    assert issues(read(**keys), "dangling-reference", resource)
+
+
+@pytest.mark.parametrize("key", ["NetworkAcls", "RouteTables", "NetworkInterfaces", "Subnets", "Vpcs"])
+def test_missing_keys(key: str) -> None:
+    (issue,) = issues(read(**{key: None}), "missing-file", key)
+    assert issue.severity == "warning"
+
+
+def test_missing_security_groups() -> None:
+    assert not issues(read(SecurityGroups=None), "missing-file")  # the rows stand in
+    assert issues(read(SecurityGroups=None, SecurityGroupRules=None), "missing-file", "SecurityGroups")
+
+
+def test_other_keys_are_kept() -> None:
+    extra = {"NatGateways": [{"NatGatewayId": "nat-1"}], "VpcEndpoints": [], "Wonders": [1], "Tags": [{"Key": "a"}]}
+    network = read(**extra)
+    assert {key: list(network.other[key]) for key in extra} == extra
+    assert [issue.resource for issue in issues(network, "not-modelled")] == ["NatGateways"]
+    assert [issue.resource for issue in issues(network, "unknown-key")] == ["Wonders"]
+
+
+@pytest.mark.parametrize("token", ["NextToken", "nextToken"])
+def test_incomplete_answers(token: str) -> None:
+    (issue,) = issues(read(**{token: "more"}), "incomplete")
+    assert (issue.severity, issue.resource) == ("error", "documents")
+    assert not issues(read(**{token: ""}), "incomplete")
+
+
+def test_contradictory_associations() -> None:
+    acls, tables = everything()["NetworkAcls"], everything()["RouteTables"]
+    acls[1] |= {"VpcId": "vpc-1", "Associations": [{"SubnetId": "subnet-1"}]}
+    tables[1] |= {"VpcId": "vpc-1", "Associations": [{"Main": True}, {"SubnetId": "subnet-1"}]}
+    network = read(NetworkAcls=acls[::-1], RouteTables=tables[::-1])
+    assert network.acl_of("subnet-1", "vpc-1") == network.network_acls["acl-1"]
+    assert network.acl_of("subnet-9", "vpc-1") == network.network_acls["acl-1"]
+    assert network.route_table_of("subnet-1", "vpc-1") == network.route_tables["rtb-1"]
+    assert network.route_table_of("subnet-9", "vpc-1") == network.route_tables["rtb-1"]
+    assert len(issues(network, "conflict", "subnet-1")) == len(issues(network, "conflict", "vpc-1")) == 2
+
+
+def test_states_overlaps_and_subnets_outside() -> None:
+    vpcs = [*everything()["Vpcs"], {"VpcId": "vpc-3", "CidrBlock": "10.0.128.0/17"}]
+    subnets = [*everything()["Subnets"], {"SubnetId": "subnet-3", "VpcId": "vpc-2", "CidrBlock": "10.2.0.0/24"}]
+    network = read(
+        Vpcs=vpcs, Subnets=subnets, NetworkInterfaces=[everything()["NetworkInterfaces"][0] | {"Status": "available"}]
+    )
+    assert "vpc-1, vpc-3" in issues(network, "conflict", "vpc-1")[0].message
+    assert issues(network, "conflict", "subnet-3")[0].severity == "warning"
+    assert issues(network, "state", "eni-1")
+    assert len(issues(network, "conflict")) == 2
+
+
+def test_issues_do_not_depend_on_the_order_of_records() -> None:
+    forward = changed(Vpcs=None, SecurityGroups=[], Subnets=[])
+    backward = {key: value[::-1] if isinstance(value, list) else value for key, value in reversed(forward.items())}
+    strip = [(i.severity, i.code, i.resource, i.message) for i in fc.network_from_documents(forward).issues]
+    assert strip == [(i.severity, i.code, i.resource, i.message) for i in fc.network_from_documents(backward).issues]
+    assert strip == sorted(strip, key=lambda i: (["error", "warning", "note"].index(i[0]), *i[1:]))
+
+
+def test_defaults_are_assumed_only_when_asked() -> None:  # NA-12, RT-09
+    documents = changed(NetworkAcls=None, RouteTables=None)
+    plain = fc.network_from_documents(documents)
+    assert plain.acl_of("subnet-1", "vpc-1") is None
+    assert plain.route_table_of("subnet-1", "vpc-1") is None
+    network = fc.network_from_documents(documents, assume_defaults=True)
+    acl, table = network.acl_of("subnet-1", "vpc-1"), network.route_table_of("subnet-1", "vpc-1")
+    assert acl is not None
+    assert table is not None
+    assert acl.network_acl_id == "acl-assumed-default-vpc-1"
+    assert [(e.egress, e.rule_number, e.allow, str(e.cidr_block)) for e in acl.entries][:4] == [
+        (False, 100, True, "0.0.0.0/0"),
+        (False, 101, True, "::/0"),
+        (False, 32767, False, "0.0.0.0/0"),
+        (False, 32768, False, "::/0"),
+    ]
+    assert len(network.network_acls["acl-assumed-default-vpc-2"].entries) == 4
+    assert table.route_table_id == "rtb-assumed-main-vpc-1"
+    assert {route.target_kind for route in table.routes} == {RouteTarget.LOCAL}
+    assert len(table.routes) == 3
+    assert len(issues(network, "assumed-default")) == 4
+
+
+def test_described_records_are_not_assumed() -> None:
+    network = fc.network_from_documents(everything(), assume_defaults=True)
+    assert network == fc.network_from_documents(everything())
+
+
+def test_internet_gateway_of_an_active_route_is_assumed() -> None:
+    documents = changed(InternetGateways=None)
+    assert not fc.network_from_documents(documents).internet_gateways
+    network = fc.network_from_documents(documents, assume_defaults=True)
+    assert network.internet_gateways["igw-1"].vpc_ids == ("vpc-1",)
+    assert issues(network, "assumed-default", "igw-1")
+    documents["RouteTables"][0]["Routes"][1]["State"] = "blackhole"
+    assert not fc.network_from_documents(documents, assume_defaults=True).internet_gateways
