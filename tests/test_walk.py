@@ -55,7 +55,7 @@ from flowcore.walk import Explainer, explain
     [
         {"srcaddr": None},
         {"srcaddr": "10.0.0.010"},
-        {"dstaddr": "fe80::1%eth0"},
+        {"srcaddr": A6, "dstaddr": "2600:1f00:0:1::20%eth0"},
         {"dstaddr": "2600:1f00::10"},
         {"dstaddr": b"\x0a\x00"},
         {"dstaddr": 2**32},
@@ -440,6 +440,14 @@ def test_a_deny_outweighs_an_unknown_before_it():
     path = ask(flow(A, B, 80), **with_interfaces(a={"group_ids": None}))
     assert answer(path) == ("REJECT", "ENI_SG_RULES_MISMATCH", "destination-security-group")
     assert (path.src_sg_rule, path.src_acl_rule) == (None, "acl-1#100")
+
+
+def test_an_unknown_forward_reaches_no_reply_stage():
+    path = ask(flow(A, B), **with_interfaces(a={"group_ids": None}))
+    assert answer(path) == ("UNKNOWN", "UNKNOWN_RESOURCE", "source-security-group")
+    assert (path.dst_sg_rule, path.reply_dst_acl_rule, path.reply_route) == ("sgr-in443", None, None)
+    assert "reply-source-network-acl" in stages(path)
+    assert not any(hop.reached for hop in path.hops if hop.leg == "reply")
 
 
 def test_hops_and_plain_data():
