@@ -79,6 +79,12 @@ class AddressAxis:
         """Interval of an address that was given as one."""
         return (self._rank4 if address.version == 4 else self._rank6)[int(address)]
 
+    def bounds(self, interval: int) -> tuple[int, int]:
+        """First and last address of an interval, as integers."""
+        starts, last = (self.ipv4_starts, IPV4_END) if interval < self.ipv4_size else (self.ipv6_starts, IPV6_END)
+        rank = interval if interval < self.ipv4_size else interval - self.ipv4_size
+        return starts[rank], (starts[rank + 1] if rank + 1 < len(starts) else last) - 1
+
     def family_span(self, family: int | None) -> list[tuple[int, int]]:
         """All intervals of a family, or of both (None)."""
         spans = {4: (0, self.ipv4_size), 6: (self.ipv4_size, self.size)}

@@ -8,7 +8,7 @@ for each VPC and one for addresses of unknown VPC; otherwise a single view serve
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address
 from typing import Any
 
 import numpy as np
@@ -38,8 +38,6 @@ class Endpoint:
     ipv4: bool
     public_interval: int
     """Interval of the mapped public address, -1 without."""
-    address: Any
-    """The address itself; None inside a delegated prefix."""
 
 
 def endpoints_of(interfaces: list[NetworkInterface], axis: AddressAxis) -> list[Endpoint]:
@@ -54,12 +52,12 @@ def endpoints_of(interfaces: list[NetworkInterface], axis: AddressAxis) -> list[
             if interval not in seen:
                 seen.add(interval)
                 public = axis.interval(own.public_address) if own.public_address is not None else -1
-                found.append(Endpoint(number, interval, own.address.version == 4, public, own.address))
+                found.append(Endpoint(number, interval, own.address.version == 4, public))
         for prefix in interface.prefixes:
             for interval in range(*axis.span(prefix)):
                 if interval not in seen:
                     seen.add(interval)
-                    found.append(Endpoint(number, interval, prefix.version == 4, -1, None))
+                    found.append(Endpoint(number, interval, prefix.version == 4, -1))
     return found
 
 
@@ -81,7 +79,7 @@ class AddressSpace:
         self._paint_fixed()
         self._paint_vpcs()
         self._paint_public()
-        shared = self._private_meanings.max(initial=0) > 1 or bool(np.any((self._private_meanings > 0) & (self._public > 0)))
+        shared = self._private_meanings.max(initial=0) > 1 or bool(np.any((self._private_meanings > 0) & (self.public > 0)))
         #: VPC number of each view; 0: addresses of unknown VPC (or, if it is the only view, of all).
         self.views = [0, *vpcs.values()] if shared else [0]
         self.view_of_vpc = np.array([number if shared else 0 for number in range(len(vpcs) + 1)], np.uint32)
@@ -124,11 +122,11 @@ class AddressSpace:
 
     def _paint_public(self) -> None:
         """How many (interface, private address) pairs each public address is mapped to, and the last of them."""
-        self._public = np.zeros(self.axis.size, np.int64)
+        self.public = np.zeros(self.axis.size, np.int64)
         self._public_endpoint = np.full(self.axis.size, -1, np.int64)
         for number, endpoint in enumerate(self.endpoints):
             if endpoint.public_interval >= 0:
-                self._public[endpoint.public_interval] += 1
+                self.public[endpoint.public_interval] += 1
                 self._public_endpoint[endpoint.public_interval] = number
 
     def _owners(self, view: int) -> tuple[Array, Array]:
@@ -164,8 +162,8 @@ class AddressSpace:
         other = DESTINATION_BY_KIND[self.kinds]
         ipv6 = np.arange(self.axis.size) >= self.axis.ipv4_size
         other[ipv6 & (all_owners > 0) & (self.kinds == a.INTERNET)] = k.DST_IPV6_OTHER_VPC
-        other[self._public == 1] = k.DST_PUBLIC
-        other[self._public > 1] = k.DST_AMBIGUOUS
+        other[self.public == 1] = k.DST_PUBLIC
+        other[self.public > 1] = k.DST_AMBIGUOUS
         other = np.where(self._fixed >= 0, self._fixed, other)
         same = np.where(same < 0, other, same)
         return {
@@ -175,7 +173,7 @@ class AddressSpace:
             "outside": self._outside_codes(owners, inside),
             "vpc": vpc,
             "endpoint": np.where(owners == 1, owner, -1),
-            "public": np.where((owners != 1) & (self._public == 1), self._public_endpoint, -1),
+            "public": np.where((owners != 1) & (self.public == 1), self._public_endpoint, -1),
         }
 
     def _source_codes(self, owners: Array, owner: Array, inside: Array) -> Array:
@@ -183,16 +181,16 @@ class AddressSpace:
         number = np.array([endpoint.interface for endpoint in self.endpoints] or [0], np.int64)
         codes = SOURCE_BY_KIND[self.kinds]
         codes[inside] = k.SRC_UNKNOWN
-        codes[self._public == 1] = k.SRC_REDIRECT
-        codes[self._public > 1] = k.SRC_AMBIGUOUS
+        codes[self.public == 1] = k.SRC_REDIRECT
+        codes[self.public > 1] = k.SRC_AMBIGUOUS
         codes = np.where(owners == 1, by_interface[number[owner]], codes)
         return np.where(owners > 1, k.SRC_AMBIGUOUS, codes)
 
     def _outside_codes(self, owners: Array, inside: Array) -> Array:
         codes = np.full(self.axis.size, k.DST_OUTSIDE, np.int64)
         codes[inside] = k.DST_IN_UNKNOWN
-        codes[self._public == 1] = k.DST_IN_PUBLIC
-        codes[self._public > 1] = k.DST_IN_AMBIGUOUS
+        codes[self.public == 1] = k.DST_IN_PUBLIC
+        codes[self.public > 1] = k.DST_IN_AMBIGUOUS
         codes[owners == 1] = k.DST_IN_PRIVATE
         codes[owners > 1] = k.DST_IN_AMBIGUOUS
         return codes
@@ -392,18 +390,19 @@ def ipv6_intervals(space: AddressSpace, of_interval: list[Array]) -> tuple[Array
 
 
 def duplicates(space: AddressSpace, nodes: Nodes) -> Array:
-    """uint64[n, 4]: addresses (own, or public and so standing for an own one) that only an interface id tells apart."""
+    """uint64[n, 6]: interface, first and last address (upper, lower half each), node.
+
+    Addresses (own, or public and so standing for an own one) that only an interface id tells apart.
+    """
     lines = []
     for number, endpoint in enumerate(space.endpoints):
         node = int(nodes.of_endpoint[number])
-        interface = space.interfaces[endpoint.interface]
-        vpc = space.vpcs[str(interface.vpc_id)]
+        vpc = space.vpcs[str(space.interfaces[endpoint.interface].vpc_id)]
         view = nodes.of_interval[space.views.index(int(space.view_of_vpc[vpc]))]
-        values = []
-        if nodes.endpoint[view[endpoint.interval]] != number and endpoint.address is not None:
-            values.append(int(endpoint.address))
-        if endpoint.public_interval >= 0 and space._public[endpoint.public_interval] > 1:
-            public = next(own.public_address for own in interface.addresses if own.address == endpoint.address)
-            values.append(int(ip_address(str(public))))
-        lines += [(endpoint.interface, value >> 64, value & ((1 << 64) - 1), node) for value in values]
-    return np.array(lines, np.uint64).reshape(-1, 4)
+        intervals = [endpoint.interval] if nodes.endpoint[view[endpoint.interval]] != number else []
+        if endpoint.public_interval >= 0 and space.public[endpoint.public_interval] > 1:
+            intervals.append(endpoint.public_interval)
+        for interval in intervals:
+            halves = [half for value in space.axis.bounds(interval) for half in (value >> 64, value & ((1 << 64) - 1))]
+            lines.append((endpoint.interface, *halves, node))
+    return np.array(lines, np.uint64).reshape(-1, 6)

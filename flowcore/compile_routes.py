@@ -133,6 +133,6 @@ def winners(network: Network, table: RouteTable, axis: AddressAxis, positions: A
             if listed is None or listed.cidr_blocks is None:
                 family = listed.address_family if listed else None
                 ((low, high),) = axis.family_span(family)
-                possible = outside & (length != full) & (positions >= low) & (positions < high)
+                possible = outside & ~ambiguous & (length != full) & (positions >= low) & (positions < high)
                 words[possible] = MISSING_LIST
     return words

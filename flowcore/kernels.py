@@ -157,7 +157,7 @@ class Tables(NamedTuple):
     ipv6_node: np.ndarray  # uint32[]
     node: np.ndarray  # uint32[nodes + interfaces, 8]  see N_*; after the nodes, one "foreign packet" row an interface
     view_of_vpc: np.ndarray  # uint32[vpcs]
-    duplicate: np.ndarray  # uint64[n, 4]      interface, address high, low, node: addresses an id must tell apart
+    duplicate: np.ndarray  # uint64[n, 6]      interface, first address (upper, lower half), last address, node
     remote_class: np.ndarray  # uint32[vpcs, nodes, 2]  class for group policies, class for ACLs and routes
     policy_start: np.ndarray  # uint32[policies]    first entry in policy_page
     policy_page: np.ndarray  # uint32[]             start of a page in policy_row
@@ -398,8 +398,10 @@ def _source_at_interface(tables, flows, row, interface):
         high, low = flows.source6[row, 0], flows.source6[row, 1]
     for line in range(tables.duplicate.shape[0]):
         own = tables.duplicate[line]
-        if own[0] == np.uint64(interface) and own[1] == high and own[2] == low:
-            return np.int64(own[3])
+        after_first = own[1] < high or (own[1] == high and own[2] <= low)
+        before_last = own[3] > high or (own[3] == high and own[4] >= low)
+        if own[0] == np.uint64(interface) and after_first and before_last:
+            return np.int64(own[5])
     return np.int64(foreign)
 
 
@@ -652,7 +654,7 @@ def _judge(tables, start, count, case, one_way, words, mask, deny, reached, out)
         reply = REJECT if reply_no else (UNKNOWN if reply_unsure else ACCEPT)
         row = start + i
         out.forward[row] = forward
-        out.reply[row] = NULL8 if forward != ACCEPT or one_way[i] else reply
+        out.reply[row] = NULL8 if forward != ACCEPT or (one_way[i] and case[i] != CASE_SERVICE) else reply
         out.verdict[row] = forward if forward != ACCEPT else reply
         out.blocked_by[row] = spread_stages(no)
         select = forward_no if forward_no else (forward_unsure if forward_unsure else (reply_no if reply_no else reply_unsure))
