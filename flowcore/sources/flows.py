@@ -31,7 +31,7 @@ from .intake import ReadCounts, Rejects
 from .textlines import BLOCK_BYTES, head_lines, line_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import polars as pl
 
@@ -97,12 +97,11 @@ class FlowReader:
         log_format: str | None,
         batch_rows: int,
         block_bytes: int,
-        on_rejects: Callable[[pl.DataFrame], None] | None,
     ) -> None:
         if batch_rows < 1:
             raise InputError("out of range", where="batch_rows", found=batch_rows, expected="1 or more")
         self.counts = ReadCounts()
-        self.rejects = Rejects(self.counts, on_rejects)
+        self.rejects = Rejects(self.counts)
         self._paths, self._batch_rows, self._block_bytes = paths, batch_rows, block_bytes
         self._log_columns = parse_log_format(log_format) if log_format is not None else None
         self._files: list[FlowFile] | None = None
@@ -170,14 +169,13 @@ def open_flows(
     batch_rows: int = BATCH_ROWS,
     exclude: Iterable[Path] = (),
     block_bytes: int = BLOCK_BYTES,
-    on_rejects: Callable[[pl.DataFrame], None] | None = None,
 ) -> FlowReader:
     """A reader of the flows in `sources`: files, folders (with all below them) and globs, or a list of these.
 
     Files come in the order given, those of a folder or glob sorted by path, none twice; names that begin with `.` or
     `_` are passed over in folders, and so is everything in `exclude`. `log_format`: the order of fields of flow logs
-    without a header ("${version} ${account-id} …"); default the 14 fields of version 2. `on_rejects` takes rejected
-    lines as they arise; without it `reader.rejects.frame()` has them. Raises InputError for what does not exist.
+    without a header ("${version} ${account-id} …"); default the 14 fields of version 2. Rejected lines are in
+    `reader.rejects`. Raises InputError for what does not exist.
     """
     given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     if not given:
@@ -194,7 +192,6 @@ def open_flows(
         log_format=log_format,
         batch_rows=batch_rows,
         block_bytes=block_bytes,
-        on_rejects=on_rejects,
     )
 
 

@@ -43,14 +43,18 @@ class ReadCounts:
 
 
 class Rejects:
-    """Lines and files that could not be read, in the order met.
+    """Lines and files that could not be read, in the order met; kept here until `send_to` says where else."""
 
-    `sink`, if given, takes each frame of REJECT_COLUMNS as it arises, and nothing is kept here.
-    """
-
-    def __init__(self, counts: ReadCounts, sink: Callable[[pl.DataFrame], None] | None = None) -> None:
-        self._counts, self._sink, self._kept = counts, sink, 0
+    def __init__(self, counts: ReadCounts) -> None:
+        self._counts, self._kept = counts, 0
         self._frames: list[pl.DataFrame] = []
+        self._sink: Callable[[pl.DataFrame], None] | None = None
+
+    def send_to(self, sink: Callable[[pl.DataFrame], None]) -> None:
+        """Gives `sink` what is kept, and from now on each frame of REJECT_COLUMNS as it arises."""
+        kept, self._frames, self._sink = self._frames, [], sink
+        for frame in kept:
+            sink(frame)
 
     def lines(self, source: str, numbers: Sequence[int], column: str | None, reason: str, found: Sequence[str]) -> None:
         """Rejects the lines `numbers` (1 is the first) of `source`; `found` has one text for each."""

@@ -1,0 +1,217 @@
+"""The verdict dataset: Parquet that is whole or not there, the same bytes for the same rows however they arrive.
+
+Rows are regrouped into row groups of a fixed size, words are written as plain strings (Parquet encodes them as a
+dictionary), and nothing of the time or the machine is noted. Everything is written under a temporary name beside `out`
+and renamed at the end: a run that dies leaves nothing that looks like a result.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from .errors import InputError
+from .sources.intake import REJECT_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    import polars as pl
+
+#: Rows of a row group, and of a part file of a folder.
+ROW_GROUP_ROWS = 1 << 18
+PART_ROWS = 16 * ROW_GROUP_ROWS
+
+#: Metadata key that says a Parquet file is a verdict dataset of ours, and its value.
+MARK = {b"flowcore.dataset": b"verdicts"}
+
+_REJECTS_NAME = "_rejects.csv"
+_OUR_NAMES = re.compile(r"part-\d{5,}\.parquet|_rejects\.csv")
+
+
+class VerdictWriter:
+    """Writes frames of `columns` to `out`: one file if it ends in .parquet, else a folder of part files.
+
+    A context manager: leaving it normally puts the dataset in place, leaving it by an exception removes what was
+    written. Rejects go to `OUT.rejects.csv`, or `OUT/_rejects.csv` in a folder; without rejects there is no such file.
+    Raises InputError if `out` exists and is not a dataset of ours, unless `overwrite`.
+    """
+
+    def __init__(self, out: Path, columns: Mapping[str, pl.DataType], *, overwrite: bool = False) -> None:
+        self.out, self._columns = out, dict(columns)
+        self._single = is_single(out)
+        _check_out(out, overwrite)
+        self._partial, self._old = _hidden(out, "partial"), _hidden(out, "old")
+        self._rejects_out = rejects_path(out)
+        self._rejects_partial = _hidden(self._rejects_out, "partial") if self._single else self._partial / _REJECTS_NAME
+        self._waiting: list[pl.DataFrame] = []
+        self._rows = self._part_rows = self._parts = 0
+        self._writer: Any = None
+        self._rejects: BinaryIO | None = None
+
+    def __enter__(self) -> VerdictWriter:
+        try:
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+            self._remove_partial()
+            if not self._single:
+                self._partial.mkdir()
+        except OSError as error:
+            raise InputError("cannot be written", source=self.out, found=error.strerror or str(error)) from None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            self._close()
+            self._remove_partial()
+
+    def write(self, frame: pl.DataFrame) -> None:
+        """Adds rows. Columns are put in order; those `frame` does not have are null, those unknown are left out."""
+        import polars as pl
+
+        self._waiting.append(
+            frame.select(
+                pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype).alias(name)
+                for name, dtype in self._columns.items()
+            )
+        )
+        self._rows += frame.height
+        if self._rows >= ROW_GROUP_ROWS:
+            rows = pl.concat(self._waiting)
+            whole = rows.height - rows.height % ROW_GROUP_ROWS
+            for offset in range(0, whole, ROW_GROUP_ROWS):
+                self._write_group(rows[offset : offset + ROW_GROUP_ROWS])
+            self._waiting, self._rows = [rows[whole:]], rows.height - whole
+
+    def write_rejects(self, frame: pl.DataFrame) -> None:
+        """Adds lines to the rejects file."""
+        if self._rejects is None:
+            self._rejects = self._rejects_partial.open("wb")
+            self._rejects.write((",".join(REJECT_COLUMNS) + "\n").encode())
+        frame.write_csv(self._rejects, include_header=False)
+
+    def _write_group(self, rows: pl.DataFrame) -> None:
+        import polars as pl
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if self._writer is not None and self._part_rows >= PART_ROWS and not self._single:
+            self._writer.close()
+            self._writer = None
+        table = rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+        schema = pa.schema([_plain(field) for field in table.schema])
+        if self._writer is None:
+            place = self._partial if self._single else self._partial / f"part-{self._parts:05d}.parquet"
+            self._writer = pq.ParquetWriter(place, schema, compression="zstd", store_schema=False)
+            self._writer.add_key_value_metadata(MARK)
+            self._parts, self._part_rows = self._parts + 1, 0
+        self._writer.write_table(table.cast(schema).combine_chunks(), row_group_size=ROW_GROUP_ROWS)
+        self._part_rows += rows.height
+
+    def _finish(self) -> None:
+        import polars as pl
+
+        rest = pl.concat(self._waiting) if self._waiting else pl.DataFrame(schema=self._columns)
+        if rest.height or self._writer is None:
+            self._write_group(rest)
+        self._close()
+        if self._single:
+            if self._rejects_partial.exists():
+                self._rejects_partial.replace(self._rejects_out)
+            else:
+                self._rejects_out.unlink(missing_ok=True)
+            self._partial.replace(self.out)
+            return
+        if self.out.exists():
+            self.out.replace(self._old)
+        self._partial.replace(self.out)
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        if self._rejects is not None:
+            self._rejects.close()
+            self._rejects = None
+
+    def _remove_partial(self) -> None:
+        """Removes what a run left, this one or one that died; a dataset that was being replaced comes back."""
+        if self._old.exists() and not self.out.exists():
+            self._old.replace(self.out)
+        for path in (self._partial, self._rejects_partial, self._old):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _hidden(path: Path, word: str) -> Path:
+    return path.with_name(f".{path.name}.flowcore-{word}")
+
+
+def is_single(out: Path) -> bool:
+    """Whether `out` names one Parquet file; else it is a folder of part files."""
+    return out.suffix == ".parquet"
+
+
+def rejects_path(out: Path) -> Path:
+    """Where the rejected lines of a run that writes `out` are."""
+    return out.with_name(out.name + ".rejects.csv") if is_single(out) else out / _REJECTS_NAME
+
+
+def _plain(field: Any) -> Any:
+    """The Arrow field with the types that are the same in every version: strings of 32-bit offsets."""
+    import pyarrow as pa
+
+    return pa.field(field.name, pa.string()) if pa.types.is_large_string(field.type) else field.with_metadata(None)
+
+
+def _check_out(out: Path, overwrite: bool) -> None:
+    """Raises InputError if writing `out` would replace something that is not a verdict dataset."""
+    if not out.name:
+        raise InputError(
+            "not a place for a dataset", source=str(out), expected="a .parquet file or a folder of its own"
+        )
+    rejects = rejects_path(out)
+    if is_single(out):
+        if out.is_dir():
+            raise InputError("is a folder", source=out, hint="a name that ends in .parquet is for a single file")
+        ours = not out.exists() or _is_ours(out)
+        if ours and rejects.exists():
+            ours = _starts_with(rejects, ",".join(REJECT_COLUMNS).encode())
+    else:
+        if out.exists() and not out.is_dir():
+            raise InputError("is a file", source=out, hint="the name of a single file must end in .parquet")
+        names = sorted(path.name for path in out.iterdir()) if out.exists() else []
+        strange = [name for name in names if not _OUR_NAMES.fullmatch(name)]
+        if strange:
+            hint = "name another folder; a folder with other files in it is never replaced"
+            raise InputError("is not a verdict dataset of flowcore", source=out, found=strange[0], hint=hint)
+        ours = all(_is_ours(out / name) for name in names if name.endswith(".parquet"))
+    if not ours and not overwrite:
+        raise InputError(
+            "exists and is not a verdict dataset of flowcore", source=out, hint="name another, or overwrite"
+        )
+
+
+def _is_ours(path: Path) -> bool:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        found = pq.read_metadata(path).metadata or {}
+    except (pa.ArrowException, OSError):
+        return False
+    return all(found.get(key) == value for key, value in MARK.items())
+
+
+def _starts_with(path: Path, start: bytes) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(len(start)) == start

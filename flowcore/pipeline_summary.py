@@ -1,0 +1,179 @@
+"""What a run found, as sums: the summary of two parts of a stream is the sum of their summaries."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from .schema import VERDICTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import polars as pl
+
+    from .sources.intake import ReadCounts
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+#: Verdict, reason and stage of a group of flows; the latter two None where plainly accepted.
+Outcome = tuple[str, str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Flows, and their packets and bytes where the input has these columns (0 where it has not)."""
+
+    flows: int = 0
+    packets: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.flows + other.flows, self.packets + other.packets, self.bytes + other.bytes)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Counts of one run, or of any part of it; they add up. Equal if all counts are: `seconds` is not compared."""
+
+    outcomes: Mapping[Outcome, Tally] = field(default_factory=dict)
+    agreement: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(predicted_action, action) of log records that have an action -> how many."""
+    log_records: int = 0
+    """Flows judged that were log records; the others came from tables of flows."""
+    files: int = 0
+    lines: int = 0
+    """Lines and rows read: judged, without traffic (nodata, skipdata) and rejected ones."""
+    rejected: int = 0
+    """Lines that could not be read; they are in the rejects file, with the reason."""
+    damaged_files: int = 0
+    """Files that could not be read, or not to their end; also in the rejects file."""
+    nodata: Mapping[str, int] = field(default_factory=dict)
+    """Interface -> intervals without traffic (FL-20)."""
+    skipdata: Mapping[str, int] = field(default_factory=dict)
+    """Interface -> intervals in which AWS lost records: what is counted here is a lower bound (FL-21)."""
+    seconds: float = field(default=0.0, compare=False)
+
+    @classmethod
+    def empty(cls) -> Summary:
+        """The summary of nothing: what sums start from."""
+        return cls()
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> Summary:
+        """The counts of judged flows: a frame with verdict, reason, stage; packets, bytes, action if it has them."""
+        import polars as pl
+
+        sums = [
+            pl.col(name).cast(pl.Int128).sum().alias(name) if name in frame.columns else pl.lit(0).alias(name)
+            for name in ("packets", "bytes")
+        ]
+        groups = frame.group_by("verdict", "reason", "stage").agg(pl.len().alias("flows"), *sums)
+        outcomes = {
+            (verdict, reason, stage): Tally(flows, int(packets), int(size))
+            for verdict, reason, stage, flows, packets, size in groups.iter_rows()
+        }
+        agreement: dict[tuple[str, str], int] = {}
+        log_records = frame.height if "predicted_action" in frame.columns else 0
+        if log_records and "action" in frame.columns:
+            pairs = frame.drop_nulls("action").group_by("predicted_action", "action").len()
+            agreement = {(predicted, action): count for predicted, action, count in pairs.iter_rows()}
+        return cls(_ordered(outcomes), _ordered(agreement), log_records)
+
+    @classmethod
+    def of_reading(cls, counts: ReadCounts, seconds: float = 0.0) -> Summary:
+        """What was read, without any verdicts."""
+        return cls(
+            files=counts.files,
+            lines=counts.lines,
+            rejected=counts.rejected,
+            damaged_files=counts.damaged_files,
+            nodata=_ordered(counts.nodata),
+            skipdata=_ordered(counts.skipdata),
+            seconds=seconds,
+        )
+
+    def __add__(self, other: Summary) -> Summary:
+        outcomes = dict(self.outcomes)
+        for outcome, tally in other.outcomes.items():
+            outcomes[outcome] = outcomes.get(outcome, Tally()) + tally
+        return Summary(
+            outcomes=_ordered(outcomes),
+            agreement=_ordered(Counter(self.agreement) + Counter(other.agreement)),
+            log_records=self.log_records + other.log_records,
+            files=self.files + other.files,
+            lines=self.lines + other.lines,
+            rejected=self.rejected + other.rejected,
+            damaged_files=self.damaged_files + other.damaged_files,
+            nodata=_ordered(Counter(self.nodata) + Counter(other.nodata)),
+            skipdata=_ordered(Counter(self.skipdata) + Counter(other.skipdata)),
+            seconds=self.seconds + other.seconds,
+        )
+
+    @property
+    def total(self) -> Tally:
+        """All judged flows."""
+        return sum(self.outcomes.values(), start=Tally())
+
+    @property
+    def flows(self) -> int:
+        """How many flows were judged, log records included."""
+        return self.total.flows
+
+    @property
+    def by_verdict(self) -> dict[str, Tally]:
+        """The flows of each verdict, all three verdicts present."""
+        found = dict.fromkeys(VERDICTS, Tally())
+        for (verdict, _, _), tally in self.outcomes.items():
+            found[verdict] += tally
+        return found
+
+    @property
+    def undecided_share(self) -> float:
+        """The part of the flows whose verdict is UNKNOWN, 0 to 1."""
+        return self.by_verdict["UNKNOWN"].flows / self.flows if self.flows else 0.0
+
+    @property
+    def rejected_share(self) -> float:
+        """The part of the lines that could not be read, 0 to 1; a damaged file counts as one more such line."""
+        bad = self.rejected + self.damaged_files
+        return bad / (self.lines + self.damaged_files) if bad else 0.0
+
+    @property
+    def agreed(self) -> int:
+        """Log records whose action is the one predicted."""
+        return sum(count for (predicted, action), count in self.agreement.items() if predicted == action)
+
+    @property
+    def disagreed(self) -> int:
+        """Log records whose action is not the one predicted; UNKNOWN predictions are neither."""
+        decided = sum(count for (predicted, _), count in self.agreement.items() if predicted != "UNKNOWN")
+        return decided - self.agreed
+
+    @property
+    def rate(self) -> float | None:
+        """Flows per second, end to end; None where no time was taken."""
+        return self.flows / self.seconds if self.seconds > 0 else None
+
+    def frame(self) -> pl.DataFrame:
+        """One row per verdict, reason and stage, with flows, packets and bytes; most flows first within a verdict."""
+        import polars as pl
+
+        order = sorted(self.outcomes.items(), key=lambda item: (VERDICTS.index(item[0][0]), -item[1].flows))
+        rows = [(*outcome, tally.flows, _int64(tally.packets), _int64(tally.bytes)) for outcome, tally in order]
+        words = dict.fromkeys(("verdict", "reason", "stage"), pl.String())
+        return pl.DataFrame(
+            rows, schema={**words, **dict.fromkeys(("flows", "packets", "bytes"), pl.Int64())}, orient="row"
+        )
+
+
+def _int64(value: int) -> int:
+    """The nearest number that fits a column: sums of what files claim have no bound."""
+    return max(-(1 << 63), min(value, (1 << 63) - 1))
+
+
+def _ordered(counts: Mapping[K, V]) -> dict[K, V]:
+    """The same counts in an order that does not depend on how they were summed."""
+    return dict(sorted(counts.items(), key=lambda item: str(item[0])))
