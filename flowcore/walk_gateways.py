@@ -48,7 +48,8 @@ def block_public_access_stops(index: NetworkIndex, end: End, inbound: bool, egre
     if exclusion == "allow-bidirectional":
         return False
     if mode == "block-ingress":
-        return not egress_only  # BP-03
+        from_nat_gateway = not inbound and end.interface.interface_type == "nat_gateway"
+        return not egress_only and not from_nat_gateway  # BP-03
     return inbound or exclusion != "allow-egress"
 
 

@@ -226,3 +226,11 @@ def test_bp01_block_public_access(mode, exclusion, out, into, egress_only):
     blocked = ("REJECT", "VPC_BLOCK_PUBLIC_ACCESS_ENABLED", "gateway")
     expected = [("ACCEPT", None, None) if passes else blocked for passes in (out, into, egress_only)]
     assert [answer(path) for path in paths] == expected
+
+
+@pytest.mark.parametrize(("mode", "reason"), [(INGRESS, None), (BOTH, "VPC_BLOCK_PUBLIC_ACCESS_ENABLED")])
+def test_bp03_what_a_nat_gateway_opens_is_spared_by_block_ingress(mode, reason):
+    changes = with_interfaces(a={"interface_type": "nat_gateway", "group_ids": ()})
+    changes["block_public_access"] = (BlockPublicAccessOptions(mode, "eu-west-1"),)
+    assert ask(flow(A, X), **changes).reason == reason
+    assert ask(flow(X, A_PUBLIC), **changes).reason == "VPC_BLOCK_PUBLIC_ACCESS_ENABLED"
