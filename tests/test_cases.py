@@ -164,6 +164,13 @@ def test_network_names_are_unique() -> None:
     assert len(found) == len(set(found))
 
 
+@pytest.mark.parametrize("name", [name for content in case_files.files().values() for name in content["networks"]])
+def test_networks_are_read_as_they_are_meant(name: str) -> None:
+    """A case about a record the reader dropped would prove nothing."""
+    dropped = ("unknown-key", "invalid-value")
+    assert not [i for i in case_files.network(name).issues if i.severity == "error" or i.code in dropped]
+
+
 def test_cases_spell_the_words_of_the_schema() -> None:
     wrong = [
         (case["id"], column, value)
