@@ -12,12 +12,13 @@ import json
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from .schema import stage_names
+from .schema import VERDICTS, stage_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .model import Issue
+    from .pipeline import Summary
     from .walk import Hop, Path
 
 #: Every reason a verdict can carry, as one sentence.
@@ -338,3 +339,113 @@ def path_mermaid(path: Path) -> str:
         if classes[outcome]:
             lines.append(f"  class {','.join(classes[outcome])} {outcome}")
     return "\n".join(lines) + "\n"
+
+
+# -- summaries -----------------------------------------------------------------------------------------
+
+
+def outcomes_grid(summary: Summary) -> Grid:
+    """One row per verdict, reason and stage, most flows first within a verdict; packets and bytes where counted."""
+    total = summary.total
+    order = sorted(summary.outcomes.items(), key=lambda item: (VERDICTS.index(item[0][0]), -item[1].flows))
+    counted = ["flows", "share", *(name for name in ("packets", "bytes") if getattr(total, name))]
+    rows = tuple(
+        (
+            verdict,
+            reason,
+            stage,
+            number(tally.flows),
+            share(tally.flows, total.flows),
+            *(number(getattr(tally, name)) for name in counted[2:]),
+            REASON_TEXTS.get(reason or ""),
+        )
+        for (verdict, reason, stage), tally in order
+    )
+    return Grid(("verdict", "reason", "stage", *counted, "meaning"), rows, "Verdicts", frozenset(counted))
+
+
+def agreement_grid(summary: Summary) -> Grid | None:
+    """Predicted against logged action, the number and the share of each pair; None if no action was logged."""
+    if not summary.agreement:
+        return None
+    total = sum(summary.agreement.values())
+    rows = tuple(
+        (predicted, action, number(count), share(count, total), _agrees(predicted, action))
+        for (predicted, action), count in summary.agreement.items()
+    )
+    columns = ("predicted", "logged by AWS", "records", "share", "agrees")
+    return Grid(columns, rows, "Agreement with the log's own action", frozenset({"records", "share"}))
+
+
+def _agrees(predicted: str, action: str) -> str | None:
+    return None if predicted == "UNKNOWN" else "yes" if predicted == action else "no"
+
+
+def run_grid(summary: Summary) -> Grid:
+    """What was read and judged, one figure a row."""
+    decided = summary.flows - summary.by_verdict["UNKNOWN"].flows
+    judged = summary.agreed + summary.disagreed
+    rows: list[tuple[object, ...]] = [
+        ("flows and records judged", number(summary.flows), None),
+        ("decided", number(decided), share(decided, summary.flows)),
+        ("undecided (UNKNOWN)", number(summary.flows - decided), share(summary.flows - decided, summary.flows)),
+        ("files read", number(summary.files), None),
+        ("lines and rows read", number(summary.lines), None),
+        ("rejected lines", number(summary.rejected), share(summary.rejected, summary.lines)),
+    ]
+    if summary.damaged_files:
+        rows.append(("damaged files", number(summary.damaged_files), None))
+    for name, counts in (("intervals without traffic", summary.nodata), ("intervals AWS skipped", summary.skipdata)):
+        if counts:
+            rows.append((name, number(sum(counts.values())), f"{len(counts)} interfaces"))
+    if judged:
+        rows.append(("predictions that agree", number(summary.agreed), share(summary.agreed, judged)))
+    if summary.rate is not None:
+        rows.append(("seconds, end to end", f"{summary.seconds:.2f}", f"{number(summary.rate)} a second"))
+    return Grid(("figure", "count", "share or rate"), tuple(rows), "Run", frozenset({"count", "share or rate"}))
+
+
+def summary_grids(summary: Summary) -> list[Grid]:
+    """The grids of a summary: verdicts, agreement where actions were logged, and the run."""
+    grids = [outcomes_grid(summary), agreement_grid(summary), run_grid(summary)]
+    return [grid for grid in grids if grid is not None]
+
+
+def summary_dict(summary: Summary) -> dict[str, object]:
+    """The summary as plain JSON-ready data; shares are 0 to 1, `rate` is flows a second."""
+    outcomes = [
+        {"verdict": v, "reason": r, "stage": s, "flows": t.flows, "packets": t.packets, "bytes": t.bytes}
+        for (v, r, s), t in summary.outcomes.items()
+    ]
+    agreement = [{"predicted_action": p, "action": a, "records": n} for (p, a), n in summary.agreement.items()]
+    return {
+        "flows": summary.flows,
+        "log_records": summary.log_records,
+        "by_verdict": {verdict: tally.flows for verdict, tally in summary.by_verdict.items()},
+        "decided_share": 1 - summary.undecided_share,
+        "undecided_share": summary.undecided_share,
+        "outcomes": outcomes,
+        "agreement": agreement,
+        "agreed": summary.agreed,
+        "disagreed": summary.disagreed,
+        "files": summary.files,
+        "damaged_files": summary.damaged_files,
+        "lines": summary.lines,
+        "rejected": summary.rejected,
+        "rejected_share": summary.rejected_share,
+        "nodata": dict(summary.nodata),
+        "skipdata": dict(summary.skipdata),
+        "seconds": summary.seconds,
+        "rate": summary.rate,
+    }
+
+
+def rates_grid(rates: Mapping[str, tuple[int, float]], title: str) -> Grid:
+    """One row per way of judging: name -> (flows, seconds) as seconds and flows a second."""
+    rows = tuple(
+        (name, number(flows), f"{seconds:.2f}", number(flows / seconds) if seconds > 0 else None)
+        for name, (flows, seconds) in rates.items()
+    )
+    return Grid(
+        ("", "flows", "seconds", "flows a second"), rows, title, frozenset({"flows", "seconds", "flows a second"})
+    )

@@ -333,6 +333,109 @@ def test_explain_prints_hostile_tags_safely(evil: Path, capsys: pytest.CaptureFi
             assert "<b>" not in out
 
 
+# -- evaluate and demo ---------------------------------------------------------------------------------
+
+DEMO = ROOT / "data" / "demo"
+FLOWS = (
+    "srcaddr,dstaddr,srcport,dstport,protocol\n10.20.10.110,10.20.20.110,{},5432,6\n10.20.10.110,10.20.20.110,1,2,x\n"
+)
+
+
+def judged(tmp_path: Path, *extra: str, port: int = 49152) -> int:
+    """The exit code of `evaluate` over one flow that is judged and one that is invalid."""
+    (tmp_path / "flows.csv").write_text(FLOWS.format(port))
+    return main(["evaluate", str(DEMO / "snapshot"), str(tmp_path / "flows.csv"), "-o", str(tmp_path / "out"), *extra])
+
+
+def test_evaluate_writes_verdicts_and_prints_the_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import polars as pl
+
+    assert judged(tmp_path, "--format", "json") == 0
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert told["by_verdict"] == {"ACCEPT": 1, "REJECT": 0, "UNKNOWN": 1}
+    assert (told["decided_share"], told["rejected"]) == (0.5, 0)
+    assert pl.read_parquet(tmp_path / "out")["verdict"].to_list() == ["ACCEPT", "UNKNOWN"]
+    assert "69 interfaces" in err
+
+
+@pytest.mark.parametrize(
+    ("extra", "port", "code"),
+    [
+        ([], 61234, 0),
+        (["--fail-on", "reject"], 61234, 1),
+        (["--fail-on", "reject"], 49152, 0),
+        (["--fail-on", "disagreement"], 61234, 0),
+        (["--max-unknown", "0.49"], 49152, 3),
+        (["--max-unknown", "0.5"], 49152, 0),
+        (["--max-unknown", "50"], 49152, 2),
+        (["--max-rejected", "0"], 49152, 0),
+    ],
+)
+def test_evaluate_exit_codes(
+    extra: list[str], port: int, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert judged(tmp_path, *extra, "-q", port=port) == code
+    out, err = capsys.readouterr()
+    assert bool(err) == (code > 1)
+    assert bool(out) == (code != 2)
+
+
+def test_evaluate_overwrites_only_when_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert [judged(tmp_path), judged(tmp_path), judged(tmp_path, "--overwrite")] == [0, 2, 0]
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_evaluate_compares_with_what_aws_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["evaluate", str(DEMO / "snapshot"), str(DEMO / "flow-log.log.gz")]
+    assert main([*arguments, "-o", str(tmp_path / "a"), "--fail-on", "disagreement", "--format", "json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["agreed"] > 100 * told["disagreed"] > 0
+    assert told["rejected"] > 0
+    assert main([*arguments, "-o", str(tmp_path / "b"), "--max-rejected", "0.00001", "--format", "csv"]) == 3
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert sum(int(row["flows"].replace(",", "")) for row in rows) == told["flows"]
+
+
+def test_the_summary_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for form in ("table", "markdown"):
+        assert judged(tmp_path, "--format", form, "--overwrite") == 0
+        out = capsys.readouterr().out
+        assert report.REASON_TEXTS["INVALID_FLOW"] in out
+        assert "50.00 %" in out
+        assert is_clean(out)
+
+
+def test_demo_says_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import polars as pl
+
+    assert main(["demo", str(tmp_path / "demo"), "--flows", "2000"]) == 0
+    out, err = capsys.readouterr()
+    assert pl.read_parquet(tmp_path / "demo" / "flows").height == 2000
+    assert pl.read_parquet(tmp_path / "demo" / "flow-log").height > 10_000
+    assert "2,000 seeded flows" in out
+    assert "flows a second" in out
+    assert "REJECT: gets through, but the reply does not" in out
+    assert "kernels ready" in err
+    assert main(["demo", str(tmp_path / "demo"), "--flows", "2000"]) == 2
+    assert main(["demo", str(tmp_path / "demo"), "--flows", "0"]) == 2
+
+
+def test_demo_flows_do_not_depend_on_the_run(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        assert main(["demo", str(tmp_path / name), "--flows", "500", "-q", "--threads", "1"]) == 0
+    files = [path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*") if path.is_file()]
+    assert len(files) >= 3
+    assert all((tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes() for path in files)
+
+
+def test_warmup(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["warmup"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "kernels ready" in err
+
+
 # -- texts ---------------------------------------------------------------------------------------------
 
 

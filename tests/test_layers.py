@@ -20,7 +20,7 @@ LAYERS: list[list[str]] = [
     ["errors", "schema", "kernels"],
     ["addresses"],
     ["model"],
-    ["sources.*", "synthetic*", "compile*", "walk*", "selectors"],
+    ["columns", "sources.*", "synthetic*", "compile*", "walk*", "selectors"],
     ["evaluate"],
     ["pipeline*"],
     ["report"],

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -52,8 +53,9 @@ def test_column_tables_are_those_of_the_schema() -> None:
     assert with_tables(TEXT) == TEXT, "run: python tests/test_readme.py"
 
 
-def test_python_blocks_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+def test_python_blocks_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "data").symlink_to(ROOT / "data", target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
     code = "\n".join(blocks("python"))
     assert "fc.read_network(" in code
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})

@@ -8,11 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
 from ..report import printable
 
 if TYPE_CHECKING:
     from ..model import Network
+    from ..sources.intake import ReadCounts
 
 DONE, FINDINGS, BAD_INPUT, INCOMPLETE, BROKEN, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
@@ -40,6 +40,27 @@ def say(message: str, *, quiet: bool = False) -> None:
             print("\n".join(printable(line) for line in message.split("\n")), file=sys.stderr, flush=True)
 
 
+class Progress:
+    """How far a run is: one line on stderr that is drawn anew, only on a terminal and not with `--quiet`."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._drawn = False
+        self._silent = quiet or not sys.stderr.isatty()
+
+    def __call__(self, counts: ReadCounts) -> None:
+        """Draw the counts so far."""
+        if not self._silent:
+            sys.stderr.write(f"\rflowcore: {counts.lines:,} lines of {counts.files:,} files read")
+            sys.stderr.flush()
+            self._drawn = True
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self._drawn:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
 def open_network(path: Path, *, assume_defaults: bool, quiet: bool) -> Network:
     """The network in `path`; says on stderr what was read and how much of it was not understood."""
     from .. import read_network
@@ -47,10 +68,3 @@ def open_network(path: Path, *, assume_defaults: bool, quiet: bool) -> Network:
     network = read_network(path, assume_defaults=assume_defaults)
     say(f"flowcore: {path}: {repr(network).removeprefix('<Network: ').removesuffix('>')}", quiet=quiet)
     return network
-
-
-def share_option(name: str, value: float | None) -> float | None:
-    """A share given on the command line, 0 to 1; raises InputError for anything else."""
-    if value is not None and not 0 <= value <= 1:
-        raise InputError("not a share", where=name, found=value, expected="a number from 0 to 1, e.g. 0.05 for 5 %")
-    return value
