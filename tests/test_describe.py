@@ -389,6 +389,7 @@ RULE = "$.SecurityGroups[0].IpPermissions[0]"
         (row_with(IsEgress="no"), "$.SecurityGroupRules[0].IsEgress", "no"),
         (acl_with(RuleAction="maybe"), "$.NetworkAcls[0].Entries[0].RuleAction", "maybe"),
         (acl_with(RuleNumber=0), "$.NetworkAcls[0].Entries[0].RuleNumber", 0),
+        (acl_with(RuleNumber=32769), "$.NetworkAcls[0].Entries[0].RuleNumber", 32769),
         (acl_with(Ipv6CidrBlock="::/0"), "$.NetworkAcls[0].Entries[0]", ["0.0.0.0/0", "::/0"]),
         (acl_with(PortRange={"From": 1}), "$.NetworkAcls[0].Entries[0].PortRange.To", None),
         (
@@ -408,6 +409,15 @@ RULE = "$.SecurityGroups[0].IpPermissions[0]"
             "x",
         ),
         ({"Addresses": [{"PublicIp": "fe80::1%eth0"}]}, "$.Addresses[0].PublicIp", "fe80::1%eth0"),
+        (
+            {
+                "NetworkInterfaces": [
+                    {"NetworkInterfaceId": "eni-1", "Ipv6Addresses": [{"Ipv6Address": "fe80::1%eth0"}]}
+                ]
+            },
+            "$.NetworkInterfaces[0].Ipv6Addresses[0].Ipv6Address",
+            "fe80::1%eth0",
+        ),
         (
             {"VpcPeeringConnections": [{"VpcPeeringConnectionId": "pcx-1", "Status": {}}]},
             "$.VpcPeeringConnections[0].Status",
@@ -478,3 +488,9 @@ def test_objects_of_boto3_are_read() -> None:
     network = fc.network_from_documents(documents)
     assert network.interfaces["eni-1"].instance_id == "i-1"
     assert not issues(network, "unknown-key")
+
+
+def test_acl_entry_for_all_types_is_for_all_codes() -> None:  # NA-08
+    documents = acl_with(Protocol="1", IcmpTypeCode={"Type": -1, "Code": 0})
+    (entry,) = read(**documents).network_acls["acl-1"].entries
+    assert (entry.icmp_type, entry.icmp_code) == (None, None)

@@ -138,3 +138,13 @@ def test_internet_gateway_of_an_active_route_is_assumed() -> None:
     assert issues(network, "assumed-default", "igw-1")
     documents["RouteTables"][0]["Routes"][1]["State"] = "blackhole"
     assert not fc.network_from_documents(documents, assume_defaults=True).internet_gateways
+
+
+def test_what_is_gone_or_unknown_is_reported_once() -> None:
+    route = {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": "igw-9", "State": "blackhole"}
+    network = read(RouteTables=[{"RouteTableId": "rtb-1", "VpcId": "vpc-1", "Routes": [route]}])
+    assert issues(network, "state", "rtb-1")
+    assert not issues(network, "dangling-reference", "igw-9")
+    without_vpcs = read(Vpcs=[])
+    assert issues(without_vpcs, "dangling-reference", "vpc-1")
+    assert not issues(without_vpcs, "conflict", "subnet-1")
