@@ -212,7 +212,13 @@ def _acls(name: _Named) -> list[Record]:
     def acl(title: str, vpc: str, entries: list[Record], subnets: tuple[str, ...], default: bool = False) -> Record:
         used = [name("subnet", subnet) for subnet in subnets]
         return records.network_acl(
-            name("acl", title), name("vpc", vpc), entries, default=default, subnet_ids=used, ipv6=vpc == "shop", name=title
+            name("acl", title),
+            name("vpc", vpc),
+            entries,
+            default=default,
+            subnet_ids=used,
+            ipv6=vpc == "shop",
+            name=title,
         )
 
     four = [row for row in everything if "CidrBlock" in row]
@@ -230,7 +236,7 @@ def _route_tables(name: _Named) -> list[Record]:
 
     def table(title: str, routes: list[Record], subnets: tuple[str, ...] = (), main: bool = False) -> Record:
         used = [name("subnet", subnet) for subnet in subnets]
-        vpc_id = name("vpc", title.split("-")[0])
+        vpc_id = name("vpc", title.partition("-")[0])
         return records.route_table(name("rtb", title), vpc_id, routes, main=main, subnet_ids=used, name=title)
 
     to_internet = [records.route(cidr, name("igw", "shop")) for cidr in (ANYWHERE, ANYWHERE6)]

@@ -1,7 +1,7 @@
 """Small networks that are wrong and overlapping on purpose, as describe-* JSON: food for comparing tests.
 
 Addresses, ports and prefixes come from small pools, so that rules nest, touch, repeat and contradict each other.
-Records are missing, dangling, detached and stale with a chance of their own. All of it is JSON a real account could print.
+Records are missing, dangling, detached and stale with a chance of their own. All of it is valid describe-* JSON.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ PORTS = ((80, 80), (79, 81), (81, 90), (443, 443), (0, 65535), (0, 0), (65535, 6
          (32768, 60999), (0, 1023), (1024, 32767), (22, 443), (53, 53), (8080, 8090), (8091, 8100))  # fmt: skip
 ICMP_PAIRS = ((-1, -1), (8, -1), (8, 0), (0, -1), (0, 0), (3, 4), (3, -1), (13, 0), (11, -1), (14, -1))
 ICMPV6_PAIRS = ((-1, -1), (128, -1), (128, 0), (129, -1), (129, 0), (2, 0), (1, -1), (135, -1))
-GROUP_PROTOCOLS = ("tcp", "tcp", "tcp", "tcp", "udp", "udp", "icmp", "icmp", "icmpv6", "-1", "50", "47", "132", "6", "58")
+GROUP_PROTOCOLS = ("tcp", "tcp", "tcp", "tcp", "udp", "udp", "icmp", "icmp", "icmpv6", "-1",
+                   "50", "47", "132", "6", "58")  # fmt: skip
 ACL_PROTOCOLS = (6, 6, 6, 6, 17, 17, 1, 1, 58, -1, -1, 50, 47, 132)
 TARGET_KINDS = ("igw", "igw-undescribed", "igw-detached", "eigw", "eigw-undescribed", "nat", "eni", "tgw", "pcx", "vgw",
                 "vpce", "vpce-s3", "cagw", "lgw", "core", "odb", "local", "unknown")  # fmt: skip
@@ -300,12 +301,12 @@ def _groups(edge: _Edge) -> None:
         own: list[Record] = []
         for egress in (False, True):
             count = edge.rng.choice((0, 1, 2, 3, 4, 6) if not egress else (0, 1, 1, 2, 3))
-            if egress and edge.chance(0.75):
+            if egress and edge.chance(0.85):
                 own.append(records.group_rule(edge.ids("sgr"), group_id, True, "-1", (-1, -1), ANYWHERE))
                 if edge.chance(0.7):
                     own.append(records.group_rule(edge.ids("sgr"), group_id, True, "-1", (-1, -1), ANYWHERE6))
-            if not egress and edge.chance(0.65):
-                own += _open_rules(edge, group_id, vpc_id)
+            if not egress and edge.chance(0.7):
+                own += _open_rules(edge, group_id)
             own += [_group_rule(edge, group_id, vpc_id, egress) for _ in range(count)]
         if not edge.flaw("group not described", 0.12):
             rows.append(records.security_group(group_id, vpc_id, f"group{number}", own))
@@ -315,9 +316,12 @@ def _groups(edge: _Edge) -> None:
         edge.documents["SecurityGroupRules"] = rules
 
 
-def _open_rules(edge: _Edge, group_id: str, vpc_id: str) -> list[Record]:
+def _open_rules(edge: _Edge, group_id: str) -> list[Record]:
     """A wide inbound rule or two, so that later stages are reached."""
     rng, rows = edge.rng, []
+    if edge.flaw("open groups", 0.8):
+        sides = (ANYWHERE, ANYWHERE6)
+        return [records.group_rule(edge.ids("sgr"), group_id, False, "-1", (-1, -1), remote) for remote in sides]
     for remote in rng.choice(((ANYWHERE,), (ANYWHERE6,), (ANYWHERE, ANYWHERE6), ("10.0.0.0/8", group_id))):
         protocol, ports = rng.choice((("tcp", (0, 65535)), ("-1", (-1, -1)), ("tcp", (1, 32767)), ("udp", (0, 65535))))
         rows.append(records.group_rule(edge.ids("sgr"), group_id, False, protocol, ports, remote))
@@ -421,7 +425,7 @@ def _acl_entries(edge: _Edge, vpc_id: str) -> list[Record]:
 def _target(edge: _Edge, kind: str, vpc_id: str) -> str:
     """The id of a route target of this kind."""
     rng, ids = edge.rng, edge.ids
-    own = [interface["NetworkInterfaceId"] for interface in edge.interfaces if interface["VpcId"] == vpc_id]
+    own: list[str] = [interface["NetworkInterfaceId"] for interface in edge.interfaces if interface["VpcId"] == vpc_id]
     if kind == "igw":
         return edge.gateways.get(vpc_id) or ids("igw")
     if kind == "igw-detached":
@@ -466,7 +470,7 @@ def _route_tables(edge: _Edge) -> None:
 
 
 def _routes(edge: _Edge, vpc: Record) -> list[Record]:
-    rng, vpc_id = edge.rng, vpc["VpcId"]
+    rng, vpc_id = edge.rng, str(vpc["VpcId"])
     blocks = [block["CidrBlock"] for block in vpc["CidrBlockAssociationSet"]]
     blocks += [block["Ipv6CidrBlock"] for block in vpc.get("Ipv6CidrBlockAssociationSet", ())]
     found: dict[tuple[str, bool], Record] = {}
@@ -483,9 +487,9 @@ def _routes(edge: _Edge, vpc: Record) -> list[Record]:
         elif not edge.chance(0.05):
             found[block, False] = records.route(block, "local")
     if edge.chance(0.88):
-        add(ANYWHERE, rng.choice(TARGET_KINDS) if edge.flaw("odd targets", 0.6) else "igw")
+        add(ANYWHERE, rng.choice(TARGET_KINDS if edge.flaw("odd targets", 0.6) else ("igw",)))
     if edge.chance(0.88):
-        add(ANYWHERE6, rng.choice(TARGET_KINDS) if edge.flaw("odd targets", 0.5) else rng.choice(("igw", "igw", "eigw")))
+        add(ANYWHERE6, rng.choice(TARGET_KINDS if edge.flaw("odd targets", 0.5) else ("igw", "igw", "eigw")))
     for subnet in edge.subnets:
         if subnet["VpcId"] == vpc_id and edge.flaw("middlebox routes", 0.25):
             add(subnet["CidrBlock"], rng.choice(("eni", "nat", "vpce")))  # RT-10
@@ -538,7 +542,7 @@ def _block_public_access(edge: _Edge) -> None:
             record["BlockPublicAccessStates"] = {"InternetGatewayBlockMode": rng.choice(modes)}
         elif kind < 0.50:
             del record["BlockPublicAccessStates"]
-    rows = []
+    rows: list[Record] = []
     for record in (*edge.vpcs, *edge.subnets):
         if edge.chance(0.12):
             resource = record.get("SubnetId") or record["VpcId"]
@@ -579,7 +583,7 @@ def _instances(edge: _Edge) -> None:
 def _holes(edge: _Edge) -> None:
     """Take whole answers away now and then, as if nobody had asked AWS for them."""
     for key in ("NetworkAcls", "RouteTables", "SecurityGroups", "InternetGateways", "ManagedPrefixListEntries", "Vpcs"):
-        if edge.flaw("holes", 0.05):
+        if edge.flaw("holes", 0.1):
             edge.documents.pop(key, None)
             if key == "SecurityGroups":
                 edge.documents.pop("SecurityGroupRules", None)

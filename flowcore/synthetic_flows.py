@@ -5,7 +5,6 @@ Drawn with NumPy from tables of addresses, ports and interfaces. polars is impor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
@@ -13,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .model import IPNetwork, Network
 from .schema import ICMP, ICMPV6, TCP, UDP
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     import polars as pl
+
+    from .model import IPNetwork, Network
 
     Ints = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -35,7 +37,8 @@ SPECIAL6 = (
     "fe80::1", "fec0::1", "febf::1", "ff02::1", "ff00::", "feff::1", "::", "::1", "::2", "fc00::1", "fdff::1",
     "fbff::1", "fe00::1", "64:ff9b::8.8.8.8",
 )  # fmt: skip
-INTERNET = ("8.8.8.8", "1.1.1.1", "203.0.113.5", "203.0.113.130", "198.51.100.7", "93.184.216.34", "52.95.8.4", "54.144.9.9")
+INTERNET = ("8.8.8.8", "1.1.1.1", "203.0.113.5", "203.0.113.130", "198.51.100.7", "93.184.216.34", "52.95.8.4",
+            "54.144.9.9")  # fmt: skip
 INTERNET6 = ("2001:db8:1:2::7", "2001:db8:1::9", "2606:4700::1111", "2a00:1450:4001::64", "2600:1f18:9::5")
 #: Nothing that parses: what reading must call INVALID_FLOW, not crash on.
 BAD = ("", "-", "10.0.0", "10.0.0.256", "10.0.0.4/32", "abc", "1::2::3", "10.0.0.04 ", "fe80::1%eth0")
@@ -70,25 +73,26 @@ def places_of(network: Network, version: int, *, ordinary: bool = False) -> Plac
         for own in interface.addresses:
             if own.address.version == version:
                 public = str(own.public_address) if own.public_address else ""
-                rows.append((interface.vpc_id, int(own.address), str(own.address), interface.interface_id, public, where))
+                rows.append((interface.vpc_id, int(own.address), interface.interface_id, public, where))
         for prefix in interface.prefixes:
             if prefix.version == version:
-                for address in (prefix[0], prefix[-1]):
-                    rows.append((interface.vpc_id, int(address), str(address), interface.interface_id, "", where))
+                first, last = int(prefix[0]), int(prefix[-1])
+                rows.extend((interface.vpc_id, number, interface.interface_id, "", where) for number in (first, last))
     rows.sort()
     vpc_ids = sorted({row[0] for row in rows})
     place = {vpc_id: i for i, vpc_id in enumerate(vpc_ids)}
     vpc = np.array([place[row[0]] for row in rows], np.int64)
-    public = [i for i, row in enumerate(rows) if version == 6 or row[4]]
+    reachable = [i for i, row in enumerate(rows) if version == 6 or row[3]]
+    texts = [str(IPv4Address(row[1]) if version == 4 else IPv6Address(row[1])) for row in rows]
     return Places(
-        texts=[row[2] for row in rows],
+        texts=texts,
         numbers=[row[1] for row in rows],
-        interface=[row[3] for row in rows],
+        interface=[row[2] for row in rows],
         start=np.searchsorted(vpc, np.arange(len(vpc_ids) + 1)).astype(np.int64),
         vpc=vpc,
-        subnet=np.unique(np.array([row[5] for row in rows], str), return_inverse=True)[1].astype(np.int64),
-        public=public,
-        public_texts=[rows[i][4] or rows[i][2] for i in public],
+        subnet=np.unique(np.array([row[4] for row in rows], str), return_inverse=True)[1].astype(np.int64),
+        public=reachable,
+        public_texts=[rows[i][3] or texts[i] for i in reachable],
         vpc_ids=vpc_ids,
     )
 
@@ -99,15 +103,23 @@ def places_of(network: Network, version: int, *, ordinary: bool = False) -> Plac
 def rule_networks(network: Network) -> Iterator[IPNetwork]:
     """Every CIDR in the network: VPCs, subnets, rules, entries, routes, prefix lists, delegated prefixes."""
     for vpc in network.vpcs.values():
-        yield from (*vpc.cidr_blocks, *vpc.ipv6_cidr_blocks)
+        yield from vpc.cidr_blocks
+        yield from vpc.ipv6_cidr_blocks
     for subnet in network.subnets.values():
-        yield from (*((subnet.cidr_block,) if subnet.cidr_block else ()), *subnet.ipv6_cidr_blocks)
+        yield from subnet.ipv6_cidr_blocks
+        if subnet.cidr_block is not None:
+            yield subnet.cidr_block
     for group in network.security_groups.values():
-        yield from (rule.cidr_block for rule in group.rules if rule.cidr_block is not None)
+        for rule in group.rules:
+            if rule.cidr_block is not None:
+                yield rule.cidr_block
     for acl in network.network_acls.values():
-        yield from (entry.cidr_block for entry in acl.entries)
+        for entry in acl.entries:
+            yield entry.cidr_block
     for table in network.route_tables.values():
-        yield from (route.destination for route in table.routes if not isinstance(route.destination, str))
+        for route in table.routes:
+            if not isinstance(route.destination, str):
+                yield route.destination
     for prefix_list in network.prefix_lists.values():
         yield from prefix_list.cidr_blocks or ()
     for interface in network.interfaces.values():
@@ -123,10 +135,10 @@ def edge_addresses(network: Network, version: int) -> list[str]:
             first, last = int(cidr.network_address), int(cidr.broadcast_address)
             found.update((first - 1, first, last, last + 1))
     for subnet in network.subnets.values():
-        for cidr in (subnet.cidr_block, *subnet.ipv6_cidr_blocks):
-            if cidr is not None and cidr.version == version:
-                found.update(int(cidr.network_address) + i for i in range(5))
-                found.add(int(cidr.broadcast_address) - 1)
+        for own_cidr in (subnet.cidr_block, *subnet.ipv6_cidr_blocks):
+            if own_cidr is not None and own_cidr.version == version:
+                found.update(int(own_cidr.network_address) + i for i in range(5))
+                found.add(int(own_cidr.broadcast_address) - 1)
     for vpc in network.vpcs.values():
         for block in vpc.cidr_blocks if version == 4 else vpc.ipv6_cidr_blocks:
             found.add(int(block.network_address) + 2)
@@ -144,8 +156,8 @@ def _templates(network: Network) -> list[tuple[int, int, int, int]]:
 
     def add(protocol: int, first: int | None, last: int | None, icmp: bool) -> None:
         if icmp:
-            types = {8} if first in (None, -1) else {first - 1, first, first + 1}  # type: ignore[operator]
-            codes = {0, 3} if last in (None, -1) else {last - 1, last, last + 1}  # type: ignore[operator]
+            types = {8} if first is None or first < 0 else {first - 1, first, first + 1}
+            codes = {0, 3} if last is None or last < 0 else {last - 1, last, last + 1}
             found.update((protocol, -1, t, c) for t in types for c in codes if 0 <= t < 256 and 0 <= c < 256)
         elif protocol in (TCP, UDP) and first is not None and last is not None:
             found.update((protocol, p, -1, -1) for p in (first - 1, first, last, last + 1) if 0 <= p <= 65535)
@@ -169,6 +181,8 @@ class _Pool:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.owners: list[str] = []
+        """Interface ids, a column of their own."""
 
     def add(self, texts: Iterable[str]) -> tuple[int, int]:
         start = len(self.texts)
@@ -179,9 +193,9 @@ class _Pool:
 def edge_flows(network: Network, seed: int, count: int) -> pl.DataFrame:
     """`count` flows from the edges of the network's rules, the same for the same arguments.
 
-    Columns srcaddr, dstaddr, srcport, dstport, protocol, src_interface_id, icmp_type, icmp_code. Of ten flows seven go between real
-    interfaces or an interface and the internet, two between addresses at the edge of some CIDR, one is unusable in some way
-    (null or bad values, mixed families, unknown interface ids).
+    Columns srcaddr, dstaddr, srcport, dstport, protocol, src_interface_id, icmp_type, icmp_code. Seven of ten flows
+    join two interfaces, or an interface and the internet; two have an end at the edge of some CIDR or in a special
+    range; one is unusable in some way (null or bad values, mixed families, unknown interface ids).
     """
     import polars as pl
 
@@ -191,19 +205,19 @@ def edge_flows(network: Network, seed: int, count: int) -> pl.DataFrame:
     pool = _Pool()
     src, dst = np.zeros(count, np.int64), np.zeros(count, np.int64)
     owner = np.full(count, _NULL, np.int64)
-    owners: list[str] = []
     for family in (4, 6):
         rows = np.flatnonzero(version == family)
-        _edge_ends(rng, network, family, rows, (src, dst, owner), pool, owners)
+        _edge_ends(rng, network, rows, (src, dst, owner), pool, family=family)
     srcport, dstport, protocol, icmp_type, icmp_code = _edge_ports(rng, network, version, count)
-    interface_ids = [*owners, *network.interfaces, "eni-0ffffffffffffffff", "", "-"]
+    interface_ids = [*pool.owners, *network.interfaces, "eni-0ffffffffffffffff", "", "-"]
     interface = np.where(rng.random(count) < 0.6, owner, _NULL)
     odd = rng.random(count) < 0.04
     interface[odd] = rng.integers(0, len(interface_ids), int(odd.sum()))
     garbage = np.flatnonzero(rng.random(count) < 0.10)
     bad = pool.add(BAD)
-    columns = {"srcport": srcport, "dstport": dstport, "protocol": protocol, "icmp_type": icmp_type, "icmp_code": icmp_code}
-    _spoil(rng, garbage, src, dst, bad, columns)
+    names = ("srcport", "dstport", "protocol", "icmp_type", "icmp_code")
+    columns = dict(zip(names, (srcport, dstport, protocol, icmp_type, icmp_code), strict=True))
+    _spoil(rng, garbage, (src, dst), bad, columns)
     texts, ids = pl.Series(pool.texts, dtype=pl.String), pl.Series(interface_ids, dtype=pl.String)
     frame = pl.DataFrame(
         {
@@ -235,15 +249,9 @@ def _draw(rng: np.random.Generator, part: tuple[int, int], size: int) -> Ints:
 
 
 def _edge_ends(
-    rng: np.random.Generator,
-    network: Network,
-    family: int,
-    rows: Ints,
-    out: tuple[Ints, Ints, Ints],
-    pool: _Pool,
-    owners: list[str],
+    rng: np.random.Generator, network: Network, rows: Ints, out: tuple[Ints, Ints, Ints], pool: _Pool, *, family: int
 ) -> None:
-    """Fill source, destination and owner of the source for the flows of one address family."""
+    """Fill source, destination and owner of the source for the flows (`rows`) of one address family."""
     src, dst, owner = out
     places, size = places_of(network, family), len(rows)
     own = pool.add(places.texts)
@@ -262,8 +270,8 @@ def _edge_ends(
     for _ in range(2):  # ends in one subnet meet the fewest stages: draw most of them again
         again = (places.subnet[a] == places.subnet[b]) & (rng.random(size) < 0.8)
         b = np.where(again, first + (rng.random(size) * (last - first)).astype(np.int64), b)
-    offset = len(owners)
-    owners.extend(places.interface)
+    offset = len(pool.owners)
+    pool.owners.extend(places.interface)
 
     def put(low: float, high: float, source: Ints | None, destination: Ints) -> None:
         chosen = (kind >= low) & (kind < high)
@@ -291,7 +299,7 @@ def _edge_ends(
 def _edge_ports(
     rng: np.random.Generator, network: Network, version: Ints, count: int
 ) -> tuple[Ints, Ints, Ints, Ints, Ints]:
-    """srcport, dstport, protocol, icmp_type, icmp_code at the bounds of the rules, null in the last two where unknown."""
+    """srcport, dstport, protocol, icmp_type, icmp_code at the bounds of the rules; the last two are often null."""
     templates = np.array(_templates(network), np.int64)
     protocol, dstport, icmp_type, icmp_code = templates[rng.integers(0, len(templates), count)].T.copy()
     ports = np.unique([*templates[templates[:, 1] >= 0, 1], 0, 1, 32767, 32768, 65534, 65535, 1023, 1024, 60999, 61000])
@@ -306,7 +314,8 @@ def _edge_ports(
     protocol = np.where((protocol == ICMPV6) & (version == 4) & wrong_family, ICMP, protocol)
     is_icmp = (protocol == ICMP) | (protocol == ICMPV6)
     drawn = rng.random(count)
-    requests = np.where(protocol == ICMP, rng.choice((8, 8, 13, 17, 0, 3), count), rng.choice((128, 128, 129, 135), count))
+    types4, types6 = rng.choice((8, 8, 13, 17, 0, 3), count), rng.choice((128, 128, 129, 135), count)
+    requests = np.where(protocol == ICMP, types4, types6)
     icmp_type = np.where(is_icmp & ((icmp_type < 0) | (drawn < 0.3)), requests, icmp_type)
     icmp_code = np.where(icmp_code < 0, 0, icmp_code)
     icmp_type = np.where(is_icmp & (drawn < 0.75), icmp_type, _NULL)
@@ -319,9 +328,10 @@ def _edge_ports(
 
 
 def _spoil(
-    rng: np.random.Generator, rows: Ints, src: Ints, dst: Ints, bad: tuple[int, int], columns: dict[str, Ints]
+    rng: np.random.Generator, rows: Ints, ends: tuple[Ints, Ints], bad: tuple[int, int], columns: dict[str, Ints]
 ) -> None:
     """Make the given rows unusable in one of several ways; mixed families by taking the end of another flow."""
+    src, dst = ends
     kind = rng.integers(0, 10, len(rows))
     src[rows[kind == 0]] = _draw(rng, bad, int((kind == 0).sum()))
     dst[rows[kind == 1]] = _draw(rng, bad, int((kind == 1).sum()))

@@ -60,8 +60,8 @@ def log_records(
     """The default-format records AWS would log for judged flows, sorted by `end`; up to four a flow (FL-36).
 
     `verdicts`: flow columns and `src_interface`, `dst_interface`, `blocked_by`. Every flow happens once, at a random
-    second of `start` .. `start + seconds`. A record of an interface outside the network is not logged. `private_of`: public address
-    -> the private one that interfaces log for it. Columns: the fields with `_` for `-`.
+    second of `start` .. `start + seconds`. A record of an interface outside the network is not logged. `private_of`:
+    public address -> the private one that interfaces log for it. Columns: the fields with `_` for `-`.
     """
     import polars as pl
 
@@ -84,15 +84,16 @@ def log_records(
         start=pl.Series(begin),
         end=pl.Series(begin + rng.integers(1, 60, count)),
     )
-    legs = [_leg(flows, number, *leg) for number, leg in enumerate(LEGS)]
+    legs = [_leg(flows, number) for number in range(len(LEGS))]
     ordered = pl.concat(legs).sort("end", "start", "interface_id", "leg", maintain_order=True)
     return ordered.select(name.replace("-", "_") for name in DEFAULT_FIELDS)
 
 
-def _leg(flows: pl.DataFrame, number: int, interface: str, reply: bool, rejects: int, unseen: int) -> pl.DataFrame:
-    """The records of one leg: those flows that reach that interface."""
+def _leg(flows: pl.DataFrame, number: int) -> pl.DataFrame:
+    """The records of leg `number`: those flows that reach that interface."""
     import polars as pl
 
+    interface, reply, rejects, unseen = LEGS[number]
     seen = flows.filter(pl.col(interface).is_not_null() & ((pl.col("blocked_by") & unseen) == 0))
     ends = ("dstaddr", "srcaddr", "dstport", "srcport") if reply else ("srcaddr", "dstaddr", "srcport", "dstport")
     return seen.select(
@@ -146,7 +147,7 @@ def demo_flows(count: int = 20_000, seed: int = 2026) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None)
 
 
-#: (from, to, port, protocol) -> share. Names are hosts'; `web6` their IPv6 addresses; `internet`, `office`, `attacker` outside.
+#: (from, to, port, protocol) -> share. Names are hosts', `web6` their IPv6 addresses; port 0: one that nobody serves.
 _KINDS: dict[tuple[str, str, int, int], float] = {
     ("internet", "web", 443, 6): 38,
     ("internet", "web", 80, 6): 6,
@@ -238,6 +239,7 @@ def _with_accidents(lines: list[str], interfaces: list[Record]) -> list[str]:
         end = START + 60 * i + 59
         line = f"2 {OWNER} {interface_id} - - - - - - - {end - 59} {end} - {status}"
         body.insert(len(body) * i // 60, line)
-    for damaged in ("2 123456789012 eni-0", "not a record", body[100][:60], body[200] + " extra", body[300].replace("10.", "10.x")):
+    broken = body[100][:60], body[200] + " extra", body[300].replace("10.", "10.x")
+    for damaged in ("2 123456789012 eni-0", "not a record", *broken):
         body.insert(rng.randrange(len(body)), damaged)
     return body

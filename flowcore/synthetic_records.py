@@ -6,8 +6,10 @@ ids come from `Ids`, which gives the same ids for the same seed, in order of ask
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 Record = dict[str, Any]
 Documents = dict[str, list[Record]]
@@ -175,7 +177,7 @@ def route_table(
     }
 
 
-def acl_entry(
+def acl_entry(  # noqa: PLR0917 - the columns of an ACL, in the console's order
     number: int,
     egress: bool,
     action: str,
@@ -226,7 +228,7 @@ def network_acl(
     }
 
 
-def group_rule(
+def group_rule(  # noqa: PLR0917 - the columns of a rule, in the console's order
     rule_id: str,
     group_id: str,
     egress: bool,
@@ -395,7 +397,9 @@ def elastic_address(public: str, interface_id: str, private: str, instance_id: s
     }
 
 
-def reservation(ids: Ids, interface_record: Record, instance_id: str, name: str | None, state: str = "running") -> Record:
+def reservation(
+    ids: Ids, interface_record: Record, instance_id: str, name: str | None, state: str = "running"
+) -> Record:
     """A reservation of one instance that has the given interface."""
     groups, private = interface_record["Groups"], interface_record["PrivateIpAddress"]
     codes = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}

@@ -7,16 +7,18 @@ traffic along its rules gets through. Networks made to be wrong on purpose come 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import synthetic_records as records
 from .errors import InputError
 from .synthetic_records import REGION, Documents, Ids, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 TIERS = ("web", "app", "db", "app")
 KEYS = (
@@ -82,8 +84,8 @@ def network_documents(
 ) -> Documents:
     """A region of the given size as describe-* JSON by top-level key, the same for the same arguments.
 
-    `rules`: security group rules in all (None: about seven a group; never fewer than the tiers need). `groups`, `acls` and
-    `subnets` are spread evenly over the VPCs; interfaces of NAT gateways count as interfaces. VPC CIDRs do not
+    `rules`: security group rules in all (None: about eight a group; never fewer than the tiers need). `groups`, `acls`
+    and `subnets` are spread evenly over the VPCs; interfaces of NAT gateways count as interfaces. VPC CIDRs do not
     overlap. Raises InputError if a number is too small for the VPCs or too large for their address space.
     """
     prefix_length = _subnet_prefix_length(interfaces, subnets, vpcs)
@@ -104,7 +106,7 @@ def network_documents(
     for i in range(groups):
         vpc, tier = made[i % vpcs], TIERS[i // vpcs % 4]
         vpc.groups[tier].append((ids("sg"), f"{_name(vpc)}-{tier}-{i // vpcs}"))
-    _group_rules(documents, ids, rng, made, lists, rules)
+    _group_rules(documents, ids, rng, made, lists, wanted=rules)
     for i, vpc in enumerate(made):
         _acls(documents, ids, rng, vpc, acls // vpcs + (i < acls % vpcs))
     nat_interfaces = _interfaces(documents, ids, rng, made, interfaces)
@@ -182,7 +184,7 @@ def _tier(index: int) -> str:
 
 
 def _group_rules(
-    documents: Documents, ids: Ids, rng: Random, made: Sequence[_Vpc], lists: Mapping[str, str], wanted: int | None
+    documents: Documents, ids: Ids, rng: Random, made: Sequence[_Vpc], lists: Mapping[str, str], *, wanted: int | None
 ) -> None:
     by_group: dict[str, list[Record]] = {}
     for vpc in made:
@@ -347,14 +349,14 @@ def _interfaces(documents: Documents, ids: Ids, rng: Random, made: Sequence[_Vpc
             )
     for number in range(count - len(nat)):
         vpc, i = places[number % len(places)]
-        _interface(documents, ids, rng, vpc, i, free[vpc.subnets[i]["SubnetId"]], number)
+        _interface(documents, ids, rng, vpc, free[vpc.subnets[i]["SubnetId"]], index=i, number=number)
     return nat
 
 
 def _free_addresses(rng: Random, subnet: Record) -> list[str]:
     """The subnet's usable addresses, shuffled; without the four first and the last (EN-04)."""
     cidr = IPv4Network(subnet["CidrBlock"])
-    base, size = int(cidr.network_address), min(cidr.num_addresses, 4096)
+    base, size = int(cidr.network_address), cidr.num_addresses
     numbers = list(range(base + 4, base + size - 1))
     rng.shuffle(numbers)
     return [str(IPv4Address(number)) for number in numbers]
@@ -366,7 +368,7 @@ def _public(number: int) -> str:
 
 
 def _interface(
-    documents: Documents, ids: Ids, rng: Random, vpc: _Vpc, index: int, free: list[str], number: int
+    documents: Documents, ids: Ids, rng: Random, vpc: _Vpc, free: list[str], *, index: int, number: int
 ) -> None:
     subnet, tier, interface_id, instance_id = vpc.subnets[index], _tier(index), ids("eni"), ids("i")
     is_public = tier == "web" and rng.random() < 0.7
@@ -428,7 +430,7 @@ def _route_tables(documents: Documents, ids: Ids, vpc: _Vpc, nat_interface: Reco
 
 
 def write_snapshot(documents: Mapping[str, Sequence[Any]], folder: str | Path, region: str = REGION) -> Path:
-    """The written folder `folder/region`: one JSON file for each top-level key, the same bytes for the same documents."""
+    """The written `folder/region`: one JSON file for each top-level key, the same bytes for the same documents."""
     place = Path(folder) / region
     place.mkdir(parents=True, exist_ok=True)
     for key, rows in documents.items():

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import FlowError
-from .model import IPNetwork, Network
 from .schema import ICMP, ICMPV6, TCP, UDP
 from .synthetic_flows import Places, places_of
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from .model import IPNetwork, Network
 
     Ints = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -133,12 +135,9 @@ def _family(network: Network, version: int) -> _Family:
         if public_of[place] >= 0
     ]
     internet = len(texts)
-    hosts = _internet_hosts(version)
-    if version == 4:
-        texts += [str(IPv4Address(host)) for host in hosts]
-        numbers += hosts
-    else:
-        texts += [f"2a00:{host >> 12:x}::{(host & 0xFFF) + 1:x}" for host in hosts]
+    host_texts, host_numbers = _internet_hosts(version)
+    texts += host_texts
+    numbers += host_numbers
     return _Family(
         places=places,
         ends=ends,
@@ -151,20 +150,20 @@ def _family(network: Network, version: int) -> _Family:
     )
 
 
-def _internet_hosts(version: int) -> list[int]:
-    """IPv4: addresses of internet kind (first bytes without a private range in them); IPv6: 24 bits to make one of."""
+@cache
+def _internet_hosts(version: int) -> tuple[list[str], list[int]]:
+    """The same for every network, of internet kind: texts, and for IPv4 numbers (no first byte with private ranges)."""
     rng = np.random.default_rng(0x1A7E)
-    low = rng.integers(0, 1 << 24, INTERNET_HOSTS)
+    low = [int(value) for value in rng.integers(0, 1 << 24, INTERNET_HOSTS)]
     if version == 6:
-        return [int(value) for value in low]
+        return [f"2a00:{value >> 12:x}::{(value & 0xFFF) + 1:x}" for value in low], []
     private = {10, 54, 100, 127, 169, 172, 192}
-    first = np.array([byte for byte in range(1, 224) if byte not in private])
-    return [int(value) for value in (rng.choice(first, INTERNET_HOSTS) << 24) + low]
+    first = rng.choice([byte for byte in range(1, 224) if byte not in private], INTERNET_HOSTS)
+    numbers = [(int(byte) << 24) + value for byte, value in zip(first, low, strict=True)]
+    return [str(IPv4Address(number)) for number in numbers], numbers
 
 
-def _usable_rules(
-    network: Network, places: Places, version: int, limit: int = 50_000
-) -> tuple[Ints, Ints, list[int]]:
+def _usable_rules(network: Network, places: Places, version: int, limit: int = 50_000) -> tuple[Ints, Ints, list[int]]:
     """`_Family.ends`, `_Family.rules` (an even choice of `limit`), and which rules are open to the whole internet."""
     where: dict[str, list[int]] = {}
     for i, interface_id in enumerate(places.interface):
