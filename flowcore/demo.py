@@ -26,6 +26,9 @@ EXAMPLE = ("tag:Name=job-1", "tag:Name=db-1", "tcp", 61234, 5432)
 #: More would not fit in the memory of a small machine.
 MOST_FLOWS = 50_000_000
 
+#: What a run leaves in its folder; the next run may replace it.
+_PARTS = {"flows.parquet", "flows", "flow-log"}
+
 
 def data_folder() -> Path:
     """The bundled data: inside the package where it is installed from a wheel, beside it in a checkout.
@@ -78,8 +81,8 @@ def run_demo(
 
     if not 1 <= flows <= MOST_FLOWS:
         raise InputError("out of range", where="--flows", found=flows, expected=f"1 to {MOST_FLOWS:,}")
-    if out.exists() and not overwrite and (not out.is_dir() or any(out.iterdir())):
-        raise InputError("exists and is not an empty folder", source=out, hint="name another folder, or --overwrite")
+    if out.exists() and not overwrite and (not out.is_dir() or {path.name for path in out.iterdir()} - _PARTS):
+        raise InputError("is not the folder of an earlier demo", source=out, hint="name another, or --overwrite")
     folder = data_folder() / "demo"
     network = read_network(folder / "snapshot")
     say(f"network: {repr(network).removeprefix('<Network: ').removesuffix('>')}")

@@ -102,7 +102,7 @@ def test_every_option_is_documented(command: str, capsys: pytest.CaptureFixture[
     options = {word.rstrip(",") for word in capsys.readouterr().out.split() if word.startswith("--")}
     documentation = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     common, section = documentation.split("\n## flowcore demo")[0], documentation.split(f"\n## flowcore {command}\n")[1]
-    words = set((common + section.split("\n## ")[0]).translate(str.maketrans("`[]():,;.", " " * 9)).split())
+    words = set((common + section.split("\n## ")[0]).translate(str.maketrans("`[]():,;.|", " " * 10)).split())
     assert not {option.rstrip(".") for option in options} - {"--help", "--version", "--quiet"} - words
 
 
@@ -336,13 +336,15 @@ def test_explain_prints_hostile_tags_safely(evil: Path, capsys: pytest.CaptureFi
 # -- evaluate and demo ---------------------------------------------------------------------------------
 
 DEMO = ROOT / "data" / "demo"
-FLOWS = (
-    "srcaddr,dstaddr,srcport,dstport,protocol\n10.20.10.110,10.20.20.110,{},5432,6\n10.20.10.110,10.20.20.110,1,2,x\n"
-)
+FLOWS = """\
+srcaddr,dstaddr,srcport,dstport,protocol
+10.20.10.110,10.20.20.110,{},5432,6
+10.20.10.110,10.20.20.99,1,2,6
+"""
 
 
 def judged(tmp_path: Path, *extra: str, port: int = 49152) -> int:
-    """The exit code of `evaluate` over one flow that is judged and one that is invalid."""
+    """The exit code of `evaluate` over one flow that is decided and one to an address that nothing holds."""
     (tmp_path / "flows.csv").write_text(FLOWS.format(port))
     return main(["evaluate", str(DEMO / "snapshot"), str(tmp_path / "flows.csv"), "-o", str(tmp_path / "out"), *extra])
 
@@ -355,7 +357,7 @@ def test_evaluate_writes_verdicts_and_prints_the_summary(tmp_path: Path, capsys:
     told = json.loads(out)
     assert told["by_verdict"] == {"ACCEPT": 1, "REJECT": 0, "UNKNOWN": 1}
     assert (told["decided_share"], told["rejected"]) == (0.5, 0)
-    assert pl.read_parquet(tmp_path / "out")["verdict"].to_list() == ["ACCEPT", "UNKNOWN"]
+    assert pl.read_parquet(tmp_path / "out" / "*.parquet")["verdict"].to_list() == ["ACCEPT", "UNKNOWN"]
     assert "69 interfaces" in err
 
 
@@ -382,8 +384,13 @@ def test_evaluate_exit_codes(
 
 
 def test_evaluate_overwrites_only_when_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert [judged(tmp_path), judged(tmp_path), judged(tmp_path, "--overwrite")] == [0, 2, 0]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "kept.txt").write_text("kept")
+    assert judged(tmp_path) == 2
+    assert (tmp_path / "out" / "kept.txt").read_text() == "kept"
     assert "Traceback" not in capsys.readouterr().err
+    (tmp_path / "out" / "kept.txt").unlink()
+    assert [judged(tmp_path), judged(tmp_path)] == [0, 0]
 
 
 def test_evaluate_compares_with_what_aws_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -401,7 +408,7 @@ def test_the_summary_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     for form in ("table", "markdown"):
         assert judged(tmp_path, "--format", form, "--overwrite") == 0
         out = capsys.readouterr().out
-        assert report.REASON_TEXTS["INVALID_FLOW"] in out
+        assert report.REASON_TEXTS["UNKNOWN_DESTINATION"] in out
         assert "50.00 %" in out
         assert is_clean(out)
 
@@ -411,14 +418,21 @@ def test_demo_says_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
     assert main(["demo", str(tmp_path / "demo"), "--flows", "2000"]) == 0
     out, err = capsys.readouterr()
-    assert pl.read_parquet(tmp_path / "demo" / "flows").height == 2000
-    assert pl.read_parquet(tmp_path / "demo" / "flow-log").height > 10_000
+    assert pl.read_parquet(tmp_path / "demo" / "flows" / "*.parquet").height == 2000
+    assert pl.read_parquet(tmp_path / "demo" / "flow-log" / "*.parquet").height > 10_000
     assert "2,000 seeded flows" in out
     assert "flows a second" in out
     assert "REJECT: gets through, but the reply does not" in out
     assert "kernels ready" in err
-    assert main(["demo", str(tmp_path / "demo"), "--flows", "2000"]) == 2
     assert main(["demo", str(tmp_path / "demo"), "--flows", "0"]) == 2
+    assert main(["demo", str(tmp_path / "demo"), "--flows", "1000", "-q"]) == 0
+    assert pl.read_parquet(tmp_path / "demo" / "flows" / "*.parquet").height == 1000
+
+
+def test_demo_replaces_only_what_a_demo_made(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("kept")
+    assert main(["demo", str(tmp_path), "--flows", "10"]) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
 def test_demo_flows_do_not_depend_on_the_run(tmp_path: Path) -> None:

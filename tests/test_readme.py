@@ -95,9 +95,9 @@ def test_every_command_has_an_example() -> None:
 @pytest.mark.parametrize("line", command_lines(), ids=" ".join)
 def test_example_command_lines_run(line: list[str], tmp_path: Path) -> None:
     (tmp_path / "data").symlink_to(ROOT / "data", target_is_directory=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "flowcore", *line[1:]], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "flowcore", *line[1:]]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode in (0, 1), done.stderr
 
 

@@ -21,7 +21,7 @@ def demo(
     flows: Annotated[int, Parameter(help="Seeded flows to make and judge.")] = 3_000_000,
     seed: Annotated[int, Parameter(help="The same seed makes the same flows.")] = 7,
     threads: Threads = None,
-    overwrite: Annotated[bool, Parameter(negative="", help="Replace what an earlier run left in OUT.")] = False,
+    overwrite: Annotated[bool, Parameter(negative="", help="Replace OUT even if no earlier demo made it.")] = False,
     quiet: Quiet = False,
 ) -> int:
     """Judge a few million flows of the bundled network, and its flow log, and follow one flow hop by hop.
