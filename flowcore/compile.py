@@ -320,13 +320,13 @@ class _Compiler:
         network, vpc_id = self.network, str(interface.vpc_id)
         mode = network.block_mode_of(interface.subnet_id, vpc_id)
         exclusion = network.block_exclusion_of(interface.subnet_id, vpc_id)
-        if mode == "off" or exclusion == "allow-bidirectional":
+        if mode not in ("block-bidirectional", "block-ingress") or exclusion == "allow-bidirectional":
             stops = (False, False, False)
         elif mode == "block-bidirectional":
             egress_allowed = exclusion == "allow-egress"
             stops = (not egress_allowed, not egress_allowed, True)
         else:
-            stops = (True, False, True)  # BP-03
+            stops = (interface.interface_type != "nat_gateway", False, True)  # BP-03
         blocked = deny("VPC_BLOCK_PUBLIC_ACCESS_ENABLED")
         denied = deny("DENY_ALL_IGW_TRAFFIC") if not ipv4 and interface.deny_all_igw_traffic else 0
         unmapped = deny("IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS") if ipv4 and not mapped else 0

@@ -18,14 +18,22 @@ IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 
 #: Interface types a packet may start from or end at only by rules this version does not model
-#: (load balancer listeners, NAT, transit gateway ACL rules NA-30…32, endpoints that never open: EP-03).
+#: (load balancer listeners, NAT, transit gateway ACL rules NA-30…32, Classic Load Balancers' ACL rule NA-05,
+#: endpoints that never open: EP-03).
 UNMODELLED_SOURCE_TYPES = frozenset(
-    {"transit_gateway", "gateway_load_balancer", "gateway_load_balancer_endpoint", "vpc_endpoint"}
+    {
+        "classic_load_balancer",
+        "transit_gateway",
+        "gateway_load_balancer",
+        "gateway_load_balancer_endpoint",
+        "vpc_endpoint",
+    }
 )
 UNMODELLED_DESTINATION_TYPES = frozenset(
     {
         "nat_gateway",
         "load_balancer",
+        "classic_load_balancer",
         "network_load_balancer",
         "transit_gateway",
         "gateway_load_balancer",
@@ -234,7 +242,7 @@ class NetworkInterface:
     vpc_id: str | None = None
     subnet_id: str | None = None
     interface_type: str = "interface"
-    """Lower-case with underscores: interface, nat_gateway, load_balancer (ALB and Classic), network_load_balancer, …"""
+    """Lower-case with underscores: interface, nat_gateway, load_balancer (Application), classic_load_balancer, network_load_balancer, …"""
     addresses: tuple[InterfaceAddress, ...] = ()
     prefixes: tuple[IPNetwork, ...] = ()
     """Delegated prefixes (EN-02)."""

@@ -248,8 +248,9 @@ class _Walk:
         if not self._turn_round():
             return
         outcome = Outcome(PASS, note="lets replies in (IG-09)" if egress_only else "")
-        if not egress_only and gateway_id in self.index.network.internet_gateways:
-            outcome = judge_edge(self.index, gateway_id, source.address)
+        back = self.index.network.internet_gateway_of.get(source.interface.vpc_id or "")
+        if not egress_only and back is not None:
+            outcome = judge_edge(self.index, back, source.address)
         self._meet("reply-gateway", gateway_id, outcome, self._packet()._replace(destination=source.address))
         self._judge_acl("reply-source-network-acl", source, egress=False)
         self._show("source-security-group", source.interface.interface_id, _TRACKED)
