@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from . import kernels as k
 from .addresses import AddressAxis, special_prefixes
+from .compile_cases import case_tables
 from .compile_nodes import (
     OUTSIDE_NODE,
     AddressSpace,
@@ -138,7 +139,7 @@ class _Compiler:
         signatures = [self._signatures(vpc) for vpc in vpcs]
         nodes = make_nodes(self.space, self._address_classes(signatures))
         port_class, spans, n_ports = self.ports.cut()
-        parts = _Parts(n_ports)
+        parts = _Parts(n_ports, nodes.codes.size)
         remote_class = np.zeros((len(vpcs) + 1, nodes.codes.size, 2), np.uint32)
         for number, (vpc, signature) in enumerate(zip(vpcs, signatures, strict=True), 1):
             group_sig, prefix_sig = signature
@@ -156,8 +157,8 @@ class _Compiler:
             root=root, middle=middle, leaf=leaf,
             ipv6_start=ipv6_start, ipv6_high=ipv6_high, ipv6_low=ipv6_low, ipv6_node=ipv6_node,
             node=node, view_of_vpc=self._view_index(), duplicate=duplicates(self.space, nodes),
-            remote_class=remote_class, port_class=port_class,
-            **parts.tables(), **outcome_tables(), **_case_tables(), **_protocol_tables(), constants=_constants(),
+            remote_class=remote_class.reshape(-1, 2), port_class=port_class, n_nodes=np.array([nodes.codes.size], np.int64),
+            **parts.tables(), **outcome_tables(), **case_tables(), **_protocol_tables(), constants=_constants(),
         )  # fmt: skip
         tables = k.Tables(*(_frozen(array) for array in tables))
         acl_names = tuple(f"{acl_id}#{number}" for acl_id, number in self.labels.acl)
@@ -257,18 +258,16 @@ class _Compiler:
         return np.array([index[int(view)] for view in self.space.view_of_vpc], np.uint32)
 
     def _node_rows(self, nodes: Nodes, vpcs: list[_Vpc], parts: _Parts) -> Array:
-        """uint32[nodes + interfaces, 8]; see kernels.N_*."""
+        """uint32[nodes + interfaces, NODE_WIDTH]; see kernels.N_*."""
         n_nodes = nodes.codes.size
-        rows = np.zeros((n_nodes + len(self.interfaces), 8), np.uint32)
+        rows = np.zeros((n_nodes + len(self.interfaces), k.NODE_WIDTH), np.uint32)
         rows[:, k.N_INTERFACE] = rows[:, k.N_PEER] = k.NULL32
-        rows[:n_nodes, k.N_CODES] = nodes.codes
-        rows[:n_nodes, k.N_VPC] = nodes.vpc
-        has_peer = nodes.peer >= 0
-        rows[:n_nodes, k.N_PEER][has_peer] = nodes.peer[has_peer]
         owned = np.flatnonzero(nodes.endpoint >= 0)
-        endpoint_rows = self._endpoint_rows(vpcs, parts)
-        rows[owned, k.N_VPC :] = endpoint_rows[nodes.endpoint[owned], k.N_VPC :]
-        rows[owned, k.N_PEER] = np.where(has_peer[owned], nodes.peer[owned], k.NULL32)
+        rows[owned] = self._endpoint_rows(vpcs, parts, n_nodes)[nodes.endpoint[owned]]
+        rows[:n_nodes, k.N_CODES] = nodes.codes
+        plain = nodes.endpoint < 0
+        rows[:n_nodes, k.N_VPC][plain] = nodes.vpc[plain]
+        rows[:n_nodes, k.N_PEER] = np.where(nodes.peer >= 0, nodes.peer, k.NULL32)
         for number, interface in enumerate(self.interfaces):
             code = k.SRC_FOREIGN_CHECKED if interface.source_dest_check else k.SRC_FOREIGN
             rows[n_nodes + number, k.N_CODES] = code
@@ -276,9 +275,10 @@ class _Compiler:
             rows[n_nodes + number, k.N_INTERFACE] = number
         return rows
 
-    def _endpoint_rows(self, vpcs: list[_Vpc], parts: _Parts) -> Array:
+    def _endpoint_rows(self, vpcs: list[_Vpc], parts: _Parts, n_nodes: int) -> Array:
+        """uint32[endpoints, NODE_WIDTH]: what an address of an interface knows; codes and peer are left to the node."""
         subnets: dict[str, int] = {}
-        rows = np.zeros((len(self.space.endpoints), 8), np.uint32)
+        rows = np.zeros((len(self.space.endpoints), k.NODE_WIDTH), np.uint32)
         edges = self._edges()
         for number, endpoint in enumerate(self.space.endpoints):
             interface = self.interfaces[endpoint.interface]
@@ -288,13 +288,19 @@ class _Compiler:
             policy = 0 if groups == () else parts.first_policy[vpc.vpc_id] + vpc.pairs[groups]
             acl = self.network.acl_of(interface.subnet_id, interface.vpc_id)
             table = self.network.route_table_of(interface.subnet_id, interface.vpc_id)
-            profile = vpc.profiles[acl.network_acl_id if acl else None, table.route_table_id if table else None]
-            subnet = subnets.setdefault(interface.subnet_id, len(subnets) + 1) if interface.subnet_id else 0
+            acl_id = acl.network_acl_id if acl else None
+            profile = vpc.profiles[acl_id, table.route_table_id if table else None]
             ending = 1 if interface.detached else 2 if interface.interface_type in UNMODELLED_DESTINATION_TYPES else 0
-            rows[number] = (
-                0, vpc_number | edges[number] << 24 | ending << 26, subnet, policy, parts.first_profile[vpc.vpc_id] + profile,
-                endpoint.interface, self._gateway_codes(interface, endpoint.ipv4, endpoint.public_interval >= 0), 0,
-            )  # fmt: skip
+            row = rows[number]
+            row[k.N_VPC] = vpc_number | edges[number] << 24 | ending << 26
+            row[k.N_SUBNET] = subnets.setdefault(interface.subnet_id, len(subnets) + 1) if interface.subnet_id else 0
+            row[k.N_INTERFACE] = endpoint.interface
+            row[k.N_GATEWAY] = self._gateway_codes(interface, endpoint.ipv4, endpoint.public_interval >= 0)
+            row[k.N_CLASSES] = vpc_number * n_nodes
+            row[k.N_POLICY] = policy
+            row[k.N_INGRESS_PAGES], row[k.N_EGRESS_PAGES] = parts.policy_start[policy], parts.policy_start[policy + 1]
+            row[k.N_ACL] = parts.first_list[vpc.vpc_id] + vpc.acls[acl_id]
+            row[k.N_PROFILE_PAGES] = parts.profile_start[parts.first_profile[vpc.vpc_id] + profile]
         return rows
 
     def _edges(self) -> list[int]:
@@ -347,20 +353,23 @@ class _Compiler:
 class _Parts:
     """Policies and profiles of all VPCs, appended one VPC at a time. Number 0 of each passes everything."""
 
-    def __init__(self, n_ports: int) -> None:
+    def __init__(self, n_ports: int, most_classes: int) -> None:
         self.n_ports = n_ports
         self.first_policy: dict[str, int] = {}
+        self.first_list: dict[str, int] = {}
         self.first_profile: dict[str, int] = {}
-        self._columns: list[Array] = [np.zeros((2, n_ports), np.uint16)]
-        self._n_policies = 2
+        self.policy_start: list[int] = []
+        """Where the pages of each policy start; those of ACL lists are reached through profiles and stay 0."""
+        self.profile_start: list[int] = []
+        self._columns = _SharedPages(1 << k.PORT_PAGE_BITS, np.uint16)
         self._cells: list[Array] = [np.zeros(1, np.uint32)]
         self._n_cells = 1
-        self._policy_start: list[Array] = []
         self._policy_pages = _SharedPages(1 << k.CLASS_PAGE_BITS, np.uint32)
-        self._profile_start: list[Array] = []
         self._profile_pages = _SharedPages(4 << k.PROFILE_PAGE_BITS, np.uint32)
-        self._profile_acl: list[Array] = [np.zeros(1, np.uint32)]
-        self._n_profiles = 1
+        # The passing policies and profile, asked with classes of any VPC.
+        self._columns.add(np.zeros((2, n_ports), np.uint16))
+        self.policy_start += [self._policy_pages.add(np.zeros((1, most_classes), np.uint32))[0]] * 2
+        self.profile_start += self._profile_pages.add(np.zeros((1, 4 * most_classes), np.uint32))
 
     def _build(self, entries: k.Entries, atoms: Atoms, representative: Array) -> Iterable[tuple[int, Array]]:
         """Rows (first policy of the chunk, uint32[policies, classes]); columns and cells are kept."""
@@ -375,7 +384,7 @@ class _Parts:
             cells = k.build_policies(
                 entries, first, last, keys, atom_start, atom_class, n_classes, self.n_ports, columns, rows, self._n_cells
             )
-            self._columns.append(columns)
+            self._columns.add(columns)
             self._cells.append(cells)
             self._n_cells += cells.size
             yield first, rows
@@ -384,50 +393,34 @@ class _Parts:
 
     def add_policies(self, vpc: _Vpc, entries: k.Entries, representative: Array) -> None:
         """The group policies of a VPC."""
-        self.first_policy[vpc.vpc_id] = self._n_policies
+        self.first_policy[vpc.vpc_id] = len(self.policy_start)
         for _, rows in self._build(entries, vpc.by_group, representative):
-            self._policy_start.append(self._policy_pages.add(rows))
-        self._n_policies += entries.tail.size
+            self.policy_start += self._policy_pages.add(rows)
 
-    def add_profiles(
-        self, vpc: _Vpc, entries: k.Entries, representative: Array, routes: dict[str | None, Array]
-    ) -> None:
-        """The ACL lists of a VPC (numbered after its group policies), and its (ACL, route table) profiles."""
-        first_list = self._n_policies
+    def add_profiles(self, vpc: _Vpc, entries: k.Entries, representative: Array, routes: dict[str | None, Array]) -> None:
+        """The ACL lists of a VPC, and its (ACL, route table) profiles."""
+        self.first_list[vpc.vpc_id] = len(self.policy_start)
+        self.policy_start += [0] * entries.tail.size
         rows = np.zeros((entries.tail.size, representative.size), np.uint32)
         for first, chunk in self._build(entries, vpc.by_prefix, representative):
             rows[first : first + chunk.shape[0]] = chunk
-        self._policy_start.append(np.zeros(entries.tail.size, np.uint32))
-        self._n_policies += entries.tail.size
-        self.first_profile[vpc.vpc_id] = self._n_profiles
+        self.first_profile[vpc.vpc_id] = len(self.profile_start)
         for acl_id, table_id in vpc.profiles:
             ingress = vpc.acls[acl_id]
-            row = np.zeros((1, representative.size, 4), np.uint32)
-            row[0, :, 0], row[0, :, 1], row[0, :, 2] = rows[ingress + 1], rows[ingress], routes[table_id]
-            self._profile_start.append(self._profile_pages.add(row.reshape(1, -1)))
-            self._profile_acl.append(np.array([first_list + ingress], np.uint32))
-        self._n_profiles += len(vpc.profiles)
+            row = np.zeros((representative.size, 4), np.uint32)
+            row[:, 0], row[:, 1], row[:, 2] = rows[ingress + 1], rows[ingress], routes[table_id]
+            self.profile_start += self._profile_pages.add(row.reshape(1, -1))
 
     def tables(self) -> dict[str, Array]:
         """The fields of kernels.Tables that this holds."""
-        columns = _SharedPages(1 << k.PORT_PAGE_BITS, np.uint16)
-        widths = [columns.add(part) for part in self._columns]
         n_pages = -(-self.n_ports >> k.PORT_PAGE_BITS)
-        column_page = np.array(columns.directory, np.uint32).reshape(-1, n_pages)
-        assert sum(width.size for width in widths) == self._n_policies == column_page.shape[0]
-        policy_start, policy_page = self._policy_pages.with_zero_policy(2, self._policy_start)
-        profile_start, profile_page = self._profile_pages.with_zero_policy(1, self._profile_start)
         return {
-            "policy_start": policy_start,
-            "policy_page": policy_page,
+            "policy_page": np.array(self._policy_pages.directory, np.uint32),
             "policy_row": self._policy_pages.joined(),
-            "profile_start": profile_start,
-            # a page holds whole rows of four
-            "profile_page": profile_page // 4,
+            "profile_page": np.array(self._profile_pages.directory, np.uint32) // 4,  # a line has four values
             "profile_row": self._profile_pages.joined().reshape(-1, 4),
-            "profile_acl": np.concatenate(self._profile_acl),
-            "column_page": column_page,
-            "column": columns.joined(),
+            "column_page": np.array(self._columns.directory, np.uint32).reshape(-1, n_pages),
+            "column": self._columns.joined(),
             "cells": np.concatenate(self._cells),
         }
 
@@ -440,17 +433,15 @@ class _SharedPages:
         self._pages: list[Array] = [np.zeros(size, dtype)]
         self._known: dict[bytes, int] = {self._pages[0].tobytes(): 0}
         self.directory: list[int] = []
-        self._longest = 1
 
-    def add(self, rows: Array) -> Array:
+    def add(self, rows: Array) -> list[int]:
         """Append rows; where each row's pages start in the directory."""
         count, width = rows.shape
         n_pages = max(1, -(-width // self._size))
         padded = np.zeros((count, n_pages * self._size), self._dtype)
         padded[:, :width] = rows
         cut = padded.reshape(-1, self._size)
-        starts = (np.arange(count, dtype=np.uint32) * n_pages + len(self.directory)).astype(np.uint32)
-        self._longest = max(self._longest, n_pages)
+        starts = [len(self.directory) + n_pages * row for row in range(count)]
         distinct, inverse = _distinct_rows(cut)
         numbers = np.array([self._number(cut[index]) for index in distinct], np.int64)
         self.directory.extend((numbers[inverse] * self._size).tolist())
@@ -463,12 +454,6 @@ class _SharedPages:
             found = self._known[key] = len(self._pages)
             self._pages.append(page.copy())
         return found
-
-    def with_zero_policy(self, count: int, starts: list[Array]) -> tuple[Array, Array]:
-        """(starts, directory) with `count` rows in front whose every page is page 0, for classes of any VPC."""
-        directory = np.concatenate((np.zeros(self._longest, np.uint32), np.array(self.directory, np.uint32)))
-        joined = np.concatenate([np.zeros(0, np.uint32), *starts]) + np.uint32(self._longest)
-        return np.concatenate((np.zeros(count, np.uint32), joined)).astype(np.uint32), directory
 
     def joined(self) -> Array:
         """All pages, end to end."""
@@ -544,52 +529,6 @@ def _frozen(array: Array) -> Array:
     return array
 
 
-def _case_tables() -> dict[str, Array]:
-    """What each pair of source and destination code means (docs/semantics.md, section 2)."""
-    case = np.full((14, 20), k.CASE_FIXED, np.uint8)
-    fixed = np.zeros((14, 20), np.uint32)
-
-    def answer(rows: Any, columns: Any, stage: int, outcome: int) -> None:
-        fixed[rows, columns] = stage << 8 | outcome
-
-    inside = [k.SRC_INTERFACE, k.SRC_DETACHED]
-    for row in inside:
-        case[row, k.DST_LOCAL] = k.CASE_LOCAL
-        case[row, k.DST_INTERNET : k.DST_IPV6_OTHER_VPC + 1] = k.CASE_OUT
-        case[row, k.DST_PUBLIC] = k.CASE_PUBLIC
-        case[row, k.DST_SERVICE] = k.CASE_SERVICE
-        answer(row, k.DST_NEVER, k.S_DESTINATION, deny("NO_POSSIBLE_DESTINATION"))
-        answer(row, k.DST_UNFORWARDED, k.S_ROUTE, deny("NO_ROUTE_TO_DESTINATION"))
-        answer(row, k.DST_LINK_LOCAL, k.S_DESTINATION, unsure("UNKNOWN_DESTINATION"))
-        answer(row, k.DST_AMBIGUOUS, k.S_DESTINATION, unsure("ADDR_AMBIGUOUS"))
-        answer(row, k.DST_RESERVED, k.S_DESTINATION, deny("NO_SOURCE_OR_DESTINATION"))
-        answer(row, k.DST_UNKNOWN, k.S_DESTINATION, unsure("UNKNOWN_DESTINATION"))
-    for row in (k.SRC_INTERNET, k.SRC_RFC1918, k.SRC_RFC6598, k.SRC_IPV6_PRIVATE):
-        case[row, k.DST_IN_PUBLIC] = k.CASE_IN
-        if row == k.SRC_INTERNET:
-            case[row, k.DST_IN_PRIVATE] = k.CASE_IN
-        else:
-            answer(row, k.DST_IN_PRIVATE, k.S_SOURCE, unsure("UNKNOWN_RESOURCE"))
-        answer(row, k.DST_IN_AMBIGUOUS, k.S_DESTINATION, unsure("ADDR_AMBIGUOUS"))
-        answer(row, k.DST_IN_UNKNOWN, k.S_DESTINATION, unsure("UNKNOWN_DESTINATION"))
-        answer(row, k.DST_OUTSIDE, k.S_SOURCE, unsure("NO_SOURCE_OR_DESTINATION"))
-    for row, reason in (
-        (k.SRC_AMBIGUOUS, "ADDR_AMBIGUOUS"), (k.SRC_UNKNOWN, "UNKNOWN_RESOURCE"), (k.SRC_UNMODELLED, "UNSUPPORTED_COMPONENT"),
-        (k.SRC_INVALID, "INVALID_FLOW"), (k.SRC_NO_INTERFACE, "UNKNOWN_RESOURCE"), (k.SRC_FOREIGN, "UNSUPPORTED_COMPONENT"),
-    ):  # fmt: skip
-        answer(row, slice(None), k.S_SOURCE, unsure(reason))
-    answer(k.SRC_FOREIGN_CHECKED, slice(None), k.S_CHECK, deny("ENI_SOURCE_DEST_CHECK_RESTRICTION"))
-    entering, leaving = np.zeros(14, np.uint8), np.zeros(20, np.uint8)
-    entering[k.SRC_RFC1918] = deny("IGW_SOURCE_ADDRESS_NOT_IN_RFC1918_INGRESS")
-    entering[k.SRC_RFC6598] = deny("IGW_SOURCE_ADDRESS_NOT_IN_RFC6598_INGRESS")
-    leaving[k.DST_RFC1918] = deny("IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS")
-    leaving[k.DST_RFC6598] = deny("IGW_DESTINATION_ADDRESS_NOT_IN_RFC6598_EGRESS")
-    leaving[k.DST_IPV6_PRIVATE] = unsure("UNKNOWN_DESTINATION")
-    leaving[k.DST_UNROUTABLE] = deny("NO_POSSIBLE_DESTINATION")
-    leaving[k.DST_IPV6_OTHER_VPC] = unsure("UNSUPPORTED_COMPONENT")
-    return {"case": case, "fixed": fixed, "source_in_outcome": entering, "destination_out_outcome": leaving}
-
-
 def _protocol_tables() -> dict[str, Array]:
     base = np.arange(256, dtype=np.int64) + k.OTHER_BASE
     base[k.TCP], base[k.UDP], base[k.ICMP], base[k.ICMPV6] = k.TCP_BASE, k.UDP_BASE, k.ICMP_BASE, k.ICMPV6_BASE
@@ -603,11 +542,12 @@ def _protocol_tables() -> dict[str, Array]:
 
 def _constants() -> Array:
     values = {
-        k.C_PATH_SUBNET: PATHS.index("subnet"), k.C_PATH_VPC: PATHS.index("vpc"), k.C_PATH_SERVICE: PATHS.index("service"),
-        k.C_PATH_INTERNET: PATHS.index("internet"), k.C_UNFILTERED: REASON["UNFILTERED_SERVICE"],
-        k.C_BAD_STATE: deny("BAD_STATE"), k.C_BLACKHOLE: deny("BAD_STATE_ROUTE"), k.C_UNSUPPORTED: unsure("UNSUPPORTED_COMPONENT"),
-    }  # fmt: skip
-    return np.array([values[index] for index in range(8)], np.uint32)
+        k.C_UNFILTERED: REASON["UNFILTERED_SERVICE"],
+        k.C_BAD_STATE: deny("BAD_STATE"),
+        k.C_BLACKHOLE: deny("BAD_STATE_ROUTE"),
+        k.C_UNSUPPORTED: unsure("UNSUPPORTED_COMPONENT"),
+    }
+    return np.array([values[index] for index in range(4)], np.uint32)
 
 
 def _local_route() -> Any:

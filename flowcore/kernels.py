@@ -58,11 +58,17 @@ PORT_PAGE_BITS = 7
 CLASS_PAGE_BITS = 5
 PROFILE_PAGE_BITS = 4
 
-# Columns of a node row.
-N_CODES, N_VPC, N_SUBNET, N_POLICY, N_PROFILE, N_INTERFACE, N_GATEWAY, N_PEER = range(8)
+# Columns of a node row: one cache line of 64 bytes.
+(
+    N_CODES, N_VPC, N_SUBNET, N_INTERFACE, N_GATEWAY, N_PEER, N_CLASSES,
+    N_POLICY, N_INGRESS_PAGES, N_EGRESS_PAGES, N_ACL, N_PROFILE_PAGES,
+) = range(12)  # fmt: skip
+NODE_WIDTH = 16
 # N_CODES: source code | destination code from its own VPC << 8 | ... from another VPC << 16 | ... from outside << 24
 # N_VPC: VPC number in the low 16+8 bits | edge outcome (0 pass, 1 black hole, 2 unmodelled) << 24
 #        | destination outcome (0 pass, 1 detached, 2 unmodelled type) << 26
+# N_CLASSES: where the VPC's part of remote_class starts. N_POLICY, N_ACL: policy number of the ingress list of the groups, of
+# the ACL; the egress list is the next. N_*_PAGES: where their pages, and those of the profile, start in the directories.
 # N_GATEWAY: outcome codes: out by internet gateway | out by egress-only << 8 | in by private << 16 | in by public << 24
 VPC_MASK = (1 << 24) - 1
 
@@ -155,17 +161,14 @@ class Tables(NamedTuple):
     ipv6_high: np.ndarray  # uint64[]          first address of an interval, upper half
     ipv6_low: np.ndarray  # uint64[]           lower half
     ipv6_node: np.ndarray  # uint32[]
-    node: np.ndarray  # uint32[nodes + interfaces, 8]  see N_*; after the nodes, one "foreign packet" row an interface
+    node: np.ndarray  # uint32[nodes + interfaces, NODE_WIDTH]  see N_*; after the nodes, one "foreign packet" row an interface
     view_of_vpc: np.ndarray  # uint32[vpcs]
     duplicate: np.ndarray  # uint64[n, 6]      interface, first address (upper, lower half), last address, node
-    remote_class: np.ndarray  # uint32[vpcs, nodes, 2]  class for group policies, class for ACLs and routes
-    policy_start: np.ndarray  # uint32[policies]    first entry in policy_page
+    remote_class: np.ndarray  # uint32[vpcs * nodes, 2]  class for group policies, class for ACLs and routes
     policy_page: np.ndarray  # uint32[]             start of a page in policy_row
     policy_row: np.ndarray  # uint32[]              start of a row in cells
-    profile_start: np.ndarray  # uint32[profiles]   a profile is an (ACL, route table) pair
     profile_page: np.ndarray  # uint32[]            start of a page in profile_row
     profile_row: np.ndarray  # uint32[, 4]          row of the egress list, of the ingress list, route word, 0
-    profile_acl: np.ndarray  # uint32[profiles]     policy number of the ingress list; the egress list is the next
     port_class: np.ndarray  # uint16|uint32[PORT_AXIS_SIZE]
     column_page: np.ndarray  # uint32[policies, port pages]  start of a page in `column`
     column: np.ndarray  # uint16[]                  cell of a row
@@ -174,16 +177,22 @@ class Tables(NamedTuple):
     route_gate: np.ndarray  # uint8[256]            GATE_*
     route_gate_outcome: np.ndarray  # uint8[256]    gateway not described, not attached
     route_path: np.ndarray  # uint8[256]            path code
-    case: np.ndarray  # uint8[14, 20]               CASE_*
+    case: np.ndarray  # uint8[14, 20]               CASE_* | far pick << 3 | far remote pick << 5
+    applies: np.ndarray  # uint16[288]              stages that apply, by situation (see _middle)
+    way: np.ndarray  # uint8[6, 2]                  path code by case and same subnet; WAY_BY_ROUTE: by the route
     fixed: np.ndarray  # uint32[14, 20]             CASE_FIXED: compact stage << 8 | outcome
     source_in_outcome: np.ndarray  # uint8[14]      inbound by source code
     destination_out_outcome: np.ndarray  # uint8[20]  outbound by destination code
     port_base: np.ndarray  # int64[256]             protocol -> start of its part of the port axis
     icmp_reply: np.ndarray  # int64[2, 257]         request type -> reply key, -1 no reply, ICMP_TYPE_UNKNOWN_KEY
-    constants: np.ndarray  # uint32[8]              see C_*
+    first_stage: np.ndarray  # uint8[8192]          lowest set bit of a compact stage mask
+    constants: np.ndarray  # uint32[4]              see C_*
+    n_nodes: np.ndarray  # int64[1]                 nodes, before the rows of foreign packets
 
 
-C_PATH_SUBNET, C_PATH_VPC, C_PATH_SERVICE, C_PATH_INTERNET, C_UNFILTERED, C_BAD_STATE, C_BLACKHOLE, C_UNSUPPORTED = range(8)
+C_UNFILTERED, C_BAD_STATE, C_BLACKHOLE, C_UNSUPPORTED = range(4)
+WAY_BY_ROUTE = 254
+PICK_NOBODY, PICK_END, PICK_PEER = range(3)
 
 
 class Flows(NamedTuple):
@@ -382,8 +391,7 @@ def _find(tables, flows, view, row, destination):
 @kernel
 def _source_at_interface(tables, flows, row, interface):
     """Source node of a flow whose interface is given (docs/semantics.md, section 2, source step 2)."""
-    n_nodes = tables.remote_class.shape[1]
-    foreign = n_nodes + interface
+    foreign = tables.n_nodes[0] + interface
     vpc = np.int64(tables.node[foreign, N_VPC]) & VPC_MASK
     if vpc == 0:
         return np.int64(2)  # in no VPC
@@ -453,11 +461,12 @@ def _destination_nodes(tables, flows, start, count, source, destination):
 
 
 @kernel
-def _cases(tables, count, source, destination, case, code, near, far, near_remote, far_remote, words):
+def _cases(tables, count, source, destination, case, code, near, far, near_remote, far_remote):
     """Step 2: the case of each flow; the nodes whose rules are asked (near: initiator's, far: responder's) and for whom.
 
     Node 1 stands in where a side has no interface: its policies pass everything.
-    `code` gets source code << 8 | destination code.
+    `code` gets source code << 8 | destination code. Choices are written as selects: a mispredicted branch costs
+    as much as this whole step (mixed traffic: 14 ns a flow with branches, 6 without).
     """
     node = tables.node
     for i in range(count):
@@ -468,36 +477,29 @@ def _cases(tables, count, source, destination, case, code, near, far, near_remot
         shift = (8 if same_vpc else 16) if inside else 24
         second = node[end, N_CODES] >> shift & 255
         kind = tables.case[first, second]
-        case[i] = kind
+        case[i] = kind & 7
         code[i] = first << 8 | second
-        peer = node[end, N_PEER]
-        near[i] = start if inside else 1
+        own, peer = node[start, N_PEER], node[end, N_PEER]
+        own = own if own != NULL32 else np.uint32(1)
+        pick, pick_remote = kind >> 3 & 3, kind >> 5
+        near[i] = start if inside else np.uint32(1)
         near_remote[i] = end
-        if kind == CASE_LOCAL:
-            far[i], far_remote[i] = end, start
-        elif kind == CASE_PUBLIC:
-            own = node[start, N_PEER]
-            far[i], far_remote[i] = peer, own if own != NULL32 else 1
-        elif kind == CASE_IN:
-            far[i], far_remote[i] = peer if second == DST_IN_PUBLIC else end, start
-        else:
-            far[i], far_remote[i] = 1, 1
+        far[i] = end if pick == PICK_END else (peer if pick == PICK_PEER else np.uint32(1))
+        far_remote[i] = start if pick_remote == PICK_END else (own if pick_remote == PICK_PEER else np.uint32(1))
 
 
 @kernel
-def _rows(tables, count, nodes, remotes, group_row, egress_row, ingress_row, route, egress):
+def _rows(tables, count, nodes, remotes, group_pages, group_row, egress_row, ingress_row, route):
     """Step 3, one side: rows of its group policy and ACL lists for its remote, and its route there."""
     node, pages = tables.node, tables.profile_row
     for i in range(count):
-        own, remote = nodes[i], remotes[i]
-        vpc = node[own, N_VPC] & VPC_MASK
-        policy = np.int64(node[own, N_POLICY]) + egress
-        profile = node[own, N_PROFILE]
-        by_group = np.int64(tables.remote_class[vpc, remote, 0])
-        by_prefix = np.int64(tables.remote_class[vpc, remote, 1])
-        page = np.int64(tables.policy_page[np.int64(tables.policy_start[policy]) + (by_group >> CLASS_PAGE_BITS)])
+        own = nodes[i]
+        place = np.int64(node[own, N_CLASSES]) + np.int64(remotes[i])
+        by_group = np.int64(tables.remote_class[place, 0])
+        by_prefix = np.int64(tables.remote_class[place, 1])
+        page = np.int64(tables.policy_page[np.int64(node[own, group_pages]) + (by_group >> CLASS_PAGE_BITS)])
         group_row[i] = tables.policy_row[page + (by_group & ((1 << CLASS_PAGE_BITS) - 1))]
-        page = np.int64(tables.profile_page[np.int64(tables.profile_start[profile]) + (by_prefix >> PROFILE_PAGE_BITS)])
+        page = np.int64(tables.profile_page[np.int64(node[own, N_PROFILE_PAGES]) + (by_prefix >> PROFILE_PAGE_BITS)])
         line = page + (by_prefix & ((1 << PROFILE_PAGE_BITS) - 1))
         egress_row[i] = pages[line, 0]
         ingress_row[i] = pages[line, 1]
@@ -526,58 +528,42 @@ def _ports(tables, flows, start, count, there, back, one_way):
 
 @kernel
 def _words(tables, count, nodes, policy, side, row, port, words):
-    """Step 5, one list: the outcome words of policy (group policy or ACL list) of each flow's node."""
+    """Step 5, one list: the outcome words of a list (N_POLICY or N_ACL, side 1: egress) of each flow's node."""
     shift, mask = PORT_PAGE_BITS, (1 << PORT_PAGE_BITS) - 1
     for i in range(count):
-        number = np.int64(tables.node[nodes[i], N_POLICY])
-        if policy:
-            number = np.int64(tables.profile_acl[tables.node[nodes[i], N_PROFILE]])
+        number = np.int64(tables.node[nodes[i], policy]) + side
         own = np.int64(port[i])
-        page = np.int64(tables.column_page[number + side, own >> shift])
-        words[i] = tables.cells[np.int64(row[i]) + tables.column[page + (own & mask)]]
+        page = np.int64(tables.column_page[number, own >> shift])
+        words[i] = tables.cells[np.int64(row[i]) + np.int64(tables.column[page + (own & mask)])]
 
 
 @kernel
 def _first_of(first, second, third):
     """The first outcome that is not pass."""
-    if first:
-        return first
-    return second if second else third
+    return first if first else (second if second else third)
 
 
 @kernel
 def _edge(tables, vpc_word):
     """Outcome of the gateway's own route table towards a node (RT-20)."""
     edge = vpc_word >> 24 & 3
-    if edge == 0:
-        return np.int64(0)
-    return np.int64(tables.constants[C_BLACKHOLE if edge == 1 else C_UNSUPPORTED])
-
-
-@kernel
-def _inbound(tables, gateway_word, vpc_word, public, source_outcome):
-    """Outcome of the gateway stage towards the responder (IN steps of docs/semantics.md)."""
-    step = gateway_word >> 24 if public else gateway_word >> 16 & 255
-    return _first_of(step, source_outcome, _edge(tables, vpc_word))
+    blackhole, unsupported = np.int64(tables.constants[C_BLACKHOLE]), np.int64(tables.constants[C_UNSUPPORTED])
+    return np.int64(0) if edge == 0 else (blackhole if edge == 1 else unsupported)
 
 
 @kernel
 def _middle(tables, count, case, code, source, near, far, there, back, one_way, words, mask, path):
-    """Step 6: route, gateway and end words; which stages apply (section 3 of docs/semantics.md); the path.
+    """Step 6: words of route, gateway and ends; which stages apply; the path (docs/semantics.md, sections 3 and 4).
 
-    Longer than sixty lines: it is one decision, and parting it would pass a dozen values back and forth a flow.
+    Branch-free but for fixed answers: nodes that stand in for a missing side have codes that pass. The situation of a
+    flow (case, same subnet, gate, undecided routes, public address) indexes `applies`, made in compile.py.
     """
     node = tables.node
     bad_state, unsupported = np.int64(tables.constants[C_BAD_STATE]), np.int64(tables.constants[C_UNSUPPORTED])
-    way_subnet, way_vpc = np.int64(tables.constants[C_PATH_SUBNET]), np.int64(tables.constants[C_PATH_VPC])
-    way_internet, way_service = np.int64(tables.constants[C_PATH_INTERNET]), np.int64(tables.constants[C_PATH_SERVICE])
-    answer = (1 << S_ACL_IN) | (1 << S_REPLY_ACL_OUT) | (1 << S_REPLY_ROUTE)
-    delivery = (1 << S_SG_IN) | (1 << S_DESTINATION)
-    leave = (1 << S_SOURCE) | (1 << S_SG_OUT) | (1 << S_ACL_OUT) | (1 << S_ROUTE)
     for i in range(count):
-        kind = case[i]
+        kind = np.int64(case[i])
         first, second = np.int64(code[i]) >> 8, np.int64(code[i]) & 255
-        here, other = np.int64(near[i]), np.int64(far[i])
+        here, other = near[i], far[i]
         route_code, return_code = np.int64(there[i]) & 255, np.int64(back[i]) & 255
         here_vpc, other_vpc = np.int64(node[here, N_VPC]), np.int64(node[other, N_VPC])
         local = kind == CASE_LOCAL
@@ -588,51 +574,33 @@ def _middle(tables, count, case, code, source, near, far, there, back, one_way, 
         words[S_DESTINATION, i] = (0 if ending == 0 else (bad_state if ending == 1 else unsupported)) << LABEL_BITS
         words[S_ROUTE, i] = outcome << LABEL_BITS | np.int64(there[i]) >> 8
         words[S_REPLY_ROUTE, i] = returning << LABEL_BITS | np.int64(back[i]) >> 8
-        back_in = np.int64(0) if returning >= UNSURE else np.int64(1 << S_REPLY_ACL_IN)
-        applies, way = np.int64(leave), np.int64(NULL8)
-        gateway, reply_gateway = np.int64(0), np.int64(0)
-        if local:
-            if node[here, N_SUBNET] == node[other, N_SUBNET] and node[here, N_SUBNET] != 0:
-                way = way_subnet
-                applies = np.int64((1 << S_SOURCE) | (1 << S_SG_OUT) | delivery)
-            else:
-                way = way_vpc
-                applies |= 0 if outcome >= UNSURE else answer | delivery | back_in
-        elif kind <= CASE_PUBLIC:
-            way = np.int64(tables.route_path[route_code])
-            gate = tables.route_gate[route_code]
-            if gate != GATE_NONE:
-                applies |= (1 << S_GATEWAY) | (1 << S_REPLY_GATEWAY) | (1 << S_REPLY_ACL_IN)
-                steps = np.int64(node[here, N_GATEWAY])
-                steps = steps & 255 if gate == GATE_INTERNET else steps >> 8 & 255
-                leaving = np.int64(tables.destination_out_outcome[second])
-                gateway = _first_of(np.int64(tables.route_gate_outcome[route_code]), steps, leaving)
-                if gate == GATE_INTERNET:
-                    reply_gateway = _edge(tables, here_vpc)
-                    if kind == CASE_PUBLIC and node[source[i], N_PEER] == NULL32:
-                        applies &= ~((1 << S_REPLY_GATEWAY) | (1 << S_REPLY_ACL_IN))
-                    elif kind == CASE_PUBLIC:
-                        entry = _inbound(tables, np.int64(node[other, N_GATEWAY]), other_vpc, True, np.int64(0))
-                        gateway = gateway if gateway else entry
-                        applies = (applies & ~(1 << S_REPLY_ACL_IN)) | answer | delivery | back_in
-        elif kind == CASE_IN:
-            way = way_internet
-            applies = np.int64(answer | delivery | (1 << S_GATEWAY))
-            entering = np.int64(tables.source_in_outcome[first])
-            gateway = _inbound(
-                tables, np.int64(node[other, N_GATEWAY]), other_vpc, second == DST_IN_PUBLIC, entering
-            )
-        elif kind == CASE_SERVICE:
-            way = way_service
-            applies = np.int64(1 << S_SOURCE)
-        else:
+        gate = np.int64(tables.route_gate[route_code])
+        own, far_gateway = np.int64(node[here, N_GATEWAY]), np.int64(node[other, N_GATEWAY])
+        leaving = _first_of(
+            np.int64(tables.route_gate_outcome[route_code]),
+            own >> 8 & 255 if gate == GATE_EGRESS_ONLY else own & 255,
+            np.int64(tables.destination_out_outcome[second]),
+        )
+        entering = _first_of(
+            far_gateway >> 16 & 255 if second == DST_IN_PRIVATE else far_gateway >> 24,
+            np.int64(tables.source_in_outcome[first]),
+            _edge(tables, other_vpc),
+        )
+        entering = 0 if gate == GATE_EGRESS_ONLY else entering
+        words[S_GATEWAY, i] = (leaving if leaving else entering) << LABEL_BITS
+        words[S_REPLY_GATEWAY, i] = (_edge(tables, here_vpc) if gate == GATE_INTERNET else 0) << LABEL_BITS
+        same = (node[here, N_SUBNET] == node[other, N_SUBNET]) & (node[here, N_SUBNET] != 0)
+        unmapped = node[source[i], N_PEER] == NULL32
+        situation = (kind * 2 + np.int64(same)) * 3 + gate
+        situation = (situation * 2 + np.int64(outcome >= UNSURE)) * 2 + np.int64(returning >= UNSURE)
+        applies = np.int64(tables.applies[situation * 2 + np.int64(unmapped)])
+        if kind == CASE_FIXED:
             fixed = np.int64(tables.fixed[first, second])
             words[fixed >> 8, i] = (fixed & 255) << LABEL_BITS
             applies = 1 << (fixed >> 8) | (1 if first == SRC_DETACHED else 0)
-        words[S_GATEWAY, i] = gateway << LABEL_BITS
-        words[S_REPLY_GATEWAY, i] = reply_gateway << LABEL_BITS
         mask[i] = applies & (FORWARD_MASK if one_way[i] else FORWARD_MASK | REPLY_MASK)
-        path[i] = way
+        way = tables.way[kind, np.int64(same)]
+        path[i] = tables.route_path[route_code] if way == WAY_BY_ROUTE else way
 
 
 @kernel
@@ -653,25 +621,21 @@ def _judge(tables, start, count, case, one_way, words, mask, deny, reached, out)
         forward = REJECT if forward_no else (UNKNOWN if forward_unsure else ACCEPT)
         reply = REJECT if reply_no else (UNKNOWN if reply_unsure else ACCEPT)
         row = start + i
+        service = case[i] == CASE_SERVICE
+        no_reply = (forward != ACCEPT) | ((one_way[i] != 0) & (not service))
         out.forward[row] = forward
-        out.reply[row] = NULL8 if forward != ACCEPT or (one_way[i] and case[i] != CASE_SERVICE) else reply
+        out.reply[row] = NULL8 if no_reply else reply
         out.verdict[row] = forward if forward != ACCEPT else reply
         out.blocked_by[row] = spread_stages(no)
-        select = forward_no if forward_no else (forward_unsure if forward_unsure else (reply_no if reply_no else reply_unsure))
-        all_reached = applies & (FORWARD_MASK if forward_unsure and not forward_no else FORWARD_MASK | REPLY_MASK)
-        stage = 0
-        if select:
-            lowest = select & -select
-            while (lowest >> stage) != 1:
-                stage += 1
-            out.stage[row] = stage
-            out.reason[row] = ((np.int64(words[stage, i]) >> LABEL_BITS) & 127) - 1
-            if forward_no or (not forward_unsure and reply_no):
-                all_reached &= (lowest << 1) - 1
-        else:
-            out.stage[row] = NULL8
-            out.reason[row] = unfiltered if case[i] == CASE_SERVICE else NULL8
-        reached[i] = all_reached
+        backward = reply_no if reply_no else reply_unsure
+        select = forward_no if forward_no else (forward_unsure if forward_unsure else backward)
+        stage = np.int64(tables.first_stage[select])
+        reason = ((np.int64(words[stage, i]) >> LABEL_BITS) & 127) - 1
+        out.stage[row] = stage if select else NULL8
+        out.reason[row] = reason if select else (unfiltered if service else NULL8)
+        denied = (forward_no != 0) | ((forward_unsure == 0) & (reply_no != 0))
+        within = (2 << stage) - 1 if denied else (FORWARD_MASK if forward_unsure else FORWARD_MASK | REPLY_MASK)
+        reached[i] = applies & within
 
 
 @kernel
@@ -693,16 +657,16 @@ def evaluate_rows(tables, flows, out, start, stop, block):
         count = min(block, stop - start)
         _source_nodes(tables, flows, start, count, source)
         _destination_nodes(tables, flows, start, count, source, destination)
-        _cases(tables, count, source, destination, case, code, near, far, near_remote, far_remote, words)
-        _rows(tables, count, near, near_remote, rows[0], rows[1], rows[2], rows[3], 1)
-        _rows(tables, count, far, far_remote, rows[4], rows[5], rows[6], rows[7], 0)
+        _cases(tables, count, source, destination, case, code, near, far, near_remote, far_remote)
+        _rows(tables, count, near, near_remote, N_EGRESS_PAGES, rows[0], rows[1], rows[2], rows[3])
+        _rows(tables, count, far, far_remote, N_INGRESS_PAGES, rows[4], rows[5], rows[6], rows[7])
         _ports(tables, flows, start, count, there, back, one_way)
-        _words(tables, count, near, 0, 1, rows[0], there, words[S_SG_OUT])
-        _words(tables, count, far, 0, 0, rows[4], there, words[S_SG_IN])
-        _words(tables, count, near, 1, 1, rows[1], there, words[S_ACL_OUT])
-        _words(tables, count, far, 1, 0, rows[6], there, words[S_ACL_IN])
-        _words(tables, count, far, 1, 1, rows[5], back, words[S_REPLY_ACL_OUT])
-        _words(tables, count, near, 1, 0, rows[2], back, words[S_REPLY_ACL_IN])
+        _words(tables, count, near, N_POLICY, 1, rows[0], there, words[S_SG_OUT])
+        _words(tables, count, far, N_POLICY, 0, rows[4], there, words[S_SG_IN])
+        _words(tables, count, near, N_ACL, 1, rows[1], there, words[S_ACL_OUT])
+        _words(tables, count, far, N_ACL, 0, rows[6], there, words[S_ACL_IN])
+        _words(tables, count, far, N_ACL, 1, rows[5], back, words[S_REPLY_ACL_OUT])
+        _words(tables, count, near, N_ACL, 0, rows[2], back, words[S_REPLY_ACL_IN])
         _middle(tables, count, case, code, source, near, far, rows[3], rows[7], one_way, words, mask, path)
         deny[:count] = 0
         for stage in range(N_STAGES):
