@@ -301,7 +301,10 @@ def _groups(edge: _Edge) -> None:
         own: list[Record] = []
         for egress in (False, True):
             count = edge.rng.choice((0, 1, 2, 3, 4, 6) if not egress else (0, 1, 1, 2, 3))
-            if egress and edge.chance(0.85):
+            if egress and edge.flaw("groups of unknown peers", 0.5):
+                far = {"GroupId": edge.ids("sg"), "UserId": OWNER, "VpcId": edge.ids("vpc"), "PeeringStatus": "active"}
+                own.append(records.group_rule(edge.ids("sgr"), group_id, True, "tcp", (0, 65535), far))
+            elif egress and edge.chance(0.85):
                 own.append(records.group_rule(edge.ids("sgr"), group_id, True, "-1", (-1, -1), ANYWHERE))
                 if edge.chance(0.7):
                     own.append(records.group_rule(edge.ids("sgr"), group_id, True, "-1", (-1, -1), ANYWHERE6))
@@ -319,6 +322,10 @@ def _groups(edge: _Edge) -> None:
 def _open_rules(edge: _Edge, group_id: str) -> list[Record]:
     """A wide inbound rule or two, so that later stages are reached."""
     rng, rows = edge.rng, []
+    if edge.flaw("groups for some ICMP", 0.5):
+        four, six = rng.choice(ICMP_PAIRS[1:]), rng.choice(ICMPV6_PAIRS[1:])
+        some = (("icmp", four, ANYWHERE), ("icmpv6", six, ANYWHERE6))
+        return [records.group_rule(edge.ids("sgr"), group_id, False, *rule) for rule in some]
     if edge.flaw("open groups", 0.8):
         sides = (ANYWHERE, ANYWHERE6)
         return [records.group_rule(edge.ids("sgr"), group_id, False, "-1", (-1, -1), remote) for remote in sides]
@@ -402,7 +409,11 @@ def _acl_entries(edge: _Edge, vpc_id: str) -> list[Record]:
     rng, entries = edge.rng, []
     pool = _inside(edge, vpc_id)
     for egress in (False, True):
-        numbers = sorted(rng.sample(range(1, 200), rng.randint(0, 6)))
+        if edge.flaw("ACLs for some ICMP", 0.6):
+            action, four, six = rng.choice(("allow", "deny")), rng.choice(ICMP_PAIRS[1:]), rng.choice(ICMPV6_PAIRS[1:])
+            entries.append(records.acl_entry(1, egress, action, ANYWHERE, 1, icmp=four))
+            entries.append(records.acl_entry(2, egress, action, ANYWHERE6, 58, icmp=six))
+        numbers = sorted(rng.sample(range(3, 200), rng.randint(0, 6)))
         for number in numbers:
             protocol = rng.choice(ACL_PROTOCOLS)
             cidr = rng.choice(pool if edge.chance(0.75) else (*OUTSIDE, *OUTSIDE6, ANYWHERE, ANYWHERE6))
