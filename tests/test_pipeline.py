@@ -241,7 +241,14 @@ def test_ipv6_in_any_form_and_delegated_prefixes_are_the_interfaces_own() -> Non
         net.interfaces[CLIENT], prefixes=held, addresses=(InterfaceAddress(ip_address("2001:db8:1::a"), True),)
     )
     net = replace(net, interfaces={**net.interfaces, CLIENT: changed})
-    own = ["10.0.1.31", "2001:DB8:1:0:0::a", "2001:db8::ffff:1", "2001:db8:0:0:0:0:ffff:0001"]
+    own = [
+        "10.0.1.31",
+        "2001:DB8:1:0:0::a",
+        "2001:db8:1::0:a",
+        "2001:0db8:1::a",
+        "2001:db8::ffff:1",
+        "2001:db8:0:0:0:0:ffff:0001",
+    ]
     foreign = ["10.0.1.32", "2001:db8:1::b", "2001:db8:0:0:1::"]
     out = judged(
         net, *(leg(CLIENT, address, "203.0.113.1" if "." in address else "2600::1") for address in own + foreign)
@@ -354,7 +361,7 @@ def test_same_answer_and_same_bytes_for_any_batch_size(
     assert frame["predicted_action"].null_count() == 9
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     pass
 
 
@@ -371,13 +378,13 @@ def test_a_run_that_dies_leaves_nothing_that_looks_whole(
 
     def die(counts: Any) -> None:
         if counts.records > 30:
-            raise Broken
+            raise BrokenError
 
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenError):
         evaluate_logs(judge, log, folder / name, batch_rows=5, progress=die)
     assert contents(folder) == there
     monkeypatch.setattr("flowcore.pipeline_output.VerdictWriter.__exit__", lambda self, *error: None)
-    with pytest.raises(Broken):  # as if killed: nothing is tidied up
+    with pytest.raises(BrokenError):  # as if killed: nothing is tidied up
         evaluate_logs(judge, log, folder / name, batch_rows=5, progress=die)
     left = set(contents(folder)) - set(there)
     assert left
