@@ -40,9 +40,8 @@ SYN, ACK = 2, 16
 #: Delegated IPv4 prefixes up to this many addresses are listed address by address; AWS's own have 16.
 _LISTED_PREFIX = 256
 
-#: What no IPv6 address in canonical form (RFC 5952) has: capitals, dots, leading zeros, an open run of zeros, or as
-#: many colons as only `::` for a single zero makes.
-_NOT_CANONICAL = r"[A-F.]|(^|:)0[0-9a-f]|(^|:)0:0(:|$)|(:.*){8}"
+#: What no IPv6 address in canonical form (RFC 5952) has: capitals, dots, leading zeros, zeros that `::` should cover.
+_NOT_CANONICAL = r"[A-F.]|(^|:)0[0-9a-f]|(^|:)0:0(:|$)|(^|:)0::|::0(:|$)"
 
 _WORDS = {"VERDICTS": VERDICTS, "REASONS": REASONS, "STAGES": STAGES, "PATHS": PATHS}
 
@@ -351,7 +350,8 @@ def _held_addresses(network: Network) -> Iterator[str]:
 def _canonical(addresses: pl.Series) -> pl.Series:
     """The addresses with IPv6 ones in the form the standard library writes, whatever form they were logged in."""
     written = addresses.filter(addresses.str.contains(":", literal=True).fill_null(False))
-    written = written.filter(written.str.contains(_NOT_CANONICAL)).unique()
+    one_zero = written.str.contains("::", literal=True) & (written.str.count_matches(":", literal=True) >= 7)
+    written = written.filter(written.str.contains(_NOT_CANONICAL) | one_zero).unique()
     changed = {text: str(parsed) for text in written if (parsed := _parsed(text)) is not None}
     return addresses.replace(list(changed), list(changed.values())) if changed else addresses
 

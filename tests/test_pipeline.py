@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import random
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -29,6 +30,7 @@ from flowcore.model import (
     Vpc,
 )
 from flowcore.pipeline import Summary, evaluate_logs, judge_records
+from flowcore.pipeline_records import _canonical
 from flowcore.schema import LOG_VERDICT_COLUMNS, VERDICT_COLUMNS
 from flowcore.sources.flowlogs import FIELDS
 from flowcore.walk import explain
@@ -254,6 +256,21 @@ def test_ipv6_in_any_form_and_delegated_prefixes_are_the_interfaces_own() -> Non
         net, *(leg(CLIENT, address, "203.0.113.1" if "." in address else "2600::1") for address in own + foreign)
     )
     assert out["direction"].to_list() == ["egress"] * len(own) + [None] * len(foreign)
+
+
+def test_every_way_to_write_an_ipv6_address_is_one_address() -> None:
+    rng, written = random.Random(6), []
+    for _ in range(5000):
+        groups = [rng.choice(["0", "0", "1", f"{rng.randrange(65536):x}"]) for _ in range(8)]
+        zeros = [(i, j) for i in range(8) for j in range(i + 1, 9) if set(groups[i:j]) == {"0"}]
+        if zeros and rng.random() < 0.7:
+            begin, end = rng.choice(zeros)
+            written.append(":".join(groups[:begin]) + "::" + ":".join(groups[end:]))
+        else:
+            written.append(":".join(group.zfill(rng.choice([1, 1, 4])) for group in groups))
+    written += [text.upper() for text in written[:100]] + ["::ffff:10.0.0.1", "10.0.0.1", "no:address"]
+    plain = [str(ip_address(text)) if text != "no:address" else text for text in written]
+    assert _canonical(pl.Series(written)).to_list() == plain
 
 
 def test_a_frame_without_rows_or_with_few_columns() -> None:
