@@ -212,14 +212,17 @@ def _forward_action(end: str, prefix: str, unfiltered: pl.Expr) -> pl.Expr:
 
 
 def _reply_action(stage: str, rule: str) -> pl.Expr:
-    """The action logged for the responder's packet at one end: only the ACL there (FL-63)."""
+    """The action logged for the responder's packet at one end: only the ACL there (FL-63).
+
+    Its rule is named only if the reply got that far, and so only if forward is ACCEPT.
+    """
     import polars as pl
 
     passed = (pl.col("verdict").cast(pl.String) == "ACCEPT") | pl.col(rule).is_not_null()
     return (
         pl.when(_any_bit((stage,)))
         .then(pl.lit("REJECT"))
-        .when((pl.col("forward").cast(pl.String) == "ACCEPT") & passed)
+        .when(passed)
         .then(pl.lit("ACCEPT"))
         .otherwise(pl.lit("UNKNOWN"))
     )

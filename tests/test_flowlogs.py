@@ -164,6 +164,12 @@ def test_each_bad_line_is_kept_aside_with_its_reason(tmp_path: Path) -> None:
     check_counts(reader)
 
 
+def test_a_line_with_several_bad_fields_is_rejected_once(tmp_path: Path) -> None:
+    _, reader = read(write(tmp_path / "a", HEADER, line(1, srcport="x", dstport="y", action="z"), line(2)))
+    assert reader.rejects.frame().select("line", "field", "found").rows() == [(2, "srcport", "x")]
+    check_counts(reader)
+
+
 def test_bytes_that_are_no_text_cost_only_their_line(tmp_path: Path) -> None:
     path = tmp_path / "a"
     good = [line(n).encode() for n in range(3)]

@@ -168,6 +168,28 @@ def test_a_record_in_the_middle_is_not_compared() -> None:
     assert out["predicted_action"].to_list() == ["UNKNOWN"]
 
 
+def test_no_prediction_where_a_stage_at_the_interface_is_unknown() -> None:
+    """FL-43: the group depends on a prefix list that is not described; the ACL beside it passes."""
+    net = network()
+    unknown = SecurityGroupRule("sgr-pl", "sg-1", True, -1, prefix_list_id="pl-1")
+    net = replace(
+        net, security_groups={**net.security_groups, "sg-1": SecurityGroup("sg-1", "vpc-1", rules=(unknown,))}
+    )
+    out = judged(net, leg(CLIENT, "10.0.1.5", "10.0.2.8"))
+    assert out.select("verdict", "reason", "src_acl_rule").row(0) == ("UNKNOWN", "MISSING_PREFIX_LIST", "acl-1#100")
+    assert out.select("predicted_action", "agrees").row(0) == ("UNKNOWN", None)
+
+
+def test_no_prediction_where_the_packet_is_stopped_before() -> None:
+    """EN-03: a detached interface sends nothing, so no stage after it is reached, even if none could deny."""
+    net = network()
+    detached = replace(interface("eni-off", "subnet-2", "10.0.2.9", group_ids=()), status="available")
+    net = replace(net, interfaces={**net.interfaces, "eni-off": detached})
+    out = judged(net, leg("eni-off", "10.0.2.9", "10.0.2.8"))
+    assert out.select("verdict", "stage", "path").row(0) == ("REJECT", "source", "subnet")
+    assert out["predicted_action"].to_list() == ["UNKNOWN"]
+
+
 @pytest.mark.parametrize(
     ("row", "initiator"),
     [
