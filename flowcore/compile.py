@@ -56,8 +56,8 @@ from .schema import ICMP_REPLIES, ICMPV6_REPLIES, PATHS
 Array = npt.NDArray[Any]
 
 MAX_LABELS = k.LABEL_MASK
-CHUNK_CELLS = 1 << 24
-"""Rows x classes built at a time: bounds the memory of compiling a very large VPC (64 MiB)."""
+CHUNK_CELLS = 1 << 22
+"""Rows x classes built at a time: bounds the memory of compiling a very large VPC (32 MiB)."""
 
 
 @dataclass(frozen=True)
@@ -298,7 +298,8 @@ class _Compiler:
             row[k.N_GATEWAY] = self._gateway_codes(interface, endpoint.ipv4, endpoint.public_interval >= 0)
             row[k.N_CLASSES] = vpc_number * n_nodes
             row[k.N_POLICY] = policy
-            row[k.N_INGRESS_PAGES], row[k.N_EGRESS_PAGES] = parts.policy_start[policy], parts.policy_start[policy + 1]
+            row[k.N_INGRESS_PAGES : k.N_INGRESS_WIDTH + 1] = parts.policy_place[policy]
+            row[k.N_EGRESS_PAGES : k.N_EGRESS_WIDTH + 1] = parts.policy_place[policy + 1]
             row[k.N_ACL] = parts.first_list[vpc.vpc_id] + vpc.acls[acl_id]
             row[k.N_PROFILE_PAGES] = parts.profile_start[parts.first_profile[vpc.vpc_id] + profile]
         return rows
@@ -358,57 +359,60 @@ class _Parts:
         self.first_policy: dict[str, int] = {}
         self.first_list: dict[str, int] = {}
         self.first_profile: dict[str, int] = {}
-        self.policy_start: list[int] = []
-        """Where the pages of each policy start; those of ACL lists are reached through profiles and stay 0."""
+        self.policy_place: list[tuple[int, int, int]] = []
+        """Of each policy: where its pages start, where its cells start, cells a row."""
         self.profile_start: list[int] = []
         self._columns = _SharedPages(1 << k.PORT_PAGE_BITS, np.uint16)
         self._cells: list[Array] = [np.zeros(1, np.uint32)]
         self._n_cells = 1
-        self._policy_pages = _SharedPages(1 << k.CLASS_PAGE_BITS, np.uint32)
+        self._policy_pages = _SharedPages(1 << k.CLASS_PAGE_BITS, np.uint16)
         self._profile_pages = _SharedPages(4 << k.PROFILE_PAGE_BITS, np.uint32)
         # The passing policies and profile, asked with classes of any VPC.
         self._columns.add(np.zeros((2, n_ports), np.uint16))
-        self.policy_start += [self._policy_pages.add(np.zeros((1, most_classes), np.uint32))[0]] * 2
+        self.policy_place += [(self._policy_pages.add(np.zeros((1, most_classes), np.uint16))[0], 0, 0)] * 2
         self.profile_start += self._profile_pages.add(np.zeros((1, 4 * most_classes), np.uint32))
 
-    def _build(self, entries: k.Entries, atoms: Atoms, representative: Array) -> Iterable[tuple[int, Array]]:
-        """Rows (first policy of the chunk, uint32[policies, classes]); columns and cells are kept."""
+    def _build(self, entries: k.Entries, atoms: Atoms, representative: Array) -> Iterable[tuple[Array, Array]]:
+        """(row number uint16[policies, classes], place int64[policies, 2]) of a chunk of policies; columns and cells are kept."""
         n_policies, n_classes = entries.tail.size, representative.size
         keys = random_keys(max(entries.atom.size, 1))
         atom_start, atom_class = atoms.classes(representative)
         step = max(1, CHUNK_CELLS // max(n_classes, self.n_ports))
         for first in range(0, n_policies, step):
             last = min(first + step, n_policies)
-            columns = np.zeros((last - first, self.n_ports), np.uint16)
-            rows = np.zeros((last - first, n_classes), np.uint32)
+            columns = np.zeros((last - first, self.n_ports), np.int64)
+            rows, places = np.zeros((last - first, n_classes), np.int64), np.zeros((last - first, 2), np.int64)
             cells = k.build_policies(
-                entries, first, last, keys, atom_start, atom_class, n_classes, self.n_ports, columns, rows, self._n_cells
+                entries, first, last, keys, atom_start, atom_class, n_classes, self.n_ports, columns, rows, places
             )
-            self._columns.add(columns)
+            if max(rows.max(initial=0), columns.max(initial=0)) >= 1 << 16:
+                raise OverflowError("a set of security groups tells apart more than 65,536 remotes or ports")
+            places[:, 0] += self._n_cells
+            self._columns.add(columns.astype(np.uint16))
             self._cells.append(cells)
             self._n_cells += cells.size
-            yield first, rows
+            yield rows, places
         if self._n_cells >= 1 << 32:
             raise OverflowError("the compiled network needs more than 2^32 cells")
 
     def add_policies(self, vpc: _Vpc, entries: k.Entries, representative: Array) -> None:
         """The group policies of a VPC."""
-        self.first_policy[vpc.vpc_id] = len(self.policy_start)
-        for _, rows in self._build(entries, vpc.by_group, representative):
-            self.policy_start += self._policy_pages.add(rows)
+        self.first_policy[vpc.vpc_id] = len(self.policy_place)
+        for rows, places in self._build(entries, vpc.by_group, representative):
+            starts = self._policy_pages.add(rows.astype(np.uint16))
+            self.policy_place += [(start, int(cell), int(width)) for start, (cell, width) in zip(starts, places, strict=True)]
 
     def add_profiles(self, vpc: _Vpc, entries: k.Entries, representative: Array, routes: dict[str | None, Array]) -> None:
-        """The ACL lists of a VPC, and its (ACL, route table) profiles."""
-        self.first_list[vpc.vpc_id] = len(self.policy_start)
-        self.policy_start += [0] * entries.tail.size
-        rows = np.zeros((entries.tail.size, representative.size), np.uint32)
-        for first, chunk in self._build(entries, vpc.by_prefix, representative):
-            rows[first : first + chunk.shape[0]] = chunk
+        """The ACL lists of a VPC, and its (ACL, route table) profiles, whose pages hold the lists' cell rows."""
+        self.first_list[vpc.vpc_id] = len(self.policy_place)
+        self.policy_place += [(0, 0, 0)] * entries.tail.size
+        rows = [rows * places[:, 1:] + places[:, :1] for rows, places in self._build(entries, vpc.by_prefix, representative)]
+        lists = np.concatenate(rows) if rows else np.zeros((0, representative.size), np.int64)
         self.first_profile[vpc.vpc_id] = len(self.profile_start)
         for acl_id, table_id in vpc.profiles:
             ingress = vpc.acls[acl_id]
             row = np.zeros((representative.size, 4), np.uint32)
-            row[:, 0], row[:, 1], row[:, 2] = rows[ingress + 1], rows[ingress], routes[table_id]
+            row[:, 0], row[:, 1], row[:, 2] = lists[ingress + 1], lists[ingress], routes[table_id]
             self.profile_start += self._profile_pages.add(row.reshape(1, -1))
 
     def tables(self) -> dict[str, Array]:

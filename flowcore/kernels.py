@@ -61,14 +61,16 @@ PROFILE_PAGE_BITS = 4
 # Columns of a node row: one cache line of 64 bytes.
 (
     N_CODES, N_VPC, N_SUBNET, N_INTERFACE, N_GATEWAY, N_PEER, N_CLASSES,
-    N_POLICY, N_INGRESS_PAGES, N_EGRESS_PAGES, N_ACL, N_PROFILE_PAGES,
-) = range(12)  # fmt: skip
+    N_POLICY, N_INGRESS_PAGES, N_INGRESS_CELLS, N_INGRESS_WIDTH, N_EGRESS_PAGES, N_EGRESS_CELLS, N_EGRESS_WIDTH,
+    N_ACL, N_PROFILE_PAGES,
+) = range(16)  # fmt: skip
 NODE_WIDTH = 16
 # N_CODES: source code | destination code from its own VPC << 8 | ... from another VPC << 16 | ... from outside << 24
 # N_VPC: VPC number in the low 16+8 bits | edge outcome (0 pass, 1 black hole, 2 unmodelled) << 24
 #        | destination outcome (0 pass, 1 detached, 2 unmodelled type) << 26
 # N_CLASSES: where the VPC's part of remote_class starts. N_POLICY, N_ACL: policy number of the ingress list of the groups, of
 # the ACL; the egress list is the next. N_*_PAGES: where their pages, and those of the profile, start in the directories.
+# N_*_CELLS, N_*_WIDTH: where the cells of the group policy start, cells a row.
 # N_GATEWAY: outcome codes: out by internet gateway | out by egress-only << 8 | in by private << 16 | in by public << 24
 VPC_MASK = (1 << 24) - 1
 
@@ -165,8 +167,8 @@ class Tables(NamedTuple):
     view_of_vpc: np.ndarray  # uint32[vpcs]
     duplicate: np.ndarray  # uint64[n, 6]      interface, first address (upper, lower half), last address, node
     remote_class: np.ndarray  # uint32[vpcs * nodes, 2]  class for group policies, class for ACLs and routes
-    policy_page: np.ndarray  # uint32[]             start of a page in policy_row
-    policy_row: np.ndarray  # uint32[]              start of a row in cells
+    policy_page: np.ndarray  # uint32[]             start of a page in policy_row (pages of 32 classes)
+    policy_row: np.ndarray  # uint16[]              row of the policy's cells
     profile_page: np.ndarray  # uint32[]            start of a page in profile_row
     profile_row: np.ndarray  # uint32[, 4]          row of the egress list, of the ingress list, route word, 0
     port_class: np.ndarray  # uint16|uint32[PORT_AXIS_SIZE]
@@ -298,55 +300,115 @@ def _paint(entries, policy, columns, n_columns, atom_start, atom_class, wanted, 
 
 
 @kernel
-def build_policies(entries, first, last, keys, atom_start, atom_class, n_classes, n_ports, columns, rows, first_cell):
-    """Cells of policies [first, last); fills columns[policy - first, port class] and rows[policy - first, class].
+def _merge_columns(matrix, n_rows, n_columns, merged):
+    """Number equal columns of matrix[:n_rows, :n_columns] alike (into `merged`); how many remain."""
+    kept = np.empty(n_columns, np.int64)
+    count = 0
+    for column in range(n_columns):
+        number = count
+        for other in range(count):
+            equal = True
+            for row in range(n_rows):
+                if matrix[row, column] != matrix[row, kept[other]]:
+                    equal = False
+                    break
+            if equal:
+                number = other
+                break
+        if number == count:
+            kept[count] = column
+            count += 1
+        merged[column] = number
+    return count
 
-    `keys`: one random 64-bit number an entry. Two remote classes with the same XOR of the keys of the entries that
-    hold them share a row; the keys are drawn anew for every build, so nobody can arrange for two sets to collide.
-    """
-    cells = np.empty(1 << 16, np.uint32)
-    used = 0
-    signature = np.zeros(n_classes, np.uint64)
+
+@kernel
+def _row_number(matrix, n_rows, n_columns, words):
+    """The row of matrix[:n_rows] that equals words, or n_rows."""
+    for row in range(n_rows):
+        equal = True
+        for column in range(n_columns):
+            if matrix[row, column] != words[column]:
+                equal = False
+                break
+        if equal:
+            return row
+    return n_rows
+
+
+@kernel
+def _cut_columns(entries, policy, n_ports, own):
+    """Number the port classes that the entries of `policy` cut apart (into `own`); how many there are."""
     mark = np.zeros(n_ports + 1, np.uint8)
+    for entry in range(entries.start[policy], entries.start[policy + 1]):
+        for span in range(entries.span_start[entries.span[entry]], entries.span_start[entries.span[entry] + 1]):
+            mark[entries.span_low[span]] = 1
+            mark[entries.span_high[span]] = 1
+    column = 0
+    for port in range(n_ports):
+        if port > 0 and mark[port]:
+            column += 1
+        own[port] = column
+    return column + 1
+
+
+@kernel
+def build_policies(entries, first, last, keys, atom_start, atom_class, n_classes, n_ports, columns, rows, places):
+    """Cells of policies [first, last), as small as they go: equal rows and equal columns of a policy are kept once.
+
+    Fills columns[policy - first, port class], rows[policy - first, class] (row 0: no entry holds the remote) and
+    places[policy - first]: (where its cells start in what is returned, cells a row).
+    `keys`: one random 64-bit number an entry. Remote classes with the same XOR of the keys of the entries that hold
+    them share a row; the keys are drawn anew for every build, so nobody can arrange for two sets to collide.
+    """
+    cells, used = np.empty(1 << 16, np.uint32), 0
+    signature = np.zeros(n_classes, np.uint64)
     table_size = 16
     while table_size < 2 * n_classes + 2:
         table_size *= 2
-    slot_key = np.zeros(table_size, np.uint64)
-    slot_row = np.zeros(table_size, np.int64)
+    slot_key, slot_row = np.zeros(table_size, np.uint64), np.zeros(table_size, np.int64)
     slot_stamp = np.full(table_size, -1, np.int64)
-    words = np.empty(n_ports + 1, np.uint32)
-    pending = np.empty(n_ports + 1, np.uint32)
+    words, pending = np.empty(n_ports + 1, np.uint32), np.empty(n_ports + 1, np.uint32)
+    merged = np.empty(n_ports + 1, np.int64)
     for policy in range(first, last):
         signature[:] = 0
-        mark[:] = 0
         for entry in range(entries.start[policy], entries.start[policy + 1]):
             atom = entries.atom[entry]
             for position in range(atom_start[atom], atom_start[atom + 1]):
                 signature[atom_class[position]] ^= keys[entry]
-            for span in range(entries.span_start[entries.span[entry]], entries.span_start[entries.span[entry] + 1]):
-                mark[entries.span_low[span]] = 1
-                mark[entries.span_high[span]] = 1
         own = columns[policy - first]
-        column = 0
-        for port in range(n_ports):
-            if port > 0 and mark[port]:
-                column += 1
-            own[port] = column
-        n_columns = column + 1
-        for remote in range(n_classes):
-            slot = np.int64(signature[remote] & np.uint64(table_size - 1))
-            while slot_stamp[slot] == policy and slot_key[slot] != signature[remote]:
+        n_columns = _cut_columns(entries, policy, n_ports, own)
+        matrix, n_rows = np.empty((16, n_columns), np.uint32), 0
+        for remote in range(-1, n_classes):
+            key = np.uint64(0) if remote < 0 else signature[remote]
+            slot = np.int64(key & np.uint64(table_size - 1))
+            while slot_stamp[slot] == policy and slot_key[slot] != key:
                 slot = (slot + 1) & (table_size - 1)
             if slot_stamp[slot] != policy:
-                slot_stamp[slot], slot_key[slot], slot_row[slot] = policy, signature[remote], used
-                if used + n_columns > cells.size:
-                    larger = np.empty(2 * cells.size + n_columns, np.uint32)
-                    larger[:used] = cells[:used]
-                    cells = larger
                 _paint(entries, policy, own, n_columns, atom_start, atom_class, remote, pending, words)
-                cells[used : used + n_columns] = words[:n_columns]
-                used += n_columns
-            rows[policy - first, remote] = first_cell + slot_row[slot]
+                number = _row_number(matrix, n_rows, n_columns, words)
+                if number == n_rows:
+                    if n_rows == matrix.shape[0]:
+                        larger = np.empty((2 * n_rows, n_columns), np.uint32)
+                        larger[:n_rows] = matrix
+                        matrix = larger
+                    matrix[n_rows] = words[:n_columns]
+                    n_rows += 1
+                slot_stamp[slot], slot_key[slot], slot_row[slot] = policy, key, number
+            if remote >= 0:
+                rows[policy - first, remote] = slot_row[slot]
+        width = _merge_columns(matrix, n_rows, n_columns, merged)
+        if used + n_rows * width > cells.size:
+            more = np.empty(2 * cells.size + n_rows * width, np.uint32)
+            more[:used] = cells[:used]
+            cells = more
+        for column in range(n_columns):
+            for row in range(n_rows):
+                cells[used + row * width + merged[column]] = matrix[row, column]
+        for port in range(n_ports):
+            own[port] = merged[own[port]]
+        places[policy - first, 0], places[policy - first, 1] = used, width
+        used += n_rows * width
     return cells[:used].copy()
 
 
@@ -498,7 +560,8 @@ def _rows(tables, count, nodes, remotes, group_pages, group_row, egress_row, ing
         by_group = np.int64(tables.remote_class[place, 0])
         by_prefix = np.int64(tables.remote_class[place, 1])
         page = np.int64(tables.policy_page[np.int64(node[own, group_pages]) + (by_group >> CLASS_PAGE_BITS)])
-        group_row[i] = tables.policy_row[page + (by_group & ((1 << CLASS_PAGE_BITS) - 1))]
+        row = np.int64(tables.policy_row[page + (by_group & ((1 << CLASS_PAGE_BITS) - 1))])
+        group_row[i] = np.int64(node[own, group_pages + 1]) + row * np.int64(node[own, group_pages + 2])
         page = np.int64(tables.profile_page[np.int64(node[own, N_PROFILE_PAGES]) + (by_prefix >> PROFILE_PAGE_BITS)])
         line = page + (by_prefix & ((1 << PROFILE_PAGE_BITS) - 1))
         egress_row[i] = pages[line, 0]
