@@ -43,6 +43,11 @@ _LISTED_PREFIX = 256
 #: What no IPv6 address in canonical form (RFC 5952) has: capitals, dots, leading zeros, zeros that `::` should cover.
 _NOT_CANONICAL = r"[A-F.]|(^|:)0[0-9a-f]|(^|:)0:0(:|$)|(^|:)0::|::0(:|$)"
 
+#: Stages a packet has passed when it comes to the filters of an end: opening packet, then reply.
+_BEFORE_SOURCE = ("source", "source-dest-check")
+_BEFORE_DESTINATION = tuple(s for s, bit in STAGE_BITS.items() if bit < STAGE_BITS["destination-network-acl"])
+_BEFORE_REPLY_ENDS = ("reply-destination-network-acl", "reply-route", "reply-gateway")
+
 _WORDS = {"VERDICTS": VERDICTS, "REASONS": REASONS, "STAGES": STAGES, "PATHS": PATHS}
 
 
@@ -84,13 +89,23 @@ class RecordJudge:
         import polars as pl
 
         records = self._oriented(_record_columns(frame))
-        verdicts = self._evaluator.evaluate(_conversations(records, frame), threads=threads)
-        verdicts = verdicts.select(
-            pl.col(column.name).cast(_dtype(column.type)) if column.type in _ENUM_TYPES else pl.col(column.name)
-            for column in VERDICT_COLUMNS
-        )
-        verdicts = _without_unjudged(verdicts, records["unjudged"])
-        records = records.with_columns(self._predicted(records, verdicts).alias("predicted_action"))
+        verdicts = self._verdicts(records, frame, threads)
+        predicted, unjudged = self._predicted(records, verdicts), records["unjudged"]
+        rows = _undecided(records, frame)
+        if rows.any():
+            turned = _with_opener(records.filter(rows).with_columns(swapped=pl.lit(True)))
+            other = self._verdicts(turned, frame.filter(rows), threads)
+            found = _either_way(
+                pl.concat([turned.select("direction"), verdicts.filter(rows)], how="horizontal"),
+                other,
+                predicted.filter(rows),
+                self._predicted(turned, other),
+            )
+            places = rows.arg_true()
+            predicted = predicted.scatter(places, found["predicted_action"])
+            unjudged = unjudged.scatter(places, found["unjudged"])
+        verdicts = _without_unjudged(verdicts, unjudged)
+        records = records.with_columns(predicted.alias("predicted_action"))
         decided = pl.col("predicted_action").cast(pl.String)
         added = records.select(
             pl.col("direction").cast(pl.Enum(DIRECTIONS)),
@@ -102,8 +117,18 @@ class RecordJudge:
         kept = frame.select(name for name in frame.columns if name not in mine)
         return pl.concat([kept, verdicts, added], how="horizontal")
 
+    def _verdicts(self, records: pl.DataFrame, frame: pl.DataFrame, threads: int | None) -> pl.DataFrame:
+        """The verdict columns of the conversations, words as Enums. `frame`: as read, the same rows as `records`."""
+        import polars as pl
+
+        verdicts = self._evaluator.evaluate(_conversations(records, frame), threads=threads)
+        return verdicts.select(
+            pl.col(column.name).cast(_dtype(column.type)) if column.type in _ENUM_TYPES else pl.col(column.name)
+            for column in VERDICT_COLUMNS
+        )
+
     def _oriented(self, records: pl.DataFrame) -> pl.DataFrame:
-        """The records with direction, initiator, swapped, unjudged and src_interface_id."""
+        """The records with direction, initiator, swapped, unjudged, own_src, own_dst and src_interface_id."""
         import polars as pl
 
         own = {name: self._holds(records["interface_id"], records[name]) for name in ("logged_src", "logged_dst")}
@@ -140,9 +165,7 @@ class RecordJudge:
             .when(pl.col("initiator") == "unknown")
             .then(pl.lit("INITIATOR_UNKNOWN")),
         )
-        opened_here = (pl.col("direction") == "egress") ^ pl.col("swapped")
-        opener_is_own = pl.when("swapped").then(pl.lit(own["dst"])).otherwise(pl.lit(own["src"]))
-        return records.with_columns(src_interface_id=pl.when(opened_here & opener_is_own).then(interface))
+        return _with_opener(records.with_columns(own_src=pl.lit(own["src"]), own_dst=pl.lit(own["dst"])))
 
     def _holds(self, interfaces: pl.Series, addresses: pl.Series) -> pl.Series:
         """Whether each address is one of its interface's own (EN-02); false where either is null."""
@@ -176,8 +199,15 @@ class RecordJudge:
         at_source = pl.col("interface_id") == pl.col("src_interface").cast(pl.String)
         at_destination = pl.col("interface_id") == pl.col("dst_interface").cast(pl.String)
         unfiltered = pl.col("interface_id").is_in(self._unfiltered.implode())
+        blocked_publicly = (pl.col("reject_reason") == "BPA") & (
+            pl.col("reason").cast(pl.String) == "VPC_BLOCK_PUBLIC_ACCESS_ENABLED"
+        )
         predicted = (
-            pl.when(initiators_packet & egress & at_source)
+            pl.when(pl.col("unjudged").is_not_null())
+            .then(pl.lit("UNKNOWN"))
+            .when(blocked_publicly & (at_source | at_destination))
+            .then(pl.lit("REJECT"))
+            .when(initiators_packet & egress & at_source)
             .then(_forward_action("source", "src", unfiltered))
             .when(initiators_packet & ingress & at_destination)
             .then(_forward_action("destination", "dst", unfiltered))
@@ -188,6 +218,60 @@ class RecordJudge:
             .otherwise(pl.lit("UNKNOWN"))
         )
         return both.select(predicted).to_series()
+
+
+def _with_opener(records: pl.DataFrame) -> pl.DataFrame:
+    """The records with src_interface_id: their interface, where its end is the one that opened the conversation."""
+    import polars as pl
+
+    opened_here = (pl.col("direction") == "egress") ^ pl.col("swapped")
+    opener_is_own = pl.when("swapped").then("own_dst").otherwise("own_src")
+    return records.with_columns(src_interface_id=pl.when(opened_here & opener_is_own).then("interface_id"))
+
+
+def _undecided(records: pl.DataFrame, frame: pl.DataFrame) -> pl.Series:
+    """Whether nothing says which end opened: no ports, no ICMP type, not refused by Block Public Access (BP-08)."""
+    import polars as pl
+
+    assumed = (pl.col("initiator") == "source-assumed") & pl.col("unjudged").is_null()
+    rows = records.select(assumed & pl.col("reject_reason").ne_missing("BPA")).to_series()
+    return rows & frame["icmp_type"].is_null() if "icmp_type" in frame.columns else rows
+
+
+def _either_way(verdicts: pl.DataFrame, other: pl.DataFrame, predicted: pl.Series, replied: pl.Series) -> pl.DataFrame:
+    """What holds of records whose opening end is not decidable: columns predicted_action and unjudged.
+
+    `verdicts` (with direction) and `predicted`: the source opened it. `other` and `replied`: the destination did, and
+    the record is the reply. A way in which the packet would never have come to the interface is left out.
+    """
+    import polars as pl
+
+    ingress = (pl.col("direction") == "ingress").fill_null(False)
+    stopped = ingress & _any_bit(_BEFORE_DESTINATION) | ~ingress & _any_bit(_BEFORE_SOURCE)
+    no_reply = (pl.col("forward").cast(pl.String) == "REJECT") | pl.lit(
+        verdicts.select(ingress).to_series()
+    ) & _any_bit(_BEFORE_REPLY_ENDS)
+    groups = ["source-security-group", "destination-security-group"]
+    by_group = (pl.col("verdict").cast(pl.String) == "REJECT") & pl.col("stage").cast(pl.String).is_in(groups)
+    sides = pl.DataFrame(
+        {
+            "predicted": predicted,
+            "replied": replied,
+            "stopped": verdicts.select(stopped).to_series(),
+            "no_reply": other.select(no_reply).to_series(),
+            "by_group": verdicts.select(by_group).to_series(),
+            "open": other["verdict"].cast(pl.String) != "REJECT",
+        }
+    )
+    return sides.select(
+        pl.when(pl.col("no_reply") | (pl.col("predicted") == pl.col("replied")))
+        .then("predicted")
+        .when("stopped")
+        .then("replied")
+        .otherwise(pl.lit("UNKNOWN"))
+        .alias("predicted_action"),
+        pl.when(pl.col("by_group") & pl.col("open")).then(pl.lit("INITIATOR_UNKNOWN")).alias("unjudged"),
+    )
 
 
 def _forward_action(end: str, prefix: str, unfiltered: pl.Expr) -> pl.Expr:
@@ -282,7 +366,7 @@ def _record_columns(frame: pl.DataFrame) -> pl.DataFrame:
         "dst": pl.coalesce(text("pkt_dstaddr"), text("dstaddr")),
         "logged_src": pl.coalesce(text("srcaddr"), text("pkt_srcaddr")),
         "logged_dst": pl.coalesce(text("dstaddr"), text("pkt_dstaddr")),
-        **{name: text(name) for name in ("interface_id", "flow_direction", "log_status")},
+        **{name: text(name) for name in ("interface_id", "flow_direction", "log_status", "reject_reason")},
         **{name: number(name) for name in ("srcport", "dstport", "protocol", "tcp_flags")},
         "action": pl.when(text("action").is_in(ACTIONS)).then(text("action")),
     }

@@ -16,6 +16,8 @@ import pytest
 
 from flowcore.errors import IncompleteError, InputError
 from flowcore.model import (
+    BlockPublicAccessExclusion,
+    BlockPublicAccessOptions,
     Gateway,
     InterfaceAddress,
     Network,
@@ -159,6 +161,76 @@ def test_what_aws_would_have_logged(changes: dict[str, bool], predicted: list[st
     )
     assert out["predicted_action"].to_list() == predicted
     assert out["dst_interface"].to_list() == [WEB, WEB]
+
+
+def pinged(web_out: bool = True, web_in: bool = True, answers_only: bool = True) -> Network:
+    """`network` whose web server is let pinged by all; `answers_only`: its group lets nothing out by itself."""
+    net = network(web_out)
+    rules = [SecurityGroupRule("sgr-ping", "sg-2", False, 1, -1, -1, cidr_block=ANY)] if web_in else []
+    rules += [] if answers_only else [SecurityGroupRule("sgr-all", "sg-2", True, -1, cidr_block=ANY)]
+    groups = {**net.security_groups, "sg-2": SecurityGroup("sg-2", "vpc-1", rules=tuple(rules))}
+    return replace(net, security_groups=groups)
+
+
+PING, OPEN = {"srcport": 0, "dstport": 0, "protocol": 1}, ("UNKNOWN", "INITIATOR_UNKNOWN", "source")
+NO_RULES = ("REJECT", "SG_HAS_NO_RULES", "source-security-group")
+ASKED, ANSWERED = ("10.0.1.5", "10.0.2.8"), ("10.0.2.8", "10.0.1.5")
+
+
+@pytest.mark.parametrize(
+    ("changes", "at", "ends", "predicted", "verdict"),
+    [
+        ({}, WEB, ASKED, "ACCEPT", ("ACCEPT", None, None)),  # an answer cannot be: the server opens nothing
+        ({}, WEB, ANSWERED, "UNKNOWN", OPEN),  # its own ping, refused, or an answer, let out
+        ({}, CLIENT, ANSWERED, "ACCEPT", OPEN),  # the server's own ping would not have come so far
+        ({"web_out": False}, WEB, ANSWERED, "REJECT", NO_RULES),  # refused by the group, or as an answer by the ACL
+        ({"web_in": False}, WEB, ANSWERED, "REJECT", NO_RULES),  # it was never asked
+        ({"web_in": False}, WEB, ASKED, "REJECT", ("REJECT", "SG_HAS_NO_RULES", "destination-security-group")),
+        ({"answers_only": False}, WEB, ANSWERED, "ACCEPT", OPEN),  # let out either way; refused at the client or not
+        ({"icmp_type": 8}, WEB, ANSWERED, "REJECT", NO_RULES),  # a ping it is, and so the server's own
+    ],
+)
+def test_records_without_ports_are_judged_either_way(
+    changes: dict[str, Any], at: str, ends: tuple[str, str], predicted: str, verdict: tuple[str, str, str]
+) -> None:
+    """FL-64, SG-32: a ping and its answer look the same, and only the opener's group is asked."""
+    known = {name: changes.pop(name) for name in ("icmp_type",) if name in changes}
+    tcp = leg(CLIENT, "10.0.1.5", "203.0.113.5")
+    out = judged(pinged(**changes), tcp, leg(at, *ends, **PING, **known), tcp)
+    assert out["initiator"].to_list()[1] == "source-assumed"
+    assert out.select("verdict", "reason", "stage").row(1) == verdict
+    assert out["predicted_action"].to_list() == ["ACCEPT", predicted, "ACCEPT"]
+    assert out["agrees"].to_list() == [True, {"ACCEPT": True, "REJECT": False}.get(predicted), True]
+
+
+def test_other_protocols_without_ports_are_judged_either_way() -> None:
+    """SG-33: of ESP too only the opener's group is asked; unlike an ICMP rule, one for ESP lets no ping in."""
+    net = pinged(web_in=False)
+    esp = SecurityGroupRule("sgr-esp", "sg-2", False, 50, cidr_block=ANY)
+    net = replace(net, security_groups={**net.security_groups, "sg-2": SecurityGroup("sg-2", "vpc-1", rules=(esp,))})
+    ports = {"srcport": 0, "dstport": 0}
+    out = judged(net, *(leg(WEB, *ANSWERED, **ports, protocol=number) for number in (50, 1)))
+    assert out["predicted_action"].to_list() == ["UNKNOWN", "REJECT"]
+
+
+def test_refused_by_block_public_access() -> None:
+    """BP-08: the gateway refuses it, and the record says so; without these words nothing at the interface does."""
+    net = network(web_in=True)
+    blocked = replace(net, block_public_access=(BlockPublicAccessOptions("block-bidirectional"),))
+    outward_only = (BlockPublicAccessExclusion("subnet-2", "allow-egress", "create-complete"),)
+    excepted = replace(pinged(), block_public_access=blocked.block_public_access)
+    excepted = replace(excepted, block_public_access_exclusions=outward_only)
+    out = ("10.0.2.8", "198.51.100.7")
+    refused = {"action": "REJECT", "reject_reason": "BPA"}
+    rows = [
+        leg(WEB, *reversed(out), **refused),
+        leg(WEB, *reversed(out), action="REJECT", reject_reason="-"),
+        leg(CLIENT, *reversed(out), **refused),
+        leg("eni-gone", *reversed(out), **refused),
+    ]
+    assert judged(blocked, *rows)["predicted_action"].to_list() == ["REJECT", "UNKNOWN", "UNKNOWN", "UNKNOWN"]
+    assert judged(net, *rows)["agrees"].to_list()[0] is False
+    assert judged(excepted, leg(WEB, *reversed(out), **refused, **PING))["predicted_action"].to_list() == ["REJECT"]
 
 
 def test_a_record_in_the_middle_is_not_compared() -> None:
