@@ -27,7 +27,7 @@ EXAMPLE = ("tag:Name=job-1", "tag:Name=db-1", "tcp", 61234, 5432)
 MOST_FLOWS = 50_000_000
 
 #: What a run leaves in its folder; the next run may replace it.
-_PARTS = {"flows.parquet", "flows", "flow-log"}
+_PARTS = {"flows.parquet", "flows", "flows.rejects.csv", "flow-log", "flow-log.rejects.csv"}
 
 
 def data_folder() -> Path:

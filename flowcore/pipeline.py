@@ -42,12 +42,12 @@ def evaluate_logs(
     `sources`: files, folders, globs, or a list of these, see `sources.flows.open_flows`. `out`: a `.parquet` file,
     or a folder of part files; rows in the order read, with the columns that came in and `schema.VERDICT_COLUMNS`, for
     logs also `schema.LOG_VERDICT_COLUMNS`. NODATA and SKIPDATA records are counted and not written; lines that cannot
-    be read go to `OUT.rejects.csv` (`OUT/_rejects.csv`). The files are the same for any `batch_rows` and `threads`.
+    be read go to `OUT.rejects.csv`, beside `out`. The files are the same for any `batch_rows` and `threads`.
 
     `progress` is called after each batch with the counts so far. `max_rejected`: the largest share of unreadable lines,
     0 to 1, that counts as done; beyond it IncompleteError is raised, after everything has been written. Default: any.
-    Raises InputError for sources or an `out` that cannot be used; then, as after any other exception, `out` is as it
-    was before.
+    Raises InputError for sources or an `out` that cannot be used, for a full disk too; then, as after any other
+    exception, `out` is as it was before.
     """
     started, place = perf_counter(), Path(out)
     if max_rejected is not None and not 0 <= max_rejected <= 1:

@@ -7,15 +7,17 @@ and renamed at the end: a run that dies leaves nothing that looks like a result.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .errors import InputError
 from .sources.intake import REJECT_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -28,38 +30,36 @@ PART_ROWS = 16 * ROW_GROUP_ROWS
 #: Metadata key that says a Parquet file is a verdict dataset of ours, and its value.
 MARK = {b"flowcore.dataset": b"verdicts"}
 
-_REJECTS_NAME = "_rejects.csv"
-_OUR_NAMES = re.compile(r"part-\d{5,}\.parquet|_rejects\.csv")
+_OUR_NAMES = re.compile(r"part-\d{5,}\.parquet")
 
 
 class VerdictWriter:
     """Writes frames of `columns` to `out`: one file if it ends in .parquet, else a folder of part files.
 
     A context manager: leaving it normally puts the dataset in place, leaving it by an exception removes what was
-    written. Rejects go to `OUT.rejects.csv`, or `OUT/_rejects.csv` in a folder; without rejects there is no such file.
-    Raises InputError if `out` exists and is not a dataset of ours, unless `overwrite`.
+    written. Rejects go to `OUT.rejects.csv`, beside it; without rejects there is no such file.
+    Raises InputError if `out` exists and is not a dataset of ours, unless `overwrite`, and if it cannot be written.
     """
 
     def __init__(self, out: Path, columns: Mapping[str, pl.DataType], *, overwrite: bool = False) -> None:
         self.out, self._columns = out, dict(columns)
         self._single = is_single(out)
-        _check_out(out, overwrite)
+        with _writing(out):
+            _check_out(out, overwrite)
         self._partial, self._old = _hidden(out, "partial"), _hidden(out, "old")
         self._rejects_out = rejects_path(out)
-        self._rejects_partial = _hidden(self._rejects_out, "partial") if self._single else self._partial / _REJECTS_NAME
+        self._rejects_partial = _hidden(self._rejects_out, "partial")
         self._waiting: list[pl.DataFrame] = []
         self._rows = self._part_rows = self._parts = 0
         self._writer: Any = None
         self._rejects: BinaryIO | None = None
 
     def __enter__(self) -> VerdictWriter:
-        try:
+        with _writing(self.out):
             self.out.parent.mkdir(parents=True, exist_ok=True)
             self._remove_partial()
             if not self._single:
                 self._partial.mkdir()
-        except OSError as error:
-            raise InputError("cannot be written", source=self.out, found=error.strerror or str(error)) from None
         return self
 
     def __exit__(
@@ -67,10 +67,10 @@ class VerdictWriter:
     ) -> None:
         try:
             if kind is None:
-                self._finish()
+                with _writing(self.out):
+                    self._finish()
         finally:
-            self._close()
-            self._remove_partial()
+            self._abandon()
 
     def write(self, frame: pl.DataFrame) -> None:
         """Adds rows. Columns are put in order; those `frame` does not have are null, those unknown are left out."""
@@ -87,15 +87,19 @@ class VerdictWriter:
             rows = pl.concat(self._waiting)
             whole = rows.height - rows.height % ROW_GROUP_ROWS
             for offset in range(0, whole, ROW_GROUP_ROWS):
-                self._write_group(rows[offset : offset + ROW_GROUP_ROWS])
+                with _writing(self.out):
+                    self._write_group(rows[offset : offset + ROW_GROUP_ROWS])
             self._waiting, self._rows = [rows[whole:]], rows.height - whole
 
     def write_rejects(self, frame: pl.DataFrame) -> None:
         """Adds lines to the rejects file."""
-        if self._rejects is None:
-            self._rejects = self._rejects_partial.open("wb")
-            self._rejects.write((",".join(REJECT_COLUMNS) + "\n").encode())
-        frame.write_csv(self._rejects, include_header=False)
+        lines = frame.write_csv(include_header=False).encode()
+        with _writing(self._rejects_out):
+            if self._rejects is None:
+                self._rejects = self._rejects_partial.open("wb")
+                self._rejects.write((",".join(REJECT_COLUMNS) + "\n").encode())
+            self._rejects.write(lines)
+            self._rejects.flush()
 
     def _write_group(self, rows: pl.DataFrame) -> None:
         import polars as pl
@@ -122,16 +126,13 @@ class VerdictWriter:
         if rest.height or self._writer is None:
             self._write_group(rest)
         self._close()
-        if self._single:
-            if self._rejects_partial.exists():
-                self._rejects_partial.replace(self._rejects_out)
-            else:
-                self._rejects_out.unlink(missing_ok=True)
-            self._partial.replace(self.out)
-            return
-        if self.out.exists():
+        if not self._single and self.out.exists():
             self.out.replace(self._old)
         self._partial.replace(self.out)
+        if self._rejects_partial.exists():
+            self._rejects_partial.replace(self._rejects_out)
+        else:
+            self._rejects_out.unlink(missing_ok=True)
 
     def _close(self) -> None:
         if self._writer is not None:
@@ -140,6 +141,22 @@ class VerdictWriter:
         if self._rejects is not None:
             self._rejects.close()
             self._rejects = None
+
+    def _abandon(self) -> None:
+        """Lets go of what is still open and removes it, whatever the disk says to that; after a good end: nothing."""
+        writer, self._writer = self._writer, None
+        rejects, self._rejects = self._rejects, None
+        with suppress(OSError):
+            if writer is not None:
+                try:
+                    writer.close()
+                finally:
+                    writer.is_open = False  # else it would try again, and complain, when it is collected
+        with suppress(OSError):
+            if rejects is not None:
+                rejects.close()
+        with suppress(OSError):
+            self._remove_partial()
 
     def _remove_partial(self) -> None:
         """Removes what a run left, this one or one that died; a dataset that was being replaced comes back."""
@@ -150,6 +167,16 @@ class VerdictWriter:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turns what the system says against writing `path` (full disk, no permission) into InputError."""
+    try:
+        yield
+    except OSError as error:
+        found = os.strerror(error.errno) if error.errno else str(error)
+        raise InputError("cannot be written", source=path, found=found) from None
 
 
 def _hidden(path: Path, word: str) -> Path:
@@ -163,7 +190,7 @@ def is_single(out: Path) -> bool:
 
 def rejects_path(out: Path) -> Path:
     """Where the rejected lines of a run that writes `out` are."""
-    return out.with_name(out.name + ".rejects.csv") if is_single(out) else out / _REJECTS_NAME
+    return out.with_name(out.name + ".rejects.csv")
 
 
 def _plain(field: Any) -> Any:
@@ -184,8 +211,6 @@ def _check_out(out: Path, overwrite: bool) -> None:
         if out.is_dir():
             raise InputError("is a folder", source=out, hint="a name that ends in .parquet is for a single file")
         ours = not out.exists() or _is_ours(out)
-        if ours and rejects.exists():
-            ours = _starts_with(rejects, ",".join(REJECT_COLUMNS).encode())
     else:
         if out.exists() and not out.is_dir():
             raise InputError("is a file", source=out, hint="the name of a single file must end in .parquet")
@@ -195,6 +220,8 @@ def _check_out(out: Path, overwrite: bool) -> None:
             hint = "name another folder; a folder with other files in it is never replaced"
             raise InputError("is not a verdict dataset of flowcore", source=out, found=strange[0], hint=hint)
         ours = all(_is_ours(out / name) for name in names if name.endswith(".parquet"))
+    if ours and rejects.exists():
+        ours = _starts_with(rejects, ",".join(REJECT_COLUMNS).encode())
     if not ours and not overwrite:
         raise InputError(
             "exists and is not a verdict dataset of flowcore", source=out, hint="name another, or overwrite"

@@ -218,7 +218,7 @@ def test_refused_by_block_public_access() -> None:
     net = network(web_in=True)
     blocked = replace(net, block_public_access=(BlockPublicAccessOptions("block-bidirectional"),))
     outward_only = (BlockPublicAccessExclusion("subnet-2", "allow-egress", "create-complete"),)
-    excepted = replace(pinged(), block_public_access=blocked.block_public_access)
+    excepted = replace(pinged(answers_only=False), block_public_access=blocked.block_public_access)
     excepted = replace(excepted, block_public_access_exclusions=outward_only)
     out = ("10.0.2.8", "198.51.100.7")
     refused = {"action": "REJECT", "reject_reason": "BPA"}
@@ -465,8 +465,9 @@ def test_same_answer_and_same_bytes_for_any_batch_size(
     assert found[0] == found[1] == found[2]
     names = list(found[0][1])
     parts = [f"out/part-0000{n}.parquet" for n in range(3)]
-    assert names == (["out.parquet", "out.parquet.rejects.csv"] if single else ["out/_rejects.csv", *parts])
-    frame = pl.read_parquet(out if single else out / "*.parquet")
+    rejects = f"{out.name}.rejects.csv"
+    assert names == [*([out.name] if single else parts), rejects]
+    frame = pl.read_parquet(out)
     assert frame.height == 69
     assert frame["team"].to_list() == [None] * 60 + ["red"] * 9
     assert frame["predicted_action"].null_count() == 9
@@ -527,12 +528,51 @@ def test_a_folder_with_other_files_is_never_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "out/thesis.txt").exists()
 
 
-def test_rejects_of_an_earlier_run_do_not_stay(tmp_path: Path) -> None:
-    out = tmp_path / "out.parquet"
+@pytest.mark.parametrize("name", ["out.parquet", "out"])
+def test_rejects_of_an_earlier_run_do_not_stay(tmp_path: Path, name: str) -> None:
+    out, rejects = tmp_path / "to" / name, tmp_path / "to" / f"{name}.rejects.csv"
     evaluate_logs(Stepwise(network()), write_log(tmp_path / "a.log"), out)
-    assert (tmp_path / "out.parquet.rejects.csv").exists()
+    assert rejects.exists()
     evaluate_logs(Stepwise(network()), write_table(tmp_path / "b"), out)
-    assert not (tmp_path / "out.parquet.rejects.csv").exists()
+    assert not rejects.exists()
+    rejects.write_text("precious")
+    with pytest.raises(InputError, match="not a verdict dataset"):
+        evaluate_logs(Stepwise(network()), write_log(tmp_path / "a.log"), out)
+    assert rejects.read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out"])
+@pytest.mark.parametrize(("size", "named"), [(0, ".rejects.csv"), (1 << 10, "")])
+def test_a_disk_that_takes_no_more(tmp_path: Path, name: str, size: int, named: str) -> None:
+    """The limit on the size of a file stands for a full disk: the system refuses the write in the same way."""
+    resource = pytest.importorskip("resource")
+    log, table, folder = write_log(tmp_path / "a.log"), write_table(tmp_path / "b"), tmp_path / "to"
+    evaluate_logs(Stepwise(network()), table, folder / name)
+    there, limits = contents(folder), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        with pytest.raises(InputError, match="cannot be written; found 'File too large'") as raised:
+            evaluate_logs(Stepwise(network()), log, folder / name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert raised.value.source == folder / (name + named)
+    assert contents(folder) == there
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out"])
+def test_a_place_without_permission(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "to"
+
+    def refuse(self: Path, target: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(InputError, match=rf"{name}: cannot be written; found 'Permission denied'"):
+        evaluate_logs(Stepwise(network()), write_table(tmp_path / "b"), folder / name)
+    assert not contents(folder)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=rf"file/{name}: cannot be written"):
+        evaluate_logs(Stepwise(network()), write_table(tmp_path / "b"), tmp_path / "file" / name)
 
 
 def test_sources_and_out_are_kept_apart(tmp_path: Path) -> None:
