@@ -56,6 +56,9 @@ from .schema import ICMP_REPLIES, ICMPV6_REPLIES, PATHS
 Array = npt.NDArray[Any]
 
 MAX_LABELS = k.LABEL_MASK
+WIDE_PORTS = 4096
+"""Port classes from which columns are paged: a row for each policy would be too large."""
+INTERFACE_OUTCOME = outcome_tables()["route_outcome"][0].astype(np.uint32)
 CHUNK_CELLS = 1 << 22
 """Rows x classes built at a time: bounds the memory of compiling a very large VPC (32 MiB)."""
 
@@ -132,24 +135,25 @@ class _Compiler:
         self.labels = _Labels.of(network)
         self.axis = AddressAxis(_prefixes(network), _addresses(network, self.vpcs))
         self.space = AddressSpace(network, self.axis, self.interfaces, self.vpcs)
-        self.ports = PortAxis()
+        self.group_ports, self.acl_ports = PortAxis(), PortAxis()
 
     def run(self) -> CompiledNetwork:
         vpcs = [self._collect(vpc_id) for vpc_id in self.vpcs]
         signatures = [self._signatures(vpc) for vpc in vpcs]
         nodes = make_nodes(self.space, self._address_classes(signatures))
-        port_class, spans, n_ports = self.ports.cut()
-        parts = _Parts(n_ports, nodes.codes.size)
+        group_port, group_spans, n_group_ports = self.group_ports.cut()
+        acl_port, acl_spans, n_acl_ports = self.acl_ports.cut()
+        parts = _Parts(n_group_ports, n_acl_ports, nodes.codes.size)
         remote_class = np.zeros((len(vpcs) + 1, nodes.codes.size, 2), np.uint32)
         for number, (vpc, signature) in enumerate(zip(vpcs, signatures, strict=True), 1):
             group_sig, prefix_sig = signature
             classes, representative = _classes(group_sig, nodes.representative)
             remote_class[number, :, 0] = classes
-            parts.add_policies(vpc, bundle(vpc.policies, spans), representative)
+            parts.add_policies(vpc, bundle(vpc.policies, group_spans), representative)
             classes, representative = _classes(prefix_sig, nodes.representative)
             remote_class[number, :, 1] = classes
             routes = self._route_words(vpc, representative)
-            parts.add_profiles(vpc, bundle(vpc.lists, spans), representative, routes)
+            parts.add_profiles(vpc, bundle(vpc.lists, acl_spans), representative, routes)
         node = self._node_rows(nodes, vpcs, parts)
         root, middle, leaf = pages(self.space, nodes.of_interval, nodes.codes.size)
         ipv6_start, ipv6_high, ipv6_low, ipv6_node = ipv6_intervals(self.space, nodes.of_interval)
@@ -157,7 +161,7 @@ class _Compiler:
             root=root, middle=middle, leaf=leaf,
             ipv6_start=ipv6_start, ipv6_high=ipv6_high, ipv6_low=ipv6_low, ipv6_node=ipv6_node,
             node=node, view_of_vpc=self._view_index(), duplicate=duplicates(self.space, nodes),
-            remote_class=remote_class.reshape(-1, 2), port_class=port_class, n_nodes=np.array([nodes.codes.size], np.int64),
+            remote_class=remote_class.reshape(-1, 2), group_port=group_port, acl_port=acl_port, n_nodes=np.array([nodes.codes.size], np.int64),
             **parts.tables(), **outcome_tables(), **case_tables(), **_protocol_tables(), constants=_constants(),
         )  # fmt: skip
         tables = k.Tables(*(_frozen(array) for array in tables))
@@ -171,7 +175,7 @@ class _Compiler:
     def _collect(self, vpc_id: str) -> _Vpc:
         """Policies, ACL lists and profiles that the interfaces of a VPC use, with the atoms their rules name."""
         by_group = Atoms(self.axis)
-        rules = GroupRules(self.network, vpc_id, by_group, self.ports, self.labels.group)
+        rules = GroupRules(self.network, vpc_id, by_group, self.group_ports, self.labels.group)
         vpc = _Vpc(vpc_id, by_group, Atoms(self.axis), rules)
         for interface in self.interfaces:
             if interface.vpc_id != vpc_id:
@@ -204,7 +208,7 @@ class _Compiler:
     def _acl_list(self, vpc: _Vpc, acl: NetworkAcl | None, egress: bool) -> tuple[EntryArrays, int]:
         if acl is None:
             return EntryArrays.of([]), word(unsure("UNKNOWN_RESOURCE"))
-        entries = acl_entries(acl, egress, vpc.by_prefix, self.ports, self.labels.acl)
+        entries = acl_entries(acl, egress, vpc.by_prefix, self.acl_ports, self.labels.acl)
         return entries, word(deny("SUBNET_ACL_RESTRICTION"), self.labels.acl[acl.network_acl_id, "*"])
 
     def _route_atoms(self, vpc: _Vpc) -> None:
@@ -297,10 +301,11 @@ class _Compiler:
             row[k.N_INTERFACE] = endpoint.interface
             row[k.N_GATEWAY] = self._gateway_codes(interface, endpoint.ipv4, endpoint.public_interval >= 0)
             row[k.N_CLASSES] = vpc_number * n_nodes
-            row[k.N_POLICY] = policy
-            row[k.N_INGRESS_PAGES : k.N_INGRESS_WIDTH + 1] = parts.policy_place[policy]
-            row[k.N_EGRESS_PAGES : k.N_EGRESS_WIDTH + 1] = parts.policy_place[policy + 1]
-            row[k.N_ACL] = parts.first_list[vpc.vpc_id] + vpc.acls[acl_id]
+            ingress, egress = parts.policies[policy], parts.policies[policy + 1]
+            row[k.N_INGRESS_PAGES : k.N_INGRESS_COLUMNS + 1] = ingress.pages, ingress.cells, ingress.columns
+            row[k.N_EGRESS_PAGES : k.N_EGRESS_COLUMNS + 1] = egress.pages, egress.cells, egress.columns
+            row[k.N_WIDTHS] = ingress.width | egress.width << 16
+            row[k.N_ACL_COLUMNS] = parts.acl_columns[vpc.vpc_id][vpc.acls[acl_id] // 2]
             row[k.N_PROFILE_PAGES] = parts.profile_start[parts.first_profile[vpc.vpc_id] + profile]
         return rows
 
@@ -351,80 +356,114 @@ class _Compiler:
         return out | out_egress_only << 8 | private << 16 | public << 24
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a policy stands in the tables."""
+
+    pages: int
+    cells: int
+    columns: int
+    width: int
+
+
 class _Parts:
     """Policies and profiles of all VPCs, appended one VPC at a time. Number 0 of each passes everything."""
 
-    def __init__(self, n_ports: int, most_classes: int) -> None:
-        self.n_ports = n_ports
+    def __init__(self, n_group_ports: int, n_acl_ports: int, most_classes: int) -> None:
+        self._n_group_ports, self._n_acl_ports = n_group_ports, n_acl_ports
         self.first_policy: dict[str, int] = {}
-        self.first_list: dict[str, int] = {}
         self.first_profile: dict[str, int] = {}
-        self.policy_place: list[tuple[int, int, int]] = []
-        """Of each policy: where its pages start, where its cells start, cells a row."""
+        self.acl_columns: dict[str, list[int]] = {}
+        self.policies: list[_Place] = []
         self.profile_start: list[int] = []
-        self._columns = _SharedPages(1 << k.PORT_PAGE_BITS, np.uint16)
+        wide = n_group_ports > WIDE_PORTS
+        self._paged_columns = _SharedPages(1 << k.COLUMN_PAGE_BITS, np.uint16) if wide else None
+        self._columns: list[Array] = [np.zeros(max(n_group_ports, 2 * n_acl_ports), np.uint16)]
+        self._known_columns: dict[bytes, int] = {}
+        self._n_columns = self._columns[0].size
         self._cells: list[Array] = [np.zeros(1, np.uint32)]
         self._n_cells = 1
         self._policy_pages = _SharedPages(1 << k.CLASS_PAGE_BITS, np.uint16)
         self._profile_pages = _SharedPages(4 << k.PROFILE_PAGE_BITS, np.uint32)
-        # The passing policies and profile, asked with classes of any VPC.
-        self._columns.add(np.zeros((2, n_ports), np.uint16))
-        self.policy_place += [(self._policy_pages.add(np.zeros((1, most_classes), np.uint16))[0], 0, 0)] * 2
+        # The passing policies and profile, asked with classes of any VPC. Column 0 of row 0 is cell 0: pass.
+        pages = self._policy_pages.add(np.zeros((1, most_classes), np.uint16))[0]
+        columns = self._paged_columns.add(np.zeros((1, n_group_ports), np.uint16))[0] if self._paged_columns else 0
+        self.policies += [_Place(pages, 0, columns, 0)] * 2
         self.profile_start += self._profile_pages.add(np.zeros((1, 4 * most_classes), np.uint32))
 
-    def _build(self, entries: k.Entries, atoms: Atoms, representative: Array) -> Iterable[tuple[Array, Array]]:
-        """(row number uint16[policies, classes], place int64[policies, 2]) of a chunk of policies; columns and cells are kept."""
+    def _build(
+        self, entries: k.Entries, atoms: Atoms, representative: Array, n_ports: int
+    ) -> Iterable[tuple[Array, Array, Array]]:
+        """Chunks of policies: row numbers [policies, classes], columns [policies, ports], (cells start, width) [policies, 2]."""
         n_policies, n_classes = entries.tail.size, representative.size
         keys = random_keys(max(entries.atom.size, 1))
         atom_start, atom_class = atoms.classes(representative)
-        step = max(1, CHUNK_CELLS // max(n_classes, self.n_ports))
+        step = max(1, CHUNK_CELLS // max(n_classes, n_ports))
         for first in range(0, n_policies, step):
             last = min(first + step, n_policies)
-            columns = np.zeros((last - first, self.n_ports), np.int64)
+            columns = np.zeros((last - first, n_ports), np.int64)
             rows, places = np.zeros((last - first, n_classes), np.int64), np.zeros((last - first, 2), np.int64)
             cells = k.build_policies(
-                entries, first, last, keys, atom_start, atom_class, n_classes, self.n_ports, columns, rows, places
+                entries, first, last, keys, atom_start, atom_class, n_classes, n_ports, columns, rows, places
             )
-            if max(rows.max(initial=0), columns.max(initial=0)) >= 1 << 16:
-                raise OverflowError("a set of security groups tells apart more than 65,536 remotes or ports")
+            if max(rows.max(initial=0), places[:, 1].max(initial=0)) >= 1 << 16:
+                raise OverflowError("a set of security groups, or an ACL, tells apart more than 65,535 remotes or ports")
             places[:, 0] += self._n_cells
-            self._columns.add(columns.astype(np.uint16))
             self._cells.append(cells)
             self._n_cells += cells.size
-            yield rows, places
+            yield rows, columns.astype(np.uint16), places
         if self._n_cells >= 1 << 32:
             raise OverflowError("the compiled network needs more than 2^32 cells")
 
+    def _add_columns(self, row: Array) -> int:
+        """Where a row of columns starts; equal rows are kept once."""
+        key = row.tobytes()
+        if key not in self._known_columns:
+            self._known_columns[key] = self._n_columns
+            self._columns.append(row)
+            self._n_columns += row.size
+        return self._known_columns[key]
+
     def add_policies(self, vpc: _Vpc, entries: k.Entries, representative: Array) -> None:
         """The group policies of a VPC."""
-        self.first_policy[vpc.vpc_id] = len(self.policy_place)
-        for rows, places in self._build(entries, vpc.by_group, representative):
-            starts = self._policy_pages.add(rows.astype(np.uint16))
-            self.policy_place += [(start, int(cell), int(width)) for start, (cell, width) in zip(starts, places, strict=True)]
+        self.first_policy[vpc.vpc_id] = len(self.policies)
+        for rows, columns, places in self._build(entries, vpc.by_group, representative, self._n_group_ports):
+            pages = self._policy_pages.add(rows.astype(np.uint16))
+            starts = self._paged_columns.add(columns) if self._paged_columns else [self._add_columns(row) for row in columns]
+            for page, column, (cell, width) in zip(pages, starts, places.tolist(), strict=True):
+                self.policies.append(_Place(page, cell, column, width))
 
     def add_profiles(self, vpc: _Vpc, entries: k.Entries, representative: Array, routes: dict[str | None, Array]) -> None:
         """The ACL lists of a VPC, and its (ACL, route table) profiles, whose pages hold the lists' cell rows."""
-        self.first_list[vpc.vpc_id] = len(self.policy_place)
-        self.policy_place += [(0, 0, 0)] * entries.tail.size
-        rows = [rows * places[:, 1:] + places[:, :1] for rows, places in self._build(entries, vpc.by_prefix, representative)]
-        lists = np.concatenate(rows) if rows else np.zeros((0, representative.size), np.int64)
+        chunks = list(self._build(entries, vpc.by_prefix, representative, self._n_acl_ports))
+        self.acl_columns[vpc.vpc_id] = []
+        lists = np.zeros((0, representative.size), np.int64)
+        if chunks:
+            lists = np.concatenate([rows * places[:, 1:] + places[:, :1] for rows, _, places in chunks])
+            columns = np.concatenate([columns for _, columns, _ in chunks]).reshape(-1, 2 * self._n_acl_ports)
+            self.acl_columns[vpc.vpc_id] = [self._add_columns(pair) for pair in columns]
         self.first_profile[vpc.vpc_id] = len(self.profile_start)
         for acl_id, table_id in vpc.profiles:
-            ingress = vpc.acls[acl_id]
+            ingress, route = vpc.acls[acl_id], routes[table_id]
             row = np.zeros((representative.size, 4), np.uint32)
-            row[:, 0], row[:, 1], row[:, 2] = lists[ingress + 1], lists[ingress], routes[table_id]
+            row[:, 0], row[:, 1], row[:, 3] = lists[ingress + 1], lists[ingress], route
+            row[:, 2] = INTERFACE_OUTCOME[route & 255] << k.LABEL_BITS | route >> 8
             self.profile_start += self._profile_pages.add(row.reshape(1, -1))
 
     def tables(self) -> dict[str, Array]:
         """The fields of kernels.Tables that this holds."""
-        n_pages = -(-self.n_ports >> k.PORT_PAGE_BITS)
+        column, column_page = np.concatenate(self._columns), np.zeros(0, np.uint32)
+        if self._paged_columns is not None:
+            column_page = np.array(self._paged_columns.directory, np.uint32) + np.uint32(column.size)
+            column = np.concatenate((column, self._paged_columns.joined()))
         return {
             "policy_page": np.array(self._policy_pages.directory, np.uint32),
             "policy_row": self._policy_pages.joined(),
             "profile_page": np.array(self._profile_pages.directory, np.uint32) // 4,  # a line has four values
             "profile_row": self._profile_pages.joined().reshape(-1, 4),
-            "column_page": np.array(self._columns.directory, np.uint32).reshape(-1, n_pages),
-            "column": self._columns.joined(),
+            "column": column,
+            "column_page": column_page,
+            "acl_classes": np.array([self._n_acl_ports], np.int64),
             "cells": np.concatenate(self._cells),
         }
 

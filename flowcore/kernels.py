@@ -46,6 +46,12 @@ S_REPLY_ACL_OUT, S_REPLY_ROUTE, S_REPLY_GATEWAY, S_REPLY_ACL_IN = range(9, 13)
 N_STAGES = 13
 FORWARD_MASK = 0x1FF
 REPLY_MASK = 0x1E00
+#: The stages with a rule column, in the order of schema.RULE_STAGES; those that only special flows have.
+RULE_STAGES = (S_SG_OUT, S_ACL_OUT, S_ROUTE, S_ACL_IN, S_SG_IN, S_REPLY_ACL_OUT, S_REPLY_ROUTE, S_REPLY_ACL_IN)
+SPECIAL_STAGES = (S_SOURCE, S_CHECK, S_GATEWAY, S_DESTINATION, S_REPLY_GATEWAY)
+STAGES_SAME_SUBNET = 1 << S_SOURCE | 1 << S_SG_OUT | 1 << S_SG_IN | 1 << S_DESTINATION
+AFTER_ROUTE = 1 << S_ACL_IN | 1 << S_SG_IN | 1 << S_DESTINATION | 1 << S_REPLY_ACL_OUT | 1 << S_REPLY_ROUTE | 1 << S_REPLY_ACL_IN
+STAGES_SAME_VPC = 1 << S_SOURCE | 1 << S_SG_OUT | 1 << S_ACL_OUT | 1 << S_ROUTE | AFTER_ROUTE
 
 # Port axis: every (protocol, port | ICMP type and code | nothing) there is, in one row.
 TCP_BASE, UDP_BASE, ICMP_BASE, ICMPV6_BASE = 0, 65536, 131072, 131072 + 65793
@@ -54,23 +60,24 @@ PORT_AXIS_SIZE = OTHER_BASE + 256
 ICMP_CODES = 257  # 256 codes and "code not known"; key = type * 257 + code
 ICMP_TYPE_UNKNOWN_KEY = 256 * ICMP_CODES
 
-PORT_PAGE_BITS = 7
+COLUMN_PAGE_BITS = 7
 CLASS_PAGE_BITS = 5
 PROFILE_PAGE_BITS = 4
 
 # Columns of a node row: one cache line of 64 bytes.
 (
-    N_CODES, N_VPC, N_SUBNET, N_INTERFACE, N_GATEWAY, N_PEER, N_CLASSES,
-    N_POLICY, N_INGRESS_PAGES, N_INGRESS_CELLS, N_INGRESS_WIDTH, N_EGRESS_PAGES, N_EGRESS_CELLS, N_EGRESS_WIDTH,
-    N_ACL, N_PROFILE_PAGES,
+    N_CODES, N_VPC, N_SUBNET, N_INTERFACE, N_GATEWAY, N_PEER, N_CLASSES, N_PROFILE_PAGES,
+    N_INGRESS_PAGES, N_INGRESS_CELLS, N_INGRESS_COLUMNS,
+    N_EGRESS_PAGES, N_EGRESS_CELLS, N_EGRESS_COLUMNS,
+    N_WIDTHS, N_ACL_COLUMNS,
 ) = range(16)  # fmt: skip
 NODE_WIDTH = 16
 # N_CODES: source code | destination code from its own VPC << 8 | ... from another VPC << 16 | ... from outside << 24
-# N_VPC: VPC number in the low 16+8 bits | edge outcome (0 pass, 1 black hole, 2 unmodelled) << 24
+# N_VPC: VPC number in the low 24 bits | edge outcome (0 pass, 1 black hole, 2 unmodelled) << 24
 #        | destination outcome (0 pass, 1 detached, 2 unmodelled type) << 26
-# N_CLASSES: where the VPC's part of remote_class starts. N_POLICY, N_ACL: policy number of the ingress list of the groups, of
-# the ACL; the egress list is the next. N_*_PAGES: where their pages, and those of the profile, start in the directories.
-# N_*_CELLS, N_*_WIDTH: where the cells of the group policy start, cells a row.
+# N_CLASSES: where the VPC's part of remote_class starts. N_PROFILE_PAGES: where the pages of its ACL and route table start.
+# N_INGRESS_*, N_EGRESS_*: the group policy: start of its pages, of its cells, of its columns; N_WIDTHS: cells a row, ingress in the
+# low half, egress in the high half. N_ACL_COLUMNS: columns of the ACL's ingress list; the egress list's follow.
 # N_GATEWAY: outcome codes: out by internet gateway | out by egress-only << 8 | in by private << 16 | in by public << 24
 VPC_MASK = (1 << 24) - 1
 
@@ -169,18 +176,21 @@ class Tables(NamedTuple):
     remote_class: np.ndarray  # uint32[vpcs * nodes, 2]  class for group policies, class for ACLs and routes
     policy_page: np.ndarray  # uint32[]             start of a page in policy_row (pages of 32 classes)
     policy_row: np.ndarray  # uint16[]              row of the policy's cells
-    profile_page: np.ndarray  # uint32[]            start of a page in profile_row
-    profile_row: np.ndarray  # uint32[, 4]          row of the egress list, of the ingress list, route word, 0
-    port_class: np.ndarray  # uint16|uint32[PORT_AXIS_SIZE]
-    column_page: np.ndarray  # uint32[policies, port pages]  start of a page in `column`
-    column: np.ndarray  # uint16[]                  cell of a row
+    profile_page: np.ndarray  # uint32[]            line of a page in profile_row (pages of 16 classes)
+    profile_row: np.ndarray  # uint32[, 4]          cells of the egress list's row, of the ingress list's, word of the route
+    #                                               to an interface, label of the route << 8 | route code
+    group_port: np.ndarray  # uint16|uint32[PORT_AXIS_SIZE]  port class for group policies
+    acl_port: np.ndarray  # uint16|uint32[PORT_AXIS_SIZE]    port class for ACL lists
+    column: np.ndarray  # uint16[]                  cell of a row, by port class
+    column_page: np.ndarray  # uint32[] or [0]      with very many port classes: start of a page of 128 in `column`
+    acl_classes: np.ndarray  # int64[1]             port classes for ACLs: columns of one list
     cells: np.ndarray  # uint32[]                   outcome words
     route_outcome: np.ndarray  # uint8[3, 256]      route code -> outcome: to an interface, outwards, return outwards
     route_gate: np.ndarray  # uint8[256]            GATE_*
     route_gate_outcome: np.ndarray  # uint8[256]    gateway not described, not attached
     route_path: np.ndarray  # uint8[256]            path code
     case: np.ndarray  # uint8[14, 20]               CASE_* | far pick << 3 | far remote pick << 5
-    applies: np.ndarray  # uint16[288]              stages that apply, by situation (see _middle)
+    applies: np.ndarray  # uint16[288]              stages that apply, by situation (see _special)
     way: np.ndarray  # uint8[6, 2]                  path code by case and same subnet; WAY_BY_ROUTE: by the route
     fixed: np.ndarray  # uint32[14, 20]             CASE_FIXED: compact stage << 8 | outcome
     source_in_outcome: np.ndarray  # uint8[14]      inbound by source code
@@ -523,81 +533,125 @@ def _destination_nodes(tables, flows, start, count, source, destination):
 
 
 @kernel
-def _cases(tables, count, source, destination, case, code, near, far, near_remote, far_remote):
-    """Step 2: the case of each flow; the nodes whose rules are asked (near: initiator's, far: responder's) and for whom.
+def _cases(tables, count, source, destination, near, far, near_remote, far_remote, kinds, mask, special):
+    """Step 2: what each pair of ends means, and which nodes' rules are asked, for whom. How many flows are special.
 
-    Node 1 stands in where a side has no interface: its policies pass everything.
-    `code` gets source code << 8 | destination code. Choices are written as selects: a mispredicted branch costs
-    as much as this whole step (mixed traffic: 14 ns a flow with branches, 6 without).
+    near, far: the initiator's and the responder's node; node 1, whose policies pass everything, stands in where there
+    is no interface. kinds: case | same subnet << 3 | destination code << 8 | source code << 16. Flows between two plain
+    interfaces of one VPC need no more; all others are listed in `special`, so that they do not cost these anything.
+    Choices are selects and look-ups: a mispredicted branch costs as much as half of this step.
     """
-    node = tables.node
+    node, n_special = tables.node, 0
     for i in range(count):
         start, end = source[i], destination[i]
         first = node[start, N_CODES] & 255
         inside = first <= SRC_DETACHED
-        same_vpc = (node[start, N_VPC] & VPC_MASK) == (node[end, N_VPC] & VPC_MASK)
+        vpc, other_vpc = node[start, N_VPC], node[end, N_VPC]
+        same_vpc = ((vpc ^ other_vpc) & VPC_MASK) == 0
         shift = (8 if same_vpc else 16) if inside else 24
         second = node[end, N_CODES] >> shift & 255
-        kind = tables.case[first, second]
-        case[i] = kind & 7
-        code[i] = first << 8 | second
-        own, peer = node[start, N_PEER], node[end, N_PEER]
-        own = own if own != NULL32 else np.uint32(1)
-        pick, pick_remote = kind >> 3 & 3, kind >> 5
-        near[i] = start if inside else np.uint32(1)
+        case = np.int64(tables.case[first, second])
+        same = (node[start, N_SUBNET] == node[end, N_SUBNET]) & (node[start, N_SUBNET] != 0)
+        kinds[i] = (case & 7) | np.int64(same) << 3 | np.int64(second) << 8 | np.int64(first) << 16
+        own, peer = np.int64(node[start, N_PEER]), np.int64(node[end, N_PEER])
+        own = own if own != NULL32 else 1
+        near[i] = start if inside else 1
         near_remote[i] = end
-        far[i] = end if pick == PICK_END else (peer if pick == PICK_PEER else np.uint32(1))
-        far_remote[i] = start if pick_remote == PICK_END else (own if pick_remote == PICK_PEER else np.uint32(1))
+        # the picks are 0 (nobody), 1 (the end), 2 (its peer): arithmetic, since a chain of selects becomes branches
+        pick, pick_remote = case >> 3 & 3, case >> 5
+        far[i] = (pick == PICK_END) * np.int64(end) + (pick == PICK_PEER) * peer + (pick == PICK_NOBODY)
+        far_remote[i] = (
+            (pick_remote == PICK_END) * np.int64(start) + (pick_remote == PICK_PEER) * own + (pick_remote == PICK_NOBODY)
+        )
+        mask[i] = STAGES_SAME_SUBNET if same else STAGES_SAME_VPC
+        special[n_special] = i
+        n_special += (case & 7 != CASE_LOCAL) | (first != 0) | (other_vpc >> 26 != 0)
+    return n_special
 
 
 @kernel
-def _rows(tables, count, nodes, remotes, group_pages, group_row, egress_row, ingress_row, route):
-    """Step 3, one side: rows of its group policy and ACL lists for its remote, and its route there."""
-    node, pages = tables.node, tables.profile_row
+def _rows(tables, count, nodes, remotes, pages, width_shift, group, column, egress, ingress, acl_column, word, route):
+    """Step 3, one side: where the cells of its group policy and ACL lists for its remote stand, and its route there."""
+    node, profile = tables.node, tables.profile_row
     for i in range(count):
         own = nodes[i]
         place = np.int64(node[own, N_CLASSES]) + np.int64(remotes[i])
         by_group = np.int64(tables.remote_class[place, 0])
         by_prefix = np.int64(tables.remote_class[place, 1])
-        page = np.int64(tables.policy_page[np.int64(node[own, group_pages]) + (by_group >> CLASS_PAGE_BITS)])
+        page = np.int64(tables.policy_page[np.int64(node[own, pages]) + (by_group >> CLASS_PAGE_BITS)])
         row = np.int64(tables.policy_row[page + (by_group & ((1 << CLASS_PAGE_BITS) - 1))])
-        group_row[i] = np.int64(node[own, group_pages + 1]) + row * np.int64(node[own, group_pages + 2])
-        page = np.int64(tables.profile_page[np.int64(node[own, N_PROFILE_PAGES]) + (by_prefix >> PROFILE_PAGE_BITS)])
-        line = page + (by_prefix & ((1 << PROFILE_PAGE_BITS) - 1))
-        egress_row[i] = pages[line, 0]
-        ingress_row[i] = pages[line, 1]
-        route[i] = pages[line, 2]
+        group[i] = np.int64(node[own, pages + 1]) + row * (np.int64(node[own, N_WIDTHS]) >> width_shift & 0xFFFF)
+        column[i] = node[own, pages + 2]
+        acl_column[i] = node[own, N_ACL_COLUMNS]
+        line = np.int64(tables.profile_page[np.int64(node[own, N_PROFILE_PAGES]) + (by_prefix >> PROFILE_PAGE_BITS)])
+        line += by_prefix & ((1 << PROFILE_PAGE_BITS) - 1)
+        egress[i] = profile[line, 0]
+        ingress[i] = profile[line, 1]
+        word[i] = profile[line, 2]
+        route[i] = profile[line, 3]
 
 
 @kernel
-def _ports(tables, flows, start, count, there, back, one_way):
-    """Step 4: port classes of the packet there and the packet back (destination port only: SG-10, NA-06)."""
+def _ports(tables, flows, start, count, group_port, acl_port, acl_back, one_way):
+    """Step 4: port classes of the packet there and the packet back (destination port only: SG-10, NA-06).
+
+    True if a flow of the block asks for no reply (ICMP errors and replies).
+    """
+    group_class, acl_class = tables.group_port, tables.acl_port
+    any_icmp = False
     for i in range(count):
         protocol = flows.protocol[start + i]
         base = tables.port_base[protocol]
-        mask = 0xFFFF if base < ICMP_BASE else 0
-        there[i] = tables.port_class[base + (flows.destination_port[start + i] & mask)]
-        back[i] = tables.port_class[base + (flows.source_port[start + i] & mask)]
+        ports = 0xFFFF if base < ICMP_BASE else 0
+        there = base + (flows.destination_port[start + i] & ports)
+        group_port[i] = group_class[there]
+        acl_port[i] = acl_class[there]
+        acl_back[i] = acl_class[base + (flows.source_port[start + i] & ports)]
         one_way[i] = 0
-        if protocol == ICMP or protocol == ICMPV6:
-            key = np.int64(ICMP_TYPE_UNKNOWN_KEY)
-            if flows.icmp_key.size:
-                key = np.int64(flows.icmp_key[start + i])
-            reply = tables.icmp_reply[1 if protocol == ICMPV6 else 0, key // ICMP_CODES]
-            there[i] = tables.port_class[base + key]
-            back[i] = tables.port_class[base + max(reply, 0)]
-            one_way[i] = reply < 0
+        any_icmp |= (protocol == ICMP) | (protocol == ICMPV6)
+    any_one_way = False
+    if any_icmp:
+        for i in range(count):
+            protocol = flows.protocol[start + i]
+            if protocol == ICMP or protocol == ICMPV6:
+                base = tables.port_base[protocol]
+                key = np.int64(ICMP_TYPE_UNKNOWN_KEY)
+                if flows.icmp_key.size:
+                    key = np.int64(flows.icmp_key[start + i])
+                reply = tables.icmp_reply[1 if protocol == ICMPV6 else 0, key // ICMP_CODES]
+                group_port[i] = group_class[base + key]
+                acl_port[i] = acl_class[base + key]
+                acl_back[i] = acl_class[base + max(reply, 0)]
+                one_way[i] = reply < 0
+                any_one_way |= reply < 0
+    return any_one_way
 
 
 @kernel
-def _words(tables, count, nodes, policy, side, row, port, words):
-    """Step 5, one list: the outcome words of a list (N_POLICY or N_ACL, side 1: egress) of each flow's node."""
-    shift, mask = PORT_PAGE_BITS, (1 << PORT_PAGE_BITS) - 1
+def _group_words(tables, count, row, column, port, words):
+    """Step 5: outcome words of a group policy."""
+    if tables.column_page.size:
+        for i in range(count):
+            own = np.int64(port[i])
+            page = np.int64(tables.column_page[np.int64(column[i]) + (own >> COLUMN_PAGE_BITS)])
+            cell = tables.column[page + (own & ((1 << COLUMN_PAGE_BITS) - 1))]
+            words[i] = tables.cells[np.int64(row[i]) + np.int64(cell)]
+    else:
+        for i in range(count):
+            cell = tables.column[np.int64(column[i]) + np.int64(port[i])]
+            words[i] = tables.cells[np.int64(row[i]) + np.int64(cell)]
+
+
+@kernel
+def _acl_words(tables, count, columns, egress, ingress, egress_port, ingress_port, egress_words, ingress_words):
+    """Step 5: outcome words of both lists of an ACL."""
+    size = tables.acl_classes[0]
     for i in range(count):
-        number = np.int64(tables.node[nodes[i], policy]) + side
-        own = np.int64(port[i])
-        page = np.int64(tables.column_page[number, own >> shift])
-        words[i] = tables.cells[np.int64(row[i]) + np.int64(tables.column[page + (own & mask)])]
+        column = np.int64(columns[i])
+        cell = tables.column[column + size + np.int64(egress_port[i])]
+        egress_words[i] = tables.cells[np.int64(egress[i]) + np.int64(cell)]
+        cell = tables.column[column + np.int64(ingress_port[i])]
+        ingress_words[i] = tables.cells[np.int64(ingress[i]) + np.int64(cell)]
 
 
 @kernel
@@ -615,17 +669,18 @@ def _edge(tables, vpc_word):
 
 
 @kernel
-def _middle(tables, count, case, code, source, near, far, there, back, one_way, words, mask, path):
-    """Step 6: words of route, gateway and ends; which stages apply; the path (docs/semantics.md, sections 3 and 4).
+def _special(tables, special, n_special, source, near, far, there, back, kinds, words, mask, path):
+    """Step 6: words of gateway, ends and outward routes, and the stages that apply, for the listed flows.
 
-    Branch-free but for fixed answers: nodes that stand in for a missing side have codes that pass. The situation of a
-    flow (case, same subnet, gate, undecided routes, public address) indexes `applies`, made in compile.py.
+    The situation of a flow (case, same subnet, gate, undecided routes, public address) indexes `applies`, made in
+    compile_cases.py from docs/semantics.md section 3. Nodes that stand in for a missing side have codes that pass.
     """
     node = tables.node
     bad_state, unsupported = np.int64(tables.constants[C_BAD_STATE]), np.int64(tables.constants[C_UNSUPPORTED])
-    for i in range(count):
-        kind = np.int64(case[i])
-        first, second = np.int64(code[i]) >> 8, np.int64(code[i]) & 255
+    for listed in range(n_special):
+        i = special[listed]
+        kind, same = np.int64(kinds[i]) & 7, np.int64(kinds[i]) >> 3 & 1
+        second, first = np.int64(kinds[i]) >> 8 & 255, np.int64(kinds[i]) >> 16
         here, other = near[i], far[i]
         route_code, return_code = np.int64(there[i]) & 255, np.int64(back[i]) & 255
         here_vpc, other_vpc = np.int64(node[here, N_VPC]), np.int64(node[other, N_VPC])
@@ -634,6 +689,7 @@ def _middle(tables, count, case, code, source, near, far, there, back, one_way, 
         returning = np.int64(tables.route_outcome[0 if local else 2, return_code])
         ending = other_vpc >> 26 & 3
         words[S_SOURCE, i] = bad_state << LABEL_BITS if first == SRC_DETACHED else 0
+        words[S_CHECK, i] = 0
         words[S_DESTINATION, i] = (0 if ending == 0 else (bad_state if ending == 1 else unsupported)) << LABEL_BITS
         words[S_ROUTE, i] = outcome << LABEL_BITS | np.int64(there[i]) >> 8
         words[S_REPLY_ROUTE, i] = returning << LABEL_BITS | np.int64(back[i]) >> 8
@@ -652,18 +708,53 @@ def _middle(tables, count, case, code, source, near, far, there, back, one_way, 
         entering = 0 if gate == GATE_EGRESS_ONLY else entering
         words[S_GATEWAY, i] = (leaving if leaving else entering) << LABEL_BITS
         words[S_REPLY_GATEWAY, i] = (_edge(tables, here_vpc) if gate == GATE_INTERNET else 0) << LABEL_BITS
-        same = (node[here, N_SUBNET] == node[other, N_SUBNET]) & (node[here, N_SUBNET] != 0)
         unmapped = node[source[i], N_PEER] == NULL32
-        situation = (kind * 2 + np.int64(same)) * 3 + gate
-        situation = (situation * 2 + np.int64(outcome >= UNSURE)) * 2 + np.int64(returning >= UNSURE)
-        applies = np.int64(tables.applies[situation * 2 + np.int64(unmapped)])
+        situation = ((kind * 2 + same) * 3 + gate) * 2 + np.int64(outcome >= UNSURE)
+        situation = (situation * 2 + np.int64(returning >= UNSURE)) * 2 + np.int64(unmapped)
+        mask[i] = tables.applies[situation]
+        way = tables.way[kind, same]
+        path[i] = tables.route_path[route_code] if way == WAY_BY_ROUTE else way
         if kind == CASE_FIXED:
             fixed = np.int64(tables.fixed[first, second])
             words[fixed >> 8, i] = (fixed & 255) << LABEL_BITS
-            applies = 1 << (fixed >> 8) | (1 if first == SRC_DETACHED else 0)
-        mask[i] = applies & (FORWARD_MASK if one_way[i] else FORWARD_MASK | REPLY_MASK)
-        way = tables.way[kind, np.int64(same)]
-        path[i] = tables.route_path[route_code] if way == WAY_BY_ROUTE else way
+            mask[i] = 1 << (fixed >> 8) | (1 if first == SRC_DETACHED else 0)
+
+
+@kernel
+def _masks(count, words, mask, stops, unsures):
+    """Step 7: which applying stages of each flow do not pass, and which are undecided; a plain loop for wide registers."""
+    sg_out, acl_out, route = words[S_SG_OUT], words[S_ACL_OUT], words[S_ROUTE]
+    acl_in, sg_in = words[S_ACL_IN], words[S_SG_IN]
+    reply_out, reply_route, reply_in = words[S_REPLY_ACL_OUT], words[S_REPLY_ROUTE], words[S_REPLY_ACL_IN]
+    most, one = np.uint32(LABEL_MASK), np.uint32(1)
+    for i in range(count):
+        # an undecided route makes what comes after it unknowable; for special flows `applies` has said so already
+        applies = mask[i]
+        undecided = (route[i] >> np.uint32(31)) & (applies >> np.uint32(S_ROUTE))
+        applies = applies & ~(np.uint32(AFTER_ROUTE) * (undecided & one))
+        undecided = (reply_route[i] >> np.uint32(31)) & (applies >> np.uint32(S_REPLY_ROUTE))
+        applies = applies & ~(np.uint32(1 << S_REPLY_ACL_IN) * (undecided & one))
+        mask[i] = applies
+        stops[i] = applies & (
+            (one if sg_out[i] > most else np.uint32(0)) << np.uint32(S_SG_OUT)
+            | (one if acl_out[i] > most else np.uint32(0)) << np.uint32(S_ACL_OUT)
+            | (one if route[i] > most else np.uint32(0)) << np.uint32(S_ROUTE)
+            | (one if acl_in[i] > most else np.uint32(0)) << np.uint32(S_ACL_IN)
+            | (one if sg_in[i] > most else np.uint32(0)) << np.uint32(S_SG_IN)
+            | (one if reply_out[i] > most else np.uint32(0)) << np.uint32(S_REPLY_ACL_OUT)
+            | (one if reply_route[i] > most else np.uint32(0)) << np.uint32(S_REPLY_ROUTE)
+            | (one if reply_in[i] > most else np.uint32(0)) << np.uint32(S_REPLY_ACL_IN)
+        )
+        unsures[i] = applies & (
+            sg_out[i] >> np.uint32(31) << np.uint32(S_SG_OUT)
+            | acl_out[i] >> np.uint32(31) << np.uint32(S_ACL_OUT)
+            | route[i] >> np.uint32(31) << np.uint32(S_ROUTE)
+            | acl_in[i] >> np.uint32(31) << np.uint32(S_ACL_IN)
+            | sg_in[i] >> np.uint32(31) << np.uint32(S_SG_IN)
+            | reply_out[i] >> np.uint32(31) << np.uint32(S_REPLY_ACL_OUT)
+            | reply_route[i] >> np.uint32(31) << np.uint32(S_REPLY_ROUTE)
+            | reply_in[i] >> np.uint32(31) << np.uint32(S_REPLY_ACL_IN)
+        )
 
 
 @kernel
@@ -673,18 +764,42 @@ def spread_stages(compact):
 
 
 @kernel
-def _judge(tables, start, count, case, one_way, words, mask, deny, reached, out):
-    """Step 7: masks of denying and undecided stages -> verdicts, reason, stage, and which rules were reached."""
-    unfiltered = np.uint8(tables.constants[C_UNFILTERED])
+def _accept(tables, start, count, source, far, words, mask, path, out):
+    """Step 8: write every flow as accepted, with the rules of the stages that apply; straight copies."""
+    rows = slice(start, start + count)
+    out.verdict[rows] = ACCEPT
+    out.forward[rows] = ACCEPT
+    out.reply[rows] = ACCEPT
+    out.reason[rows] = NULL8
+    out.stage[rows] = NULL8
+    out.blocked_by[rows] = 0
+    out.path[rows] = path[:count]
+    sources, destinations = out.src_interface[rows], out.dst_interface[rows]
     for i in range(count):
-        applies = np.int64(mask[i])
-        no, unsure = np.int64(deny[i]) & 0xFFFF & applies, np.int64(deny[i]) >> 16 & applies
+        sources[i] = tables.node[source[i], N_INTERFACE]
+        destinations[i] = tables.node[far[i], N_INTERFACE]
+    for rule, stage in enumerate(RULE_STAGES):
+        rules, word = out.rules[rule, rows], words[stage]
+        for i in range(count):
+            keep = np.uint32(0) - (mask[i] >> np.uint32(stage) & np.uint32(1))
+            rules[i] = (word[i] & np.uint32(LABEL_MASK) & keep) - np.uint32(1)
+
+
+@kernel
+def _not_accepted(tables, start, listed, n_listed, kinds, one_way, words, mask, stops, unsures, out):
+    """Step 9: verdict, reason, stage and reached rules of the listed flows (docs/semantics.md, section 5)."""
+    for place in range(n_listed):
+        i = listed[place]
+        row = start + i
+        applies, unsure = np.int64(mask[i]), np.int64(unsures[i])
+        no = np.int64(stops[i]) & ~unsure
+        service = kinds[i] & 7 == CASE_SERVICE
+        if one_way[i] and not service:
+            applies, no, unsure = applies & FORWARD_MASK, no & FORWARD_MASK, unsure & FORWARD_MASK
         forward_no, forward_unsure = no & FORWARD_MASK, unsure & FORWARD_MASK
         reply_no, reply_unsure = no & REPLY_MASK, unsure & REPLY_MASK
         forward = REJECT if forward_no else (UNKNOWN if forward_unsure else ACCEPT)
         reply = REJECT if reply_no else (UNKNOWN if reply_unsure else ACCEPT)
-        row = start + i
-        service = case[i] == CASE_SERVICE
         no_reply = (forward != ACCEPT) | ((one_way[i] != 0) & (not service))
         out.forward[row] = forward
         out.reply[row] = NULL8 if no_reply else reply
@@ -693,59 +808,77 @@ def _judge(tables, start, count, case, one_way, words, mask, deny, reached, out)
         backward = reply_no if reply_no else reply_unsure
         select = forward_no if forward_no else (forward_unsure if forward_unsure else backward)
         stage = np.int64(tables.first_stage[select])
-        reason = ((np.int64(words[stage, i]) >> LABEL_BITS) & 127) - 1
-        out.stage[row] = stage if select else NULL8
-        out.reason[row] = reason if select else (unfiltered if service else NULL8)
+        if select:
+            out.stage[row] = stage
+            out.reason[row] = ((np.int64(words[stage, i]) >> LABEL_BITS) & 127) - 1
+        elif service:
+            out.reason[row] = tables.constants[C_UNFILTERED]
         denied = (forward_no != 0) | ((forward_unsure == 0) & (reply_no != 0))
         within = (2 << stage) - 1 if denied else (FORWARD_MASK if forward_unsure else FORWARD_MASK | REPLY_MASK)
-        reached[i] = applies & within
+        for rule, own in enumerate(RULE_STAGES):
+            if not applies & within & (1 << own):
+                out.rules[rule, row] = NULL32
 
 
 @kernel
 def evaluate_rows(tables, flows, out, start, stop, block):
     """Judge flows [start, stop) into `out`, `block` at a time (1,024 to 4,096: scratch stays in the caches)."""
-    source, destination = np.empty(block, np.uint32), np.empty(block, np.uint32)
-    near, far = np.empty(block, np.uint32), np.empty(block, np.uint32)
-    near_remote, far_remote = np.empty(block, np.uint32), np.empty(block, np.uint32)
-    case, one_way, path = np.empty(block, np.uint8), np.empty(block, np.uint8), np.empty(block, np.uint8)
-    code = np.empty(block, np.uint32)
-    rows = np.empty((8, block), np.uint32)
-    there, back = np.empty(block, np.uint32), np.empty(block, np.uint32)
+    scratch = np.empty((24, block), np.uint32)
+    source, destination, near, far = scratch[0], scratch[1], scratch[2], scratch[3]
+    near_remote, far_remote, there, back = scratch[4], scratch[5], scratch[6], scratch[7]
+    group_port, acl_port, acl_back = scratch[8], scratch[9], scratch[10]
+    group, column, egress, ingress, acl_column = scratch[11], scratch[12], scratch[13], scratch[14], scratch[15]
+    mask, stops, unsures, kinds = scratch[16], scratch[17], scratch[18], scratch[19]
+    special, listed = np.empty(block + 1, np.int64), np.empty(block + 1, np.int64)
+    one_way, path = np.zeros(block, np.uint8), np.empty(block, np.uint8)
     words = np.zeros((N_STAGES, block), np.uint32)
-    mask, deny, reached = np.empty(block, np.uint32), np.empty(block, np.uint32), np.empty(block, np.uint32)
-    rule_stage = np.array(
-        [S_SG_OUT, S_ACL_OUT, S_ROUTE, S_ACL_IN, S_SG_IN, S_REPLY_ACL_OUT, S_REPLY_ROUTE, S_REPLY_ACL_IN], np.int64
-    )
+    same_subnet, same_vpc = tables.way[CASE_LOCAL, 1], tables.way[CASE_LOCAL, 0]
     while start < stop:
         count = min(block, stop - start)
         _source_nodes(tables, flows, start, count, source)
         _destination_nodes(tables, flows, start, count, source, destination)
-        _cases(tables, count, source, destination, case, code, near, far, near_remote, far_remote)
-        _rows(tables, count, near, near_remote, N_EGRESS_PAGES, rows[0], rows[1], rows[2], rows[3])
-        _rows(tables, count, far, far_remote, N_INGRESS_PAGES, rows[4], rows[5], rows[6], rows[7])
-        _ports(tables, flows, start, count, there, back, one_way)
-        _words(tables, count, near, N_POLICY, 1, rows[0], there, words[S_SG_OUT])
-        _words(tables, count, far, N_POLICY, 0, rows[4], there, words[S_SG_IN])
-        _words(tables, count, near, N_ACL, 1, rows[1], there, words[S_ACL_OUT])
-        _words(tables, count, far, N_ACL, 0, rows[6], there, words[S_ACL_IN])
-        _words(tables, count, far, N_ACL, 1, rows[5], back, words[S_REPLY_ACL_OUT])
-        _words(tables, count, near, N_ACL, 0, rows[2], back, words[S_REPLY_ACL_IN])
-        _middle(tables, count, case, code, source, near, far, rows[3], rows[7], one_way, words, mask, path)
-        deny[:count] = 0
-        for stage in range(N_STAGES):
-            for i in range(count):
-                outcome = words[stage, i] >> LABEL_BITS
-                deny[i] |= (np.uint32((outcome != 0) & (outcome < UNSURE)) | np.uint32(outcome >= UNSURE) << 16) << stage
-        _judge(tables, start, count, case, one_way, words, mask, deny, reached, out)
+        n_special = _cases(
+            tables, count, source, destination, near, far, near_remote, far_remote, kinds, mask, special
+        )
         for i in range(count):
-            out.path[start + i] = path[i]
-            out.src_interface[start + i] = tables.node[source[i], N_INTERFACE]
-            out.dst_interface[start + i] = tables.node[far[i], N_INTERFACE]
-        for rule in range(8):
-            stage = rule_stage[rule]
+            path[i] = same_subnet if kinds[i] & 8 else same_vpc
+        any_one_way = _ports(tables, flows, start, count, group_port, acl_port, acl_back, one_way)
+        _rows(
+            tables, count, near, near_remote, N_EGRESS_PAGES, 16,
+            group, column, egress, ingress, acl_column, words[S_ROUTE], there,
+        )  # fmt: skip
+        _group_words(tables, count, group, column, group_port, words[S_SG_OUT])
+        _acl_words(
+            tables, count, acl_column, egress, ingress, acl_port, acl_back, words[S_ACL_OUT], words[S_REPLY_ACL_IN]
+        )
+        _rows(
+            tables, count, far, far_remote, N_INGRESS_PAGES, 0,
+            group, column, egress, ingress, acl_column, words[S_REPLY_ROUTE], back,
+        )  # fmt: skip
+        _group_words(tables, count, group, column, group_port, words[S_SG_IN])
+        _acl_words(
+            tables, count, acl_column, egress, ingress, acl_back, acl_port, words[S_REPLY_ACL_OUT], words[S_ACL_IN]
+        )
+        _special(tables, special, n_special, source, near, far, there, back, kinds, words, mask, path)
+        _masks(count, words, mask, stops, unsures)
+        for place in range(n_special):  # the stages that only these have
+            i = special[place]
+            for stage in SPECIAL_STAGES:
+                bit = np.int64(mask[i]) & 1 << stage
+                outcome = np.int64(words[stage, i]) >> LABEL_BITS
+                stops[i] = np.int64(stops[i]) | (bit if outcome else 0)
+                unsures[i] = np.int64(unsures[i]) | (bit if outcome >= UNSURE - 1 else 0)
+        _accept(tables, start, count, source, far, words, mask, path, out)
+        n_listed = 0
+        for i in range(count):
+            listed[n_listed] = i
+            n_listed += (stops[i] != 0) | (kinds[i] & 7 == CASE_SERVICE)
+        if any_one_way:
+            n_listed = 0
             for i in range(count):
-                keep = np.uint32(0) - (reached[i] >> stage & 1)
-                out.rules[rule, start + i] = (words[stage, i] & LABEL_MASK & keep) - 1
+                listed[n_listed] = i
+                n_listed += (stops[i] != 0) | (one_way[i] != 0) | (kinds[i] & 7 == CASE_SERVICE)
+        _not_accepted(tables, start, listed, n_listed, kinds, one_way, words, mask, stops, unsures, out)
         start += count
 
 
