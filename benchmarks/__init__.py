@@ -1,0 +1,1 @@
+"""Benchmarks of flowcore: `python -m benchmarks` from the root. docs/benchmarks.md says what each measures."""

@@ -1,0 +1,79 @@
+"""What benchmarks do in a process of its own: `python -m benchmarks.child WHAT ...`; the last line printed is JSON."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def peak() -> float:
+    """Most memory this process ever held, MiB."""
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / 2**20 if sys.platform == "darwin" else used / 2**10
+
+
+def first_verdict(folder: str) -> dict[str, Any]:
+    """The verdict of one flow over the snapshot in `folder`."""
+    import polars as pl
+
+    import flowcore
+
+    evaluator = flowcore.compile_network(flowcore.read_network(folder))
+    flow = {"srcaddr": "8.8.8.8", "dstaddr": "10.0.0.10", "srcport": 50000, "dstport": 443, "protocol": 6}
+    return {"verdict": evaluator.evaluate(pl.DataFrame([flow]))["verdict"][0]}
+
+
+def compile_snapshot(folder: str) -> dict[str, Any]:
+    """Reading and compiling `folder`: (CPU, wall) seconds, and memory in MiB. Kernels are loaded beforehand."""
+    import flowcore
+    from flowcore.synthetic import network_documents
+
+    flowcore.compile_network(flowcore.network_from_documents(network_documents(1, interfaces=20)))
+    start = process_time(), perf_counter()
+    network = flowcore.read_network(folder)
+    read, read_peak = (process_time(), perf_counter()), peak()
+    evaluator = flowcore.compile_network(network)
+    end = process_time(), perf_counter()
+    return {
+        "read": [b - a for a, b in zip(start, read, strict=True)],
+        "compile": [b - a for a, b in zip(read, end, strict=True)],
+        "read_peak": read_peak,
+        "peak": peak(),
+        "tables": evaluator.compiled.nbytes / 2**20,
+    }
+
+
+def peer(name: str, questions: str, answers: str) -> dict[str, Any]:
+    """One pass of the peer `name` over `questions`, after a small one; its answers are written to `answers`."""
+    import numpy as np
+
+    from .peerways import WAYS
+    from .rulelists import Acl, Asked
+
+    with np.load(questions, allow_pickle=False) as held:
+        rules = Acl(*(held[f"rule_{field}"] for field in Acl._fields))
+        asked = Asked(*(held[f"flow_{field}"] for field in Asked._fields))
+    WAYS[name](rules, Asked(*(column[:64] for column in asked)))()
+    answer = WAYS[name](rules, asked)
+    wall, cpu = perf_counter(), process_time()
+    found = answer()
+    cpu, wall = process_time() - cpu, perf_counter() - wall
+    np.save(Path(answers), np.asarray(found, np.int64), allow_pickle=False)
+    return {"cpu": cpu, "wall": wall}
+
+
+WHAT: dict[str, Callable[..., dict[str, Any]]] = {
+    "first-verdict": first_verdict,
+    "compile": compile_snapshot,
+    "peer": peer,
+}
+
+if __name__ == "__main__":
+    print(json.dumps(WHAT[sys.argv[1]](*sys.argv[2:])))
