@@ -75,14 +75,14 @@ def evaluate_logs(
 
 
 def output_columns(reader: FlowReader) -> dict[str, pl.DataType]:
-    """The columns of the verdict dataset of these flows, in order, with the types they are written as."""
+    """The columns of the verdict dataset of these flows, in order, with their types; Categorical: see VerdictWriter."""
     import polars as pl
 
     added = list(VERDICT_COLUMNS)
     if any(file.kind == "log" for file in reader.files()):
         added += LOG_VERDICT_COLUMNS
     types = {"uint32": pl.UInt32(), "bool": pl.Boolean()}
-    verdicts: dict[str, pl.DataType] = {column.name: types.get(column.type, pl.String()) for column in added}
+    verdicts: dict[str, pl.DataType] = {column.name: types.get(column.type, pl.Categorical()) for column in added}
     kept = {name: dtype for name, dtype in reader.columns().items() if name not in verdicts}
     words = (pl.Categorical, pl.Enum)
     return {**{name: pl.String() if dtype in words else dtype for name, dtype in kept.items()}, **verdicts}

@@ -1,8 +1,9 @@
 """The verdict dataset: Parquet that is whole or not there, the same bytes for the same rows however they arrive.
 
-Rows are regrouped into row groups of a fixed size, words are written as plain strings (Parquet encodes them as a
-dictionary), and nothing of the time or the machine is noted. Everything is written under a temporary name beside `out`
-and renamed at the end: a run that dies leaves nothing that looks like a result.
+Rows are regrouped into row groups of a fixed size, words are strings for every reader (Parquet encodes them as a
+dictionary, which is taken over from the evaluator's columns), and nothing of the time or the machine is noted.
+Everything is written under a temporary name beside `out` and renamed at the end: a run that dies leaves nothing
+that looks like a result.
 """
 
 from __future__ import annotations
@@ -36,13 +37,18 @@ _OUR_NAMES = re.compile(r"part-\d{5,}\.parquet")
 class VerdictWriter:
     """Writes frames of `columns` to `out`: one file if it ends in .parquet, else a folder of part files.
 
+    A column of type Categorical holds words of a set known before: Enums of it are written without making text of them.
+
     A context manager: leaving it normally puts the dataset in place, leaving it by an exception removes what was
     written. Rejects go to `OUT.rejects.csv`, beside it; without rejects there is no such file.
     Raises InputError if `out` exists and is not a dataset of ours, unless `overwrite`, and if it cannot be written.
     """
 
     def __init__(self, out: Path, columns: Mapping[str, pl.DataType], *, overwrite: bool = False) -> None:
+        import polars as pl
+
         self.out, self._columns = out, dict(columns)
+        self._words = {name for name, dtype in self._columns.items() if dtype == pl.Categorical}
         self._single = is_single(out)
         with _writing(out):
             _check_out(out, overwrite)
@@ -74,22 +80,28 @@ class VerdictWriter:
 
     def write(self, frame: pl.DataFrame) -> None:
         """Adds rows. Columns are put in order; those `frame` does not have are null, those unknown are left out."""
+        rest = self._columns_of(frame)
+        while self._rows + rest.height >= ROW_GROUP_ROWS:
+            room = ROW_GROUP_ROWS - self._rows
+            with _writing(self.out):
+                self._write_group([*self._waiting, rest[:room]])
+            self._waiting, self._rows, rest = [], 0, rest[room:]
+        if rest.height:
+            self._waiting.append(rest)
+            self._rows += rest.height
+
+    def _columns_of(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The rows with the columns of the dataset; columns of words stay Enums if they are, else become strings."""
         import polars as pl
 
-        self._waiting.append(
-            frame.select(
-                pl.col(name).cast(dtype) if name in frame.columns else pl.lit(None, dtype).alias(name)
-                for name, dtype in self._columns.items()
-            )
-        )
-        self._rows += frame.height
-        if self._rows >= ROW_GROUP_ROWS:
-            rows = pl.concat(self._waiting)
-            whole = rows.height - rows.height % ROW_GROUP_ROWS
-            for offset in range(0, whole, ROW_GROUP_ROWS):
-                with _writing(self.out):
-                    self._write_group(rows[offset : offset + ROW_GROUP_ROWS])
-            self._waiting, self._rows = [rows[whole:]], rows.height - whole
+        def ready(name: str, dtype: pl.DataType) -> pl.Expr:
+            plain = pl.String() if dtype == pl.Categorical else dtype
+            if name not in frame.columns:
+                return pl.lit(None, plain).alias(name)
+            as_it_is = dtype == pl.Categorical and isinstance(frame.schema[name], pl.Enum)
+            return pl.col(name) if as_it_is else pl.col(name).cast(plain)
+
+        return frame.select(ready(name, dtype) for name, dtype in self._columns.items())
 
     def write_rejects(self, frame: pl.DataFrame) -> None:
         """Adds lines to the rejects file."""
@@ -101,30 +113,28 @@ class VerdictWriter:
             self._rejects.write(lines)
             self._rejects.flush()
 
-    def _write_group(self, rows: pl.DataFrame) -> None:
-        import polars as pl
-        import pyarrow as pa
+    def _write_group(self, pieces: list[pl.DataFrame]) -> None:
         import pyarrow.parquet as pq
 
         if self._writer is not None and self._part_rows >= PART_ROWS and not self._single:
             self._writer.close()
             self._writer = None
-        table = rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-        schema = pa.schema([_plain(field) for field in table.schema])
+        table = _written(pieces, self._words)
         if self._writer is None:
             place = self._partial if self._single else self._partial / f"part-{self._parts:05d}.parquet"
-            self._writer = pq.ParquetWriter(place, schema, compression="zstd", store_schema=False)
+            self._writer = pq.ParquetWriter(place, table.schema, compression="zstd", store_schema=False)
             self._writer.add_key_value_metadata(MARK)
             self._parts, self._part_rows = self._parts + 1, 0
-        self._writer.write_table(table.cast(schema).combine_chunks(), row_group_size=ROW_GROUP_ROWS)
-        self._part_rows += rows.height
+        self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+        self._part_rows += table.num_rows
 
     def _finish(self) -> None:
         import polars as pl
 
-        rest = pl.concat(self._waiting) if self._waiting else pl.DataFrame(schema=self._columns)
-        if rest.height or self._writer is None:
-            self._write_group(rest)
+        if self._waiting or self._writer is None:
+            self._write_group(
+                self._waiting or [pl.DataFrame(schema={**self._columns, **dict.fromkeys(self._words, pl.String())})]
+            )
         self._close()
         if not self._single and self.out.exists():
             self.out.replace(self._old)
@@ -193,11 +203,44 @@ def rejects_path(out: Path) -> Path:
     return out.with_name(out.name + ".rejects.csv")
 
 
-def _plain(field: Any) -> Any:
-    """The Arrow field with the types that are the same in every version: strings of 32-bit offsets."""
+def _written(pieces: list[pl.DataFrame], words: set[str]) -> Any:
+    """The rows as an Arrow table of one chunk: the same for the same rows, however they are cut into pieces.
+
+    Strings have 32-bit offsets. The columns of `words` become dictionaries of the words that occur, which Parquet takes
+    over as they are.
+    """
+    import polars as pl
     import pyarrow as pa
 
-    return pa.field(field.name, pa.string()) if pa.types.is_large_string(field.type) else field.with_metadata(None)
+    columns: dict[str, Any] = {}
+    for name in pieces[0].columns:
+        parts = [piece[name] for piece in pieces]
+        if len({part.dtype for part in parts}) > 1:
+            parts = [part.cast(pl.String) for part in parts]
+        column = pl.concat(parts) if len(parts) > 1 else parts[0]
+        if isinstance(column.dtype, pl.Enum):
+            columns[name] = _dictionary(column)
+            continue
+        array = column.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+        array = array.cast(pa.string()) if pa.types.is_large_string(array.type) else array
+        columns[name] = array.dictionary_encode() if name in words else array
+    return pa.table(columns)
+
+
+def _dictionary(words: pl.Series) -> Any:
+    """The Enums as an Arrow dictionary array of those words that occur, in the Enum's order."""
+    import numpy as np
+    import polars as pl
+    import pyarrow as pa
+
+    categories = words.dtype.categories  # type: ignore[attr-defined]
+    missing = words.is_null().to_numpy()
+    codes = words.to_physical().fill_null(0).to_numpy()
+    used = np.zeros(max(len(categories), 1), np.bool_)
+    used[codes[~missing]] = True
+    places = (np.cumsum(used, dtype=np.int32) - 1)[codes]
+    dictionary = categories.filter(pl.Series(used[: len(categories)])).to_arrow().cast(pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(places, mask=missing), dictionary)
 
 
 def _check_out(out: Path, overwrite: bool) -> None:

@@ -196,12 +196,11 @@ class RecordJudge:
         both = pl.concat([records, verdicts], how="horizontal")
         initiators_packet = ~pl.col("swapped")
         egress, ingress = pl.col("direction") == "egress", pl.col("direction") == "ingress"
+        # Words are compared as Enums, without making text of them; interface names may be of any type.
         at_source = pl.col("interface_id") == pl.col("src_interface").cast(pl.String)
         at_destination = pl.col("interface_id") == pl.col("dst_interface").cast(pl.String)
         unfiltered = pl.col("interface_id").is_in(self._unfiltered.implode())
-        blocked_publicly = (pl.col("reject_reason") == "BPA") & (
-            pl.col("reason").cast(pl.String) == "VPC_BLOCK_PUBLIC_ACCESS_ENABLED"
-        )
+        blocked_publicly = (pl.col("reject_reason") == "BPA") & (pl.col("reason") == "VPC_BLOCK_PUBLIC_ACCESS_ENABLED")
         predicted = (
             pl.when(pl.col("unjudged").is_not_null())
             .then(pl.lit("UNKNOWN"))
@@ -248,11 +247,11 @@ def _either_way(verdicts: pl.DataFrame, other: pl.DataFrame, predicted: pl.Serie
 
     ingress = (pl.col("direction") == "ingress").fill_null(False)
     stopped = ingress & _any_bit(_BEFORE_DESTINATION) | ~ingress & _any_bit(_BEFORE_SOURCE)
-    no_reply = (pl.col("forward").cast(pl.String) == "REJECT") | pl.lit(
-        verdicts.select(ingress).to_series()
-    ) & _any_bit(_BEFORE_REPLY_ENDS)
+    no_reply = (pl.col("forward") == "REJECT") | pl.lit(verdicts.select(ingress).to_series()) & _any_bit(
+        _BEFORE_REPLY_ENDS
+    )
     groups = ["source-security-group", "destination-security-group"]
-    by_group = (pl.col("verdict").cast(pl.String) == "REJECT") & pl.col("stage").cast(pl.String).is_in(groups)
+    by_group = (pl.col("verdict") == "REJECT") & pl.any_horizontal(pl.col("stage") == group for group in groups)
     sides = pl.DataFrame(
         {
             "predicted": predicted,
@@ -260,7 +259,7 @@ def _either_way(verdicts: pl.DataFrame, other: pl.DataFrame, predicted: pl.Serie
             "stopped": verdicts.select(stopped).to_series(),
             "no_reply": other.select(no_reply).to_series(),
             "by_group": verdicts.select(by_group).to_series(),
-            "open": other["verdict"].cast(pl.String) != "REJECT",
+            "open": other["verdict"] != "REJECT",
         }
     )
     return sides.select(
@@ -280,16 +279,15 @@ def _forward_action(end: str, prefix: str, unfiltered: pl.Expr) -> pl.Expr:
 
     stages = (f"{end}-security-group", f"{end}-network-acl")
     group = pl.col(f"{prefix}_sg_rule").is_not_null() | unfiltered
-    acl = pl.col(f"{prefix}_acl_rule").is_not_null() | (pl.col("path").cast(pl.String) == "subnet").fill_null(False)
-    forward, last = pl.col("forward").cast(pl.String), max(STAGE_BITS[stage] for stage in stages)
-    earlier = [stage for stage, bit in STAGE_BITS.items() if bit < last]
-    stopped_before = (forward == "REJECT") & pl.col("stage").cast(pl.String).is_in(earlier)
+    acl = pl.col(f"{prefix}_acl_rule").is_not_null() | (pl.col("path") == "subnet").fill_null(False)
+    forward, last = pl.col("forward"), max(STAGE_BITS[stage] for stage in stages)
+    stopped_before = _any_bit(tuple(stage for stage, bit in STAGE_BITS.items() if bit < last))
     return (
         pl.when(_any_bit(stages))
         .then(pl.lit("REJECT"))
         .when(forward == "ACCEPT")
         .then(pl.lit("ACCEPT"))
-        .when(group & acl & ~stopped_before.fill_null(False))
+        .when(group & acl & ~stopped_before)
         .then(pl.lit("ACCEPT"))
         .otherwise(pl.lit("UNKNOWN"))
     )
@@ -302,7 +300,7 @@ def _reply_action(stage: str, rule: str) -> pl.Expr:
     """
     import polars as pl
 
-    passed = (pl.col("verdict").cast(pl.String) == "ACCEPT") | pl.col(rule).is_not_null()
+    passed = (pl.col("verdict") == "ACCEPT") | pl.col(rule).is_not_null()
     return (
         pl.when(_any_bit((stage,)))
         .then(pl.lit("REJECT"))
@@ -348,10 +346,12 @@ def _record_columns(frame: pl.DataFrame) -> pl.DataFrame:
     def text(name: str) -> pl.Expr:
         if name not in frame.columns:
             return pl.lit(None, pl.String)
-        value = pl.col(name).cast(pl.String)
+        value = pl.col(name) if frame.schema[name] == pl.String else pl.col(name).cast(pl.String)
         return pl.when(~value.is_in(["-", ""])).then(value)
 
     def number(name: str) -> pl.Expr:
+        if name in frame.columns and frame.schema[name].is_integer():
+            return pl.col(name).cast(pl.Int64, strict=False)
         value = text(name)
         if name == "protocol":
             value = value.str.to_lowercase()
@@ -436,7 +436,10 @@ def _held_addresses(network: Network) -> Iterator[str]:
 
 def _canonical(addresses: pl.Series) -> pl.Series:
     """The addresses with IPv6 ones in the form the standard library writes, whatever form they were logged in."""
-    written = addresses.filter(addresses.str.contains(":", literal=True).fill_null(False))
+    with_colon = addresses.str.contains(":", literal=True).fill_null(False)
+    if not with_colon.any():
+        return addresses
+    written = addresses.filter(with_colon)
     one_zero = written.str.contains("::", literal=True) & (written.str.count_matches(":", literal=True) >= 7)
     written = written.filter(written.str.contains(_NOT_CANONICAL) | one_zero).unique()
     changed = {text: str(parsed) for text in written if (parsed := _parsed(text)) is not None}

@@ -451,16 +451,21 @@ def test_summaries_add_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("single", [True, False])
+@pytest.mark.parametrize("compiled", [True, False])
 def test_same_answer_and_same_bytes_for_any_batch_size(
-    tmp_path: Path, single: bool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, single: bool, compiled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The compiled evaluator's words are Enums, the stand-in's are strings."""
+    from flowcore.evaluate import compile_network
+
+    judge = compile_network(network()) if compiled else Stepwise(network())
     monkeypatch.setattr("flowcore.pipeline_output.ROW_GROUP_ROWS", 16)
     monkeypatch.setattr("flowcore.pipeline_output.PART_ROWS", 32)
     sources = [write_log(tmp_path / "a.log"), write_table(tmp_path / "b")]
     found = []
     for batch_rows in (1, 7, 10_000):
         out = tmp_path / str(batch_rows) / ("out.parquet" if single else "out")
-        summary = evaluate_logs(Stepwise(network()), sources, out, batch_rows=batch_rows)
+        summary = evaluate_logs(judge, sources, out, batch_rows=batch_rows, threads=1 + batch_rows % 2)
         found.append((summary, contents(out.parent)))
     assert found[0] == found[1] == found[2]
     names = list(found[0][1])
@@ -469,6 +474,12 @@ def test_same_answer_and_same_bytes_for_any_batch_size(
     assert names == [*([out.name] if single else parts), rejects]
     frame = pl.read_parquet(out)
     assert frame.height == 69
+    columns = [column.name for column in VERDICT_COLUMNS]
+    assert {frame.schema[name] for name in columns} == {pl.String(), pl.UInt32()}
+    verdicts = [judge.evaluate(pl.read_parquet(sources[1]))]
+    verdicts.insert(0, judge_records(judge, frame.head(60).drop(columns)))
+    wanted = pl.concat(part.select(pl.col(columns).cast(pl.String)) for part in verdicts)
+    assert frame.select(pl.col(columns).cast(pl.String)).equals(wanted)
     assert frame["team"].to_list() == [None] * 60 + ["red"] * 9
     assert frame["predicted_action"].null_count() == 9
 

@@ -200,7 +200,8 @@ def _header_candidates(block: LineBlock) -> Iterator[int]:
 def _read_part(block: LineBlock, layout: TextLayout, source: str, rejects: Rejects) -> pl.DataFrame:
     separator = layout.separator.encode()
     width = len(layout.columns)
-    if separator == b"," and b'"' in block.data:
+    quoted = separator == b"," and b'"' in block.data
+    if quoted:
         rows, block = _quoted_rows(block, width, source, rejects)
         frame = _frame_of_rows(rows, layout)
     else:
@@ -212,7 +213,7 @@ def _read_part(block: LineBlock, layout: TextLayout, source: str, rejects: Rejec
             rejects.lines(source, numbers, None, reason, [block.text(line) for line in wrong])
             block = block.where(found == width)
         frame = _split(block, layout)
-    return typed(frame, layout.kept(), block.numbers, source=source, rejects=rejects)
+    return typed(frame, layout.kept(), block.numbers, source=source, rejects=rejects, missing_are_null=not quoted)
 
 
 def _split(block: LineBlock, layout: TextLayout) -> pl.DataFrame:
@@ -234,7 +235,7 @@ def _split(block: LineBlock, layout: TextLayout) -> pl.DataFrame:
     )
     if frame.height != len(block):  # a line of nothing but separators, which the CSV reader may skip
         rows = [block.data[a:b].decode().split(layout.separator) for a, b in zip(block.starts, block.ends, strict=True)]
-        return _frame_of_rows(rows, layout)
+        return pl.DataFrame([_present(column) for column in _frame_of_rows(rows, layout)])
     return frame.select(list(kept))
 
 
@@ -288,8 +289,9 @@ def typed(
     source: str,
     rejects: Rejects,
     extra: Sequence[str] = (),
+    missing_are_null: bool = False,
 ) -> pl.DataFrame:
-    """The columns of `types`, cast, and those of `extra`, as they are.
+    """The columns of `types`, cast, and those of `extra`, as they are. `missing_are_null`: no other way is in there.
 
     Rows with a value that does not fit are rejected, by the first such column.
     `numbers` are the rows' line numbers. Columns may be strings, numbers, dictionaries, bytes or times (FL-55).
@@ -301,7 +303,7 @@ def typed(
     columns = []
     for name, kind in types.items():
         column = frame[name]
-        present = _present(column)
+        present = column if missing_are_null else _present(column)
         value = _cast(present, kind)
         columns.append(value.alias(name))
         misfit = (present.is_not_null() & value.is_null()).to_numpy() & ~bad

@@ -28,7 +28,9 @@ BLOCK_BYTES = 8 << 20
 #: The longest line that is read, in bytes. The longest real one (all fields, long tags) is below 8 KiB.
 LONGEST_LINE = 64 << 10
 
+#: Bytes of a gzip file read, and inflated, at a time.
 _COMPRESSED_BYTES = 256 << 10
+_PART_BYTES = 1 << 20
 
 
 class DamagedFileError(Exception):
@@ -60,10 +62,8 @@ class LineBlock:
         """How often the one-byte `separator` is in each line."""
         import numpy as np
 
-        if not len(self):
-            return np.zeros(0, np.int64)
-        hits = np.frombuffer(self.data, np.uint8) == separator[0]
-        return np.add.reduceat(hits, self.starts, dtype=np.int64)
+        places = np.flatnonzero(np.frombuffer(self.data, np.uint8) == separator[0])
+        return np.diff(np.searchsorted(places, self.ends), prepend=0)
 
     def where(self, keep: NDArray[np.bool_]) -> LineBlock:
         """The lines for which `keep` is true."""
@@ -89,17 +89,34 @@ def byte_chunks(stream: BinaryIO, size: int = BLOCK_BYTES) -> Iterator[bytes]:
         while chunk := stream.read(size):
             yield chunk
         return
-    compressed, inflater = first, zlib.decompressobj(31)
+    parts: list[bytes] = []
+    held = 0
+    try:
+        for part in _inflated(stream, first, min(size, _PART_BYTES)):
+            if held + len(part) > size:
+                yield b"".join(parts)
+                parts, held = [], 0
+            parts.append(part)
+            held += len(part)
+    except DamagedFileError:
+        yield b"".join(parts)
+        raise
+    yield b"".join(parts)
+
+
+def _inflated(stream: BinaryIO, compressed: bytes, most: int) -> Iterator[bytes]:
+    """What is in a gzip file that begins with `compressed`, in parts of at most `most` bytes. Raises as above."""
+    inflater = zlib.decompressobj(31)
     while True:
-        if not compressed and not (compressed := stream.read(min(_COMPRESSED_BYTES, size))):
+        if not compressed and not (compressed := stream.read(_COMPRESSED_BYTES)):
             raise DamagedFileError("the gzip stream is cut off")
         try:
-            chunk = inflater.decompress(compressed, size)
+            part = inflater.decompress(compressed, most)
         except zlib.error as error:
             raise DamagedFileError(f"the gzip stream is damaged ({error})") from None
         compressed = inflater.unconsumed_tail
-        if chunk:
-            yield chunk
+        if part:
+            yield part
         if inflater.eof:
             compressed = inflater.unused_data.lstrip(b"\0")
             while not compressed:
