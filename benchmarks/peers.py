@@ -167,11 +167,13 @@ def _walk_over_scan(scale: Scale) -> Plan:
     made = setting(count)
     scan = acl_scan()
 
+    tests = made.rules.tests()
+
     def scanned() -> Any:
-        return scan(*made.rules[:5], *made.asked)
+        return scan(*tests, *made.asked)
 
     def tested() -> Mapping[str, Sample]:
-        found = scan(*made.rules[:5], *(column[:20_000] for column in made.asked))
+        found = scan(*tests, *(column[:20_000] for column in made.asked))
         return {"rules tested by the scan": Sample(float((found + (found < RULES)).mean()))}
 
     def walk() -> Verdicts:

@@ -36,6 +36,14 @@ class Acl(NamedTuple):
     port_high: Array  # int32[rules]
     allow: Array  # bool[rules]
 
+    def mask(self) -> Array:
+        """uint32[rules]: an address lies in the CIDR if address & mask == low."""
+        return ~(self.high - self.low)
+
+    def tests(self) -> tuple[Array, ...]:
+        """What a scan tests, in the order of `acl_scan`'s first parameters."""
+        return self.low, self.mask(), self.protocol, self.port_low, self.port_high
+
 
 class Asked(NamedTuple):
     """The flows, as far as the list can see them."""
@@ -48,10 +56,10 @@ class Asked(NamedTuple):
 class FiveTuple(NamedTuple):
     """A firewall's list."""
 
-    source_low: Array  # uint32[rules]
-    source_high: Array  # uint32[rules]
-    destination_low: Array  # uint32[rules]
-    destination_high: Array  # uint32[rules]
+    source: Array  # uint32[rules]  an address lies in the CIDR if address & mask == this
+    source_mask: Array  # uint32[rules]
+    destination: Array  # uint32[rules]
+    destination_mask: Array  # uint32[rules]
     protocol: Array  # int16[rules]
     port_low: Array  # int32[rules]
     port_high: Array  # int32[rules]
@@ -121,7 +129,7 @@ def _source(network: Network, rng: Random, rule: SecurityGroupRule) -> tuple[int
     block = rule.cidr_block
     if block is None or block.version != 4:
         return None
-    return int(block.network_address), int(block.broadcast_address)
+    return int(block.network_address), int(block.netmask)
 
 
 def _member_subnet(network: Network, rng: Random, group_id: str) -> tuple[int, int] | None:
@@ -129,7 +137,7 @@ def _member_subnet(network: Network, rng: Random, group_id: str) -> tuple[int, i
     subnet = network.subnets.get(rng.choice(members).subnet_id or "") if members else None
     if subnet is None or subnet.cidr_block is None:
         return None
-    return int(subnet.cidr_block.network_address), int(subnet.cidr_block.broadcast_address)
+    return int(subnet.cidr_block.network_address), int(subnet.cidr_block.netmask)
 
 
 @cache
@@ -139,7 +147,7 @@ def acl_scan() -> Callable[..., Array]:
 
     @numba.njit(nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
     def scan(  # noqa: PLR0917 - columns
-        low: Array, high: Array, protocol: Array, port_low: Array, port_high: Array,
+        low: Array, mask: Array, protocol: Array, port_low: Array, port_high: Array,
         source: Array, flow_protocol: Array, port: Array,
     ) -> Array:  # fmt: skip
         found = np.full(source.size, low.size, np.int32)
@@ -147,7 +155,7 @@ def acl_scan() -> Callable[..., Array]:
             address, kind, number = source[i], np.int16(flow_protocol[i]), np.int32(port[i])
             for r in range(low.size):
                 if (
-                    low[r] <= address <= high[r]
+                    address & mask[r] == low[r]
                     and port_low[r] <= number <= port_high[r]
                     and (protocol[r] == kind or protocol[r] == ANY)
                 ):
@@ -166,16 +174,16 @@ def five_tuple_scan() -> Callable[..., Array]:
 
     @numba.njit(nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
     def scan(  # noqa: PLR0917 - columns
-        source_low: Array, source_high: Array, destination_low: Array, destination_high: Array, protocol: Array,
+        base: Array, mask: Array, there_base: Array, there_mask: Array, protocol: Array,
         port_low: Array, port_high: Array, source: Array, destination: Array, flow_protocol: Array, port: Array,
     ) -> Array:  # fmt: skip
-        found = np.full(source.size, source_low.size, np.int32)
+        found = np.full(source.size, base.size, np.int32)
         for i in range(source.size):
             here, there, kind, number = source[i], destination[i], np.int16(flow_protocol[i]), np.int32(port[i])
-            for r in range(source_low.size):
+            for r in range(base.size):
                 if (
-                    destination_low[r] <= there <= destination_high[r]
-                    and source_low[r] <= here <= source_high[r]
+                    there & there_mask[r] == there_base[r]
+                    and here & mask[r] == base[r]
                     and port_low[r] <= number <= port_high[r]
                     and (protocol[r] == kind or protocol[r] == ANY)
                 ):
