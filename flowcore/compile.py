@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from . import kernels as k
 from .addresses import AddressAxis, special_prefixes
-from .compile_cases import case_tables
+from .compile_cases import case_tables, stages_that_apply
 from .compile_nodes import (
     OUTSIDE_NODE,
     AddressSpace,
@@ -42,7 +42,9 @@ from .compile_policies import (
     word,
 )
 from .compile_routes import (
+    ACTIVE,
     BLACKHOLE,
+    KINDS,
     NO_ROUTE,
     NO_TABLE,
     code_of,
@@ -160,8 +162,8 @@ class _Compiler:
         tables = k.Tables(
             root=root, middle=middle, leaf=leaf,
             ipv6_start=ipv6_start, ipv6_high=ipv6_high, ipv6_low=ipv6_low, ipv6_node=ipv6_node,
-            node=node, view_of_vpc=self._view_index(), duplicate=duplicates(self.space, nodes),
-            remote_class=remote_class.reshape(-1, 2), group_port=group_port, acl_port=acl_port, n_nodes=np.array([nodes.codes.size], np.int64),
+            node=node.reshape(-1), view_of_vpc=self._view_index(), duplicate=duplicates(self.space, nodes),
+            remote_class=remote_class.reshape(-1), group_port=group_port, acl_port=acl_port, n_nodes=np.array([nodes.codes.size], np.int64),
             **parts.tables(), **outcome_tables(), **case_tables(), **_protocol_tables(), constants=_constants(),
         )  # fmt: skip
         tables = k.Tables(*(_frozen(array) for array in tables))
@@ -304,7 +306,6 @@ class _Compiler:
             ingress, egress = parts.policies[policy], parts.policies[policy + 1]
             row[k.N_INGRESS_PAGES : k.N_INGRESS_COLUMNS + 1] = ingress.pages, ingress.cells, ingress.columns
             row[k.N_EGRESS_PAGES : k.N_EGRESS_COLUMNS + 1] = egress.pages, egress.cells, egress.columns
-            row[k.N_WIDTHS] = ingress.width | egress.width << 16
             row[k.N_ACL_COLUMNS] = parts.acl_columns[vpc.vpc_id][vpc.acls[acl_id] // 2]
             row[k.N_PROFILE_PAGES] = parts.profile_start[parts.first_profile[vpc.vpc_id] + profile]
         return rows
@@ -363,7 +364,6 @@ class _Place:
     pages: int
     cells: int
     columns: int
-    width: int
 
 
 class _Parts:
@@ -383,18 +383,18 @@ class _Parts:
         self._n_columns = self._columns[0].size
         self._cells: list[Array] = [np.zeros(1, np.uint32)]
         self._n_cells = 1
-        self._policy_pages = _SharedPages(1 << k.CLASS_PAGE_BITS, np.uint16)
+        self._policy_pages = _SharedPages(1 << k.CLASS_PAGE_BITS, np.uint32)
         self._profile_pages = _SharedPages(4 << k.PROFILE_PAGE_BITS, np.uint32)
         # The passing policies and profile, asked with classes of any VPC. Column 0 of row 0 is cell 0: pass.
         pages = self._policy_pages.add(np.zeros((1, most_classes), np.uint16))[0]
         columns = self._paged_columns.add(np.zeros((1, n_group_ports), np.uint16))[0] if self._paged_columns else 0
-        self.policies += [_Place(pages, 0, columns, 0)] * 2
+        self.policies += [_Place(pages, 0, columns)] * 2
         self.profile_start += self._profile_pages.add(np.zeros((1, 4 * most_classes), np.uint32))
 
     def _build(
         self, entries: k.Entries, atoms: Atoms, representative: Array, n_ports: int
     ) -> Iterable[tuple[Array, Array, Array]]:
-        """Chunks of policies: row numbers [policies, classes], columns [policies, ports], (cells start, width) [policies, 2]."""
+        """Chunks of policies: row starts [policies, classes], columns [policies, ports], cells' start [policies]."""
         n_policies, n_classes = entries.tail.size, representative.size
         keys = random_keys(max(entries.atom.size, 1))
         atom_start, atom_class = atoms.classes(representative)
@@ -402,13 +402,13 @@ class _Parts:
         for first in range(0, n_policies, step):
             last = min(first + step, n_policies)
             columns = np.zeros((last - first, n_ports), np.int64)
-            rows, places = np.zeros((last - first, n_classes), np.int64), np.zeros((last - first, 2), np.int64)
+            rows, places = np.zeros((last - first, n_classes), np.int64), np.zeros(last - first, np.int64)
             cells = k.build_policies(
                 entries, first, last, keys, atom_start, atom_class, n_classes, n_ports, columns, rows, places
             )
-            if max(rows.max(initial=0), places[:, 1].max(initial=0)) >= 1 << 16:
-                raise OverflowError("a set of security groups, or an ACL, tells apart more than 65,535 remotes or ports")
-            places[:, 0] += self._n_cells
+            if columns.max(initial=0) >= 1 << 16:
+                raise OverflowError("a set of security groups, or an ACL, tells apart more than 65,535 port ranges")
+            places += self._n_cells
             self._cells.append(cells)
             self._n_cells += cells.size
             yield rows, columns.astype(np.uint16), places
@@ -428,10 +428,9 @@ class _Parts:
         """The group policies of a VPC."""
         self.first_policy[vpc.vpc_id] = len(self.policies)
         for rows, columns, places in self._build(entries, vpc.by_group, representative, self._n_group_ports):
-            pages = self._policy_pages.add(rows.astype(np.uint16))
+            pages = self._policy_pages.add(rows)
             starts = self._paged_columns.add(columns) if self._paged_columns else [self._add_columns(row) for row in columns]
-            for page, column, (cell, width) in zip(pages, starts, places.tolist(), strict=True):
-                self.policies.append(_Place(page, cell, column, width))
+            self.policies += [_Place(*place) for place in zip(pages, places.tolist(), starts, strict=True)]
 
     def add_profiles(self, vpc: _Vpc, entries: k.Entries, representative: Array, routes: dict[str | None, Array]) -> None:
         """The ACL lists of a VPC, and its (ACL, route table) profiles, whose pages hold the lists' cell rows."""
@@ -439,7 +438,7 @@ class _Parts:
         self.acl_columns[vpc.vpc_id] = []
         lists = np.zeros((0, representative.size), np.int64)
         if chunks:
-            lists = np.concatenate([rows * places[:, 1:] + places[:, :1] for rows, _, places in chunks])
+            lists = np.concatenate([rows + places[:, None] for rows, _, places in chunks])
             columns = np.concatenate([columns for _, columns, _ in chunks]).reshape(-1, 2 * self._n_acl_ports)
             self.acl_columns[vpc.vpc_id] = [self._add_columns(pair) for pair in columns]
         self.first_profile[vpc.vpc_id] = len(self.profile_start)
@@ -458,9 +457,9 @@ class _Parts:
             column = np.concatenate((column, self._paged_columns.joined()))
         return {
             "policy_page": np.array(self._policy_pages.directory, np.uint32),
-            "policy_row": self._policy_pages.joined(),
-            "profile_page": np.array(self._profile_pages.directory, np.uint32) // 4,  # a line has four values
-            "profile_row": self._profile_pages.joined().reshape(-1, 4),
+            "policy_row": _narrowed(self._policy_pages.joined()),
+            "profile_page": np.array(self._profile_pages.directory, np.uint32),
+            "profile_row": self._profile_pages.joined(),
             "column": column,
             "column_page": column_page,
             "acl_classes": np.array([self._n_acl_ports], np.int64),
@@ -501,6 +500,11 @@ class _SharedPages:
     def joined(self) -> Array:
         """All pages, end to end."""
         return np.concatenate(self._pages)
+
+
+def _narrowed(starts: Array) -> Array:
+    """As uint16 where that holds every value: half the cache lines. Thousands of rules on one interface need uint32."""
+    return starts.astype(np.uint16) if starts.max(initial=0) < 1 << 16 else starts
 
 
 def _distinct_rows(rows: Array) -> tuple[Array, Array]:
@@ -589,8 +593,12 @@ def _constants() -> Array:
         k.C_BAD_STATE: deny("BAD_STATE"),
         k.C_BLACKHOLE: deny("BAD_STATE_ROUTE"),
         k.C_UNSUPPORTED: unsure("UNSUPPORTED_COMPONENT"),
+        k.C_INTERNET_ROUTE: ACTIVE + KINDS.index(RouteTarget.INTERNET_GATEWAY),
+        k.C_INTERNET_PATH: PATHS.index("internet"),
+        k.C_OUT_STAGES: stages_that_apply(k.CASE_OUT, False, k.GATE_INTERNET, False, False, True),
+        k.C_IN_STAGES: stages_that_apply(k.CASE_IN, False, k.GATE_NONE, False, False, True),
     }
-    return np.array([values[index] for index in range(4)], np.uint32)
+    return np.array([values[index] for index in range(8)], np.uint32)
 
 
 def _local_route() -> Any:

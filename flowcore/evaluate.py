@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-BLOCK = 1024
-"""Flows judged together: scratch of 1,024 stays in the caches (see benchmarks/)."""
 PART = 1 << 16
 """Flows a thread takes at a time."""
 
@@ -99,7 +97,7 @@ class Evaluator:
         tables = self.compiled.tables
 
         def judge(part: tuple[int, int]) -> None:
-            k.evaluate_rows(tables, flows, out, part[0], part[1], BLOCK)
+            k.evaluate_rows(tables, flows, out, part[0], part[1])
 
         if workers <= 1:
             for part in parts:
