@@ -1,0 +1,322 @@
+"""The kernels' own file: its codes against `schema`, its address reader against `ipaddress`, its two look-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from agreement import edge_network
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from flowcore import kernels as k
+from flowcore import schema
+from flowcore.compile import compile_tables
+from flowcore.model import UNMODELLED_SOURCE_TYPES, Network
+from flowcore.synthetic_flows import BAD, SPECIAL, SPECIAL6, edge_addresses
+from flowcore.walk_ends import End, find_destination
+from flowcore.walk_flow import INTERNET, RFC1918, RFC6598, UNIQUE_LOCAL, kind_of
+from flowcore.walk_rules import NetworkIndex
+
+# -- codes ---------------------------------------------------------------------------------------------
+
+STAGE_CODES = {
+    "source": k.S_SOURCE,
+    "source-dest-check": k.S_CHECK,
+    "source-security-group": k.S_SG_OUT,
+    "source-network-acl": k.S_ACL_OUT,
+    "route": k.S_ROUTE,
+    "gateway": k.S_GATEWAY,
+    "destination-network-acl": k.S_ACL_IN,
+    "destination-security-group": k.S_SG_IN,
+    "destination": k.S_DESTINATION,
+    "reply-destination-network-acl": k.S_REPLY_ACL_OUT,
+    "reply-route": k.S_REPLY_ROUTE,
+    "reply-gateway": k.S_REPLY_GATEWAY,
+    "reply-source-network-acl": k.S_REPLY_ACL_IN,
+}
+
+
+def test_verdict_codes_are_the_order_of_the_schema() -> None:
+    assert schema.VERDICTS[k.ACCEPT] == "ACCEPT"
+    assert schema.VERDICTS[k.REJECT] == "REJECT"
+    assert schema.VERDICTS[k.UNKNOWN] == "UNKNOWN"
+    assert len(schema.VERDICTS) == 3
+
+
+def test_stage_codes_are_the_order_of_the_schema() -> None:
+    assert tuple(STAGE_CODES) == schema.STAGES
+    assert list(STAGE_CODES.values()) == list(range(k.N_STAGES))
+    assert list(schema.STAGE_BITS.values()) == sorted(schema.STAGE_BITS.values())
+    for stage, code in STAGE_CODES.items():
+        assert (k.REPLY_MASK if stage.startswith("reply-") else k.FORWARD_MASK) >> code & 1, stage
+    assert k.FORWARD_MASK | k.REPLY_MASK == (1 << k.N_STAGES) - 1
+    assert not k.FORWARD_MASK & k.REPLY_MASK
+
+
+def test_rule_columns_are_in_the_order_of_the_schema() -> None:
+    assert [schema.STAGES[code] for code in k.RULE_STAGES] == list(schema.RULE_STAGES.values())
+
+
+def test_spread_stages_gives_the_bits_of_the_schema() -> None:
+    for compact in range(1 << k.N_STAGES):
+        expected = sum(1 << schema.STAGE_BITS[stage] for stage, code in STAGE_CODES.items() if compact >> code & 1)
+        assert k.spread_stages(compact) == expected, compact
+
+
+def test_every_code_fits_where_it_is_kept() -> None:
+    assert k.DENY + len(schema.REASONS) <= k.UNSURE  # outcome of a deny: below those of an unknown
+    assert k.UNSURE + len(schema.REASONS) <= 256
+    assert len(schema.PATHS) < k.WAY_BY_ROUTE < k.NULL8
+    assert max(len(schema.REASONS), len(schema.STAGES)) < k.NULL8
+
+
+def test_protocols_and_their_parts_of_the_port_axis() -> None:
+    assert (k.ICMP, k.TCP, k.UDP, k.ICMPV6) == (schema.ICMP, schema.TCP, schema.UDP, schema.ICMPV6)
+    bases = [k.TCP_BASE, k.UDP_BASE, k.ICMP_BASE, k.ICMPV6_BASE, k.OTHER_BASE, k.PORT_AXIS_SIZE]
+    icmp = k.ICMP_TYPE_UNKNOWN_KEY + 1  # 256 types, each with 256 codes and "not known"; type not known
+    assert np.diff(bases).tolist() == [65536, 65536, icmp, icmp, 256]
+    assert k.ICMP_TYPE_UNKNOWN_KEY == 256 * 257
+
+
+# -- reading addresses ---------------------------------------------------------------------------------
+
+
+def read(texts: Sequence[str], first: int = 0) -> list[IPv4Address | IPv6Address | None]:
+    """What read_addresses finds in an Arrow string column of `texts`, whose bytes start at `first` in the buffer."""
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    data = np.frombuffer(b"." * first + b"".join(encoded) + b"7", np.uint8)
+    offsets = first + np.concatenate(([0], np.cumsum([len(text) for text in encoded]))).astype(np.int64)
+    offsets.flags.writeable = False
+    count = len(texts)
+    ipv4, ipv6, family = np.full(count, 7, np.uint32), np.full((count, 2), 7, np.uint64), np.full(count, 7, np.uint8)
+    k.read_addresses(offsets, data, ipv4, ipv6, family)
+    assert set(family.tolist()) <= {0, 4, 6}
+    found: list[IPv4Address | IPv6Address | None] = []
+    for row in range(count):
+        high, low = int(ipv6[row, 0]), int(ipv6[row, 1])
+        known = {4: IPv4Address(int(ipv4[row])), 6: IPv6Address(high << 64 | low)}
+        found.append(known.get(int(family[row])))
+    return found
+
+
+def by_library(text: str) -> IPv4Address | IPv6Address | None:
+    """What the ipaddress module reads; zone ids count as invalid."""
+    try:
+        return None if "%" in text else ip_address(text)
+    except ValueError:
+        return None
+
+
+def assert_same(texts: Iterable[str]) -> None:
+    listed = list(texts)
+    wrong = [
+        (text, fast, by_library(text))
+        for text, fast in zip(listed, read(listed), strict=True)
+        if fast != by_library(text)
+    ]
+    assert not wrong, f"{len(wrong)} of {len(listed)}; (text, read, ipaddress): {wrong[:5]}"
+
+
+GOOD = (
+    "0.0.0.0", "255.255.255.255", "10.0.0.4", "1.2.3.4", "100.100.100.100",
+    "::", "::1", "1::", "1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7::", "::2:3:4:5:6:7:8", "1::8", "1:2::7:8", "1:2:3::8",
+    "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "FFFF:Abcd:eF01::", "0:0:0:0:0:0:0:0", "0000::0000", "00a0::0b",
+    "::1.2.3.4", "::ffff:1.2.3.4", "64:ff9b::8.8.8.8", "1:2:3:4:5:6:1.2.3.4", "1:2:3:4:5::1.2.3.4", "::FFFF:0.0.0.0",
+    "::5:1.2.3.4", "2600:1f18:1::a", "fe80::1",
+)  # fmt: skip
+WRONG = (
+    "", " ", ".", "..", "...", ":", ":::", "::::", "1", "1.", "1.2", "1.2.3", "1.2.3.", ".1.2.3", "1.2.3.4.", "1..2.3",
+    "1.2.3.4.5", "01.2.3.4", "1.2.3.04", "00.0.0.0", "0.0.0.00", "256.1.1.1", "1.1.1.256", "1.1.1.999", "1.1.1.1000",
+    "99999999999.1.1.1", "4294967296", "-1.2.3.4", "+1.2.3.4", "1.2.3.4 ", " 1.2.3.4", "1.2.3.4\n", "1.2.3.4\0",
+    "1.2.3.4/32", "0x1.2.3.4", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "1:2:3:4:5:6:7:", ":2:3:4:5:6:7:8",
+    "1:2:3:4:5:6:7:8:", ":1:2:3:4:5:6:7:8", "1:2:3:4::5:6:7:8", "::1:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:8::", "1::2::3",
+    "::1::", "1:::2", ":::1", "1:::", "12345::", "::00001", "g::", "::g", "1:2:3:4:5:6:7:1.2.3.4", "1.2.3.4::",
+    "::1.2.3.4:5", "::1.2.3", "::1.2.3.04", "::1.2.3.256", "::1.2.3.4.5", "1:2:3:4:5:6:7::1.2.3.4", "1:2:3:4:5:1.2.3.4",
+    "::ffff:1.2.3.4:", "1.2.3.4:80", "[::1]", "::1%eth0", "fe80::1%", "%", "::%1", "::ffff:1.2.3.4/96", "::a.b.c.d",
+    "1:2:3:4:5:6:7:8\n", "::12a.1.1.1", "1.2.3.4a", "a1.2.3.4", "::-1", "localhost", "-", "null",
+    "\N{ARABIC-INDIC DIGIT ONE}.2.3.4", "1.2.3.\N{FULLWIDTH DIGIT FOUR}", "\N{FULLWIDTH COLON}:1", "é", "::é", "😀",
+    "1" * 1000, ":" * 1000, "1:" * 500, "." * 999, "1.2.3.4" * 200, "::" + "0" * 5000,
+)  # fmt: skip
+
+
+def test_addresses_that_are_and_that_are_not() -> None:
+    assert all(read([text]) == [ip_address(text)] for text in GOOD)
+    assert read(WRONG) == [None] * len(WRONG)
+    assert_same([*GOOD, *WRONG, *BAD, *SPECIAL, *SPECIAL6])
+
+
+def test_texts_are_read_wherever_they_stand_in_the_buffer() -> None:
+    assert read(GOOD, first=13) == [ip_address(text) for text in GOOD]
+    assert read([]) == []
+    # A neighbour's bytes are not read: the byte after "1.2.3.4" is a digit in each case.
+    assert read(["1.2.3.4", "5.6.7.8", "", "9.9.9.9"]) == [
+        *map(ip_address, ("1.2.3.4", "5.6.7.8")),
+        None,
+        ip_address("9.9.9.9"),
+    ]
+    assert read(["::1", "2::3", "1:", ":2"]) == [ip_address("::1"), ip_address("2::3"), None, None]
+
+
+def _written(rng: Random, number: int) -> str:
+    """An IPv6 address in one of its many forms."""
+    groups = [f"{number >> shift & 0xFFFF:{rng.choice(('x', 'X', '04x', '02x'))}}" for shift in range(112, -1, -16)]
+    if rng.random() < 0.2:
+        groups[6:] = [str(IPv4Address(number & 0xFFFFFFFF))]
+    start = rng.randrange(len(groups) + 1)
+    end = rng.randint(start, len(groups))
+    if rng.random() < 0.6:
+        return ":".join(groups[:start]) + "::" + ":".join(groups[end:])
+    return ":".join(groups)
+
+
+def _mutated(rng: Random, text: str) -> str:
+    for _ in range(rng.randint(0, 3)):
+        at = rng.randrange(len(text) + 1)
+        piece = rng.choice(
+            ("", ":", "::", ".", "0", "00", "1", "25", "f", "F", "g", "%", " ", "1.2.3.4", "/", "\0", "é")
+        )
+        text = text[:at] + piece + text[at + rng.randint(0, 2) :]
+    return text
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_mutated_addresses_are_read_as_ipaddress_reads_them(seed: int) -> None:
+    rng = Random(f"addresses {seed}")
+    texts = []
+    for _ in range(12_000):
+        four = rng.random() < 0.4
+        number = rng.getrandbits(32 if four else rng.choice((8, 32, 64, 128)))
+        texts.append(_mutated(rng, str(IPv4Address(number)) if four else _written(rng, number)))
+    assert sum(by_library(text) is not None for text in texts) > 2_000
+    assert sum(by_library(text) is None for text in texts) > 2_000
+    assert_same(texts)
+
+
+@given(st.lists(st.text(alphabet="0123456789abcfF:.% g", max_size=45), max_size=20))
+@example(["1:2:3:4:5:6:7:8"])
+@settings(max_examples=300, deadline=None)
+def test_any_text_is_read_as_ipaddress_reads_it(texts: list[str]) -> None:
+    assert_same(texts)
+
+
+@given(st.ip_addresses())
+@settings(max_examples=300, deadline=None)
+def test_every_address_is_read_back(address: IPv4Address | IPv6Address) -> None:
+    assert read([str(address), address.exploded, str(address).upper()]) == [address] * 3
+
+
+# -- looking up ----------------------------------------------------------------------------------------
+
+
+def find(tables: k.Tables, view: int, address: IPv4Address | IPv6Address) -> Any:
+    """The node row of an address in a view."""
+    number = int(address)
+    if address.version == 4:
+        node = k.find_ipv4(tables, view, number)
+    else:
+        node = k.find_ipv6(tables, view, np.uint64(number >> 64), np.uint64(number & (1 << 64) - 1))
+    return tables.node[node]
+
+
+def boundaries(network: Network) -> Iterator[IPv4Address | IPv6Address]:
+    """Both ends of every CIDR and address of the network, their neighbours, and every special address."""
+    for version in (4, 6):
+        yield from map(ip_address, edge_addresses(network, version))
+    yield from map(ip_address, (*SPECIAL, *SPECIAL6))
+    yield from map(ip_address, ("0.0.0.0", "255.255.255.255", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"))
+
+
+KIND_CODES = {
+    INTERNET: k.SRC_INTERNET,
+    RFC1918: k.SRC_RFC1918,
+    RFC6598: k.SRC_RFC6598,
+    UNIQUE_LOCAL: k.SRC_IPV6_PRIVATE,
+}
+
+
+def source_code(index: NetworkIndex, address: IPv4Address | IPv6Address) -> tuple[int, str | None]:
+    """(code, interface id) that docs/semantics.md gives an address as source, by the twin's own index."""
+    owners, pairs = index.owners(address), index.public_owners(address)
+    if len(owners) > 1 or (not owners and len(pairs) > 1):
+        return k.SRC_AMBIGUOUS, None
+    if owners:
+        owner = owners[0]
+        if owner.interface_type in UNMODELLED_SOURCE_TYPES:
+            return k.SRC_UNMODELLED, owner.interface_id
+        return (k.SRC_DETACHED if owner.detached else k.SRC_INTERFACE), owner.interface_id
+    if pairs:
+        return k.SRC_REDIRECT, None
+    if index.in_any_vpc(address):
+        return k.SRC_UNKNOWN, None
+    return KIND_CODES.get(kind_of(address), k.SRC_UNKNOWN), None
+
+
+@pytest.mark.parametrize("seed", [0, 5, 12, 21, 33, 48])
+def test_every_boundary_finds_the_node_of_its_source(seed: int) -> None:
+    network = edge_network(seed)
+    compiled, index = compile_tables(network), NetworkIndex(network)
+    codes = set()
+    for address in boundaries(network):
+        row = find(compiled.tables, 0, address)
+        code, interface_id = source_code(index, address)
+        assert row[k.N_CODES] & 255 == code, address
+        if interface_id is not None and code != k.SRC_UNMODELLED:
+            assert compiled.interface_ids[row[k.N_INTERFACE]] == interface_id, address
+        codes.add(code)
+    assert len(codes) >= 5
+
+
+DESTINATION_CODES = {
+    "NO_POSSIBLE_DESTINATION": {k.DST_NEVER},
+    "UNFILTERED_SERVICE": {k.DST_SERVICE},
+    "NO_ROUTE_TO_DESTINATION": {k.DST_UNFORWARDED},
+    "ADDR_AMBIGUOUS": {k.DST_AMBIGUOUS},
+    "NO_SOURCE_OR_DESTINATION": {k.DST_RESERVED},
+    "UNKNOWN_DESTINATION": {k.DST_UNKNOWN, k.DST_LINK_LOCAL},
+}
+
+
+@pytest.mark.parametrize("seed", [0, 5, 12, 21, 33, 48])
+def test_every_boundary_finds_the_node_of_its_destination_in_the_view_of_each_vpc(seed: int) -> None:
+    network = edge_network(seed)
+    compiled, index = compile_tables(network), NetworkIndex(network)
+    first = {interface.vpc_id: interface for interface in network.interfaces.values() if interface.vpc_id}
+    vpcs = dict(enumerate(sorted({*first, *network.vpcs}), 1))
+    found = set()
+    for number, vpc_id in vpcs.items():
+        if vpc_id not in first:
+            continue
+        source = End(first[vpc_id], ip_address("10.0.0.1"), None)
+        for address in boundaries(network):
+            row = find(compiled.tables, int(compiled.tables.view_of_vpc[number]), address)
+            own = row[k.N_VPC] & k.VPC_MASK == number
+            code = row[k.N_CODES] >> (8 if own else 16) & 255
+            end, by_public, fixed = find_destination(index, source, address)
+            found.add(code)
+            if end is not None:
+                assert code == (k.DST_PUBLIC if by_public else k.DST_LOCAL), address
+                node = compiled.tables.node[row[k.N_PEER]] if by_public else row
+                assert compiled.interface_ids[node[k.N_INTERFACE]] == end.interface.interface_id, address
+            elif fixed is None:
+                assert k.DST_INTERNET <= code <= k.DST_IPV6_OTHER_VPC, address
+            else:
+                assert code in DESTINATION_CODES[str(fixed.reason)], address
+    assert len(found) >= 8
+
+
+def test_addresses_between_two_boundaries_share_a_node() -> None:
+    network = edge_network(7)
+    tables = compile_tables(network).tables
+    rng = Random(7)
+    for version, size, kind in ((4, 32, IPv4Address), (6, 128, IPv6Address)):
+        cuts = sorted({int(a) for a in boundaries(network) if a.version == version} | {1 << size})
+        for low, high in pairwise(cuts):
+            if high - low > 4:  # between the outer neighbours of two bounds nothing is told apart
+                rows = {tuple(find(tables, 0, kind(rng.randrange(low + 1, high - 1)))) for _ in range(3)}
+                assert len(rows) == 1, (kind(low), kind(high % (1 << size)))
