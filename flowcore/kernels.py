@@ -144,7 +144,7 @@ CACHE_FOLDER = None if numba.config.DISABLE_JIT else _cache_folder()
 
 
 def kernel(function: Any) -> Any:
-    """Numba's njit without the GIL, cached in CACHE_FOLDER if there is one. Compiles at the first call."""
+    """A kernel that Python calls: njit without the GIL, cached in CACHE_FOLDER if there is one. Compiles at the first call."""
     if CACHE_FOLDER is None:
         return numba.njit(nogil=True)(function)
     before = numba.config.CACHE_DIR
@@ -153,6 +153,14 @@ def kernel(function: Any) -> Any:
         return numba.njit(nogil=True, cache=True)(function)
     finally:
         numba.config.CACHE_DIR = before
+
+
+def step(function: Any) -> Any:
+    """A part of a kernel, called by kernels only: has no door for Python, and no file of its own in the cache.
+
+    Half of the first compilation went into doors that nobody used (41 s; now see docs/benchmarks.md).
+    """
+    return numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
 
 
 # -- bundles -------------------------------------------------------------------------------------------
@@ -257,7 +265,7 @@ class Entries(NamedTuple):
     icmp_unknown: np.ndarray  # uint32[1]    outcome word of an undecidable ICMP type
 
 
-@kernel
+@step
 def _holds(classes, low, high, wanted):
     """Whether the ascending classes[low:high] hold `wanted`."""
     while low < high:
@@ -271,7 +279,7 @@ def _holds(classes, low, high, wanted):
     return False
 
 
-@kernel
+@step
 def _paint(entries, policy, columns, n_columns, atom_start, atom_class, wanted, pending, words):
     """Fill words[:n_columns] with the outcome of `policy` for remotes of class `wanted`."""
     for column in range(n_columns):
@@ -308,7 +316,7 @@ def _paint(entries, policy, columns, n_columns, atom_start, atom_class, wanted, 
                 words[column] = entries.icmp_unknown[0] if acl else pending[column]
 
 
-@kernel
+@step
 def _merge_columns(matrix, n_rows, n_columns, merged):
     """Number equal columns of matrix[:n_rows, :n_columns] alike (into `merged`); how many remain."""
     kept = np.empty(n_columns, np.int64)
@@ -331,7 +339,7 @@ def _merge_columns(matrix, n_rows, n_columns, merged):
     return count
 
 
-@kernel
+@step
 def _row_number(matrix, n_rows, n_columns, words):
     """The row of matrix[:n_rows] that equals words, or n_rows."""
     for row in range(n_rows):
@@ -345,7 +353,7 @@ def _row_number(matrix, n_rows, n_columns, words):
     return n_rows
 
 
-@kernel
+@step
 def _cut_columns(entries, policy, n_ports, own):
     """Number the port classes that the entries of `policy` cut apart (into `own`); how many there are."""
     mark = np.zeros(n_ports + 1, np.uint8)
@@ -359,6 +367,25 @@ def _cut_columns(entries, policy, n_ports, own):
             column += 1
         own[port] = column
     return column + 1
+
+
+@step
+def _longer(values, used, size):
+    """values[:used] in an array of `size`. (Loops, not slices: a slice assignment compiles its error text, 6 s of it.)"""
+    result = np.empty(size, np.uint32)
+    for position in range(used):
+        result[position] = values[position]
+    return result
+
+
+@step
+def _taller(matrix):
+    """`matrix` with room for twice the rows."""
+    result = np.empty((2 * matrix.shape[0], matrix.shape[1]), np.uint32)
+    for row in range(matrix.shape[0]):
+        for column in range(matrix.shape[1]):
+            result[row, column] = matrix[row, column]
+    return result
 
 
 @kernel
@@ -376,11 +403,12 @@ def build_policies(entries, first, last, keys, atom_start, atom_class, n_classes
     while table_size < 2 * n_classes + 2:
         table_size *= 2
     slot_key, slot_row = np.zeros(table_size, np.uint64), np.zeros(table_size, np.int64)
-    slot_stamp = np.full(table_size, -1, np.int64)
+    slot_stamp = np.zeros(table_size, np.int64) - 1
     words, pending = np.empty(n_ports + 1, np.uint32), np.empty(n_ports + 1, np.uint32)
     merged = np.empty(n_ports + 1, np.int64)
     for policy in range(first, last):
-        signature[:] = 0
+        for remote in range(n_classes):
+            signature[remote] = 0
         for entry in range(entries.start[policy], entries.start[policy + 1]):
             atom = entries.atom[entry]
             for position in range(atom_start[atom], atom_start[atom + 1]):
@@ -398,19 +426,16 @@ def build_policies(entries, first, last, keys, atom_start, atom_class, n_classes
                 number = _row_number(matrix, n_rows, n_columns, words)
                 if number == n_rows:
                     if n_rows == matrix.shape[0]:
-                        larger = np.empty((2 * n_rows, n_columns), np.uint32)
-                        larger[:n_rows] = matrix
-                        matrix = larger
-                    matrix[n_rows] = words[:n_columns]
+                        matrix = _taller(matrix)
+                    for column in range(n_columns):
+                        matrix[n_rows, column] = words[column]
                     n_rows += 1
                 slot_stamp[slot], slot_key[slot], slot_row[slot] = policy, key, number
             if remote >= 0:
                 rows[policy - first, remote] = slot_row[slot]
         width = _merge_columns(matrix, n_rows, n_columns, merged)
         if used + n_rows * width > cells.size:
-            more = np.empty(2 * cells.size + n_rows * width, np.uint32)
-            more[:used] = cells[:used]
-            cells = more
+            cells = _longer(cells, used, 2 * cells.size + n_rows * width)
         for column in range(n_columns):
             for row in range(n_rows):
                 cells[used + row * width + merged[column]] = matrix[row, column]
@@ -420,64 +445,77 @@ def build_policies(entries, first, last, keys, atom_start, atom_class, n_classes
             rows[policy - first, remote] *= width
         places[policy - first] = used
         used += n_rows * width
-    return cells[:used].copy()
+    return _longer(cells, used, used)
 
 
 # -- looking up ----------------------------------------------------------------------------------------
 
 
-@kernel
-def find_ipv4(tables, view, address):
+@step
+def _find_ipv4(root, middle, leaf, view, address):
     """Node of one IPv4 address (the block loops write the same look-up out)."""
-    entry = np.int64(tables.root[(view << 16) + (address >> 16)])
-    entry = np.int64(tables.middle[(entry & 0x7FFFFFFF) + ((address >> 8 & 255) & -(entry >> 31))])
-    return np.int64(tables.leaf[(entry & 0x7FFFFFFF) + ((address & 255) & -(entry >> 31))])
+    entry = np.int64(root[(view << 16) + (address >> 16)])
+    entry = np.int64(middle[(entry & 0x7FFFFFFF) + ((address >> 8 & 255) & -(entry >> 31))])
+    return np.int64(leaf[(entry & 0x7FFFFFFF) + ((address & 255) & -(entry >> 31))])
 
 
-@kernel
-def find_ipv6(tables, view, high, low):
+@step
+def _find_ipv6(start, highs, lows, nodes, view, high, low):
     """Node of one IPv6 address: branch-free search for the last interval that starts at or before it.
 
     A branchy search ran 2-3.4 times slower on the native target.
     """
-    base = tables.ipv6_start[view]
-    size = tables.ipv6_start[view + 1] - base
+    base = start[view]
+    size = start[view + 1] - base
     while size > 1:
         half = size >> 1
         probe = base + half
-        before = (tables.ipv6_high[probe] < high) | ((tables.ipv6_high[probe] == high) & (tables.ipv6_low[probe] <= low))
+        before = (highs[probe] < high) | ((highs[probe] == high) & (lows[probe] <= low))
         base += half * before
         size -= half
-    return np.int64(tables.ipv6_node[base])
+    return np.int64(nodes[base])
 
 
 @kernel
-def _find(tables, flows, view, row, destination):
-    """Node of one end of one flow, whatever its family."""
-    if flows.family.size == 0 or flows.family[row] == 4:
-        return find_ipv4(tables, view, np.int64(flows.destination[row] if destination else flows.source[row]))
-    if destination:
-        return find_ipv6(tables, view, flows.destination6[row, 0], flows.destination6[row, 1])
-    return find_ipv6(tables, view, flows.source6[row, 0], flows.source6[row, 1])
+def find_ipv4(tables, view, address):
+    """Node of one IPv4 address in a view."""
+    return _find_ipv4(tables.root, tables.middle, tables.leaf, view, address)
 
 
 @kernel
+def find_ipv6(tables, view, high, low):
+    """Node of one IPv6 address (upper, lower half) in a view."""
+    return _find_ipv6(tables.ipv6_start, tables.ipv6_high, tables.ipv6_low, tables.ipv6_node, view, high, low)
+
+
+@step
+def _ipv6_node(tables, view, halves):
+    """Node of one IPv6 address given as (upper, lower) half."""
+    return _find_ipv6(
+        tables.ipv6_start, tables.ipv6_high, tables.ipv6_low, tables.ipv6_node, view, halves[0], halves[1]
+    )
+
+
+@step
 def _source_at_interface(tables, flows, row, interface):
     """Source node of a flow whose interface is given (docs/semantics.md, section 2, source step 2)."""
     foreign = tables.n_nodes[0] + interface
     vpc = np.int64(tables.node[foreign * NODE_WIDTH + N_VPC]) & VPC_MASK
     if vpc == 0:
         return np.int64(2)  # in no VPC
-    node = _find(tables, flows, np.int64(tables.view_of_vpc[vpc]), row, False)
+    view, address = np.int64(tables.view_of_vpc[vpc]), np.int64(flows.source[row])
+    high, low = np.uint64(0), np.uint64(address)
+    if flows.family.size and flows.family[row] == 6:
+        high, low = flows.source6[row, 0], flows.source6[row, 1]
+        node = _ipv6_node(tables, view, flows.source6[row])
+    else:
+        node = _find_ipv4(tables.root, tables.middle, tables.leaf, view, address)
     place = node * NODE_WIDTH
     if tables.node[place + N_INTERFACE] == interface and tables.node[place + N_CODES] & 255 != SRC_REDIRECT:
         return node
     peer = np.int64(tables.node[place + N_PEER])
     if peer != NULL32 and tables.node[peer * NODE_WIDTH + N_INTERFACE] == interface:
         return peer
-    high, low = np.uint64(0), np.uint64(flows.source[row])
-    if flows.family.size and flows.family[row] == 6:
-        high, low = flows.source6[row, 0], flows.source6[row, 1]
     for line in range(tables.duplicate.shape[0]):
         own = tables.duplicate[line]
         after_first = own[1] < high or (own[1] == high and own[2] <= low)
@@ -503,7 +541,7 @@ W_REPLY_ACL_OUT, W_REPLY_ROUTE = X_WORDS + S_REPLY_ACL_OUT * BLOCK, X_WORDS + S_
 W_REPLY_ACL_IN = X_WORDS + S_REPLY_ACL_IN * BLOCK
 
 
-@kernel
+@step
 def _source_nodes(tables, flows, start, count, x):
     """Step 1a: node of each source."""
     root, middle, leaf = tables.root, tables.middle, tables.leaf
@@ -516,7 +554,7 @@ def _source_nodes(tables, flows, start, count, x):
         for i in range(count):
             family = flows.family[start + i]
             if family == 6:
-                x[X_SOURCE + i] = find_ipv6(tables, 0, flows.source6[start + i, 0], flows.source6[start + i, 1])
+                x[X_SOURCE + i] = _ipv6_node(tables, 0, flows.source6[start + i])
             elif family == 0:
                 x[X_SOURCE + i] = 0
     if flows.interface.size:
@@ -529,7 +567,7 @@ def _source_nodes(tables, flows, start, count, x):
                 x[X_SOURCE + i] = found
 
 
-@kernel
+@step
 def _destination_nodes(tables, flows, start, count, x):
     """Step 1b: node of each destination, in the view of the source's VPC (two VPCs may share a CIDR)."""
     root, middle, leaf, node = tables.root, tables.middle, tables.leaf, tables.node
@@ -553,23 +591,21 @@ def _destination_nodes(tables, flows, start, count, x):
         if flows.family.size:
             family = np.int64(flows.family[start + i])
         if family == 4:
-            x[X_DESTINATION + i] = find_ipv4(tables, view, np.int64(flows.destination[start + i]))
+            x[X_DESTINATION + i] = _find_ipv4(root, middle, leaf, view, np.int64(flows.destination[start + i]))
         elif family == 6:
-            low = flows.destination6[start + i, 1]
-            x[X_DESTINATION + i] = find_ipv6(tables, view, flows.destination6[start + i, 0], low)
+            x[X_DESTINATION + i] = _ipv6_node(tables, view, flows.destination6[start + i])
         else:
             x[X_DESTINATION + i] = 1
 
 
-@kernel
-def _cases(tables, count, x):
+@step
+def _cases(node, cases, way, count, x):
     """Step 2: which nodes' rules are asked, for whom, and which stages apply. How many flows are special.
 
     Most flows go between two plain interfaces of one VPC, and need no more than this loop. The others are listed (X_SPECIAL)
     and get what they need afterwards, so that they cost these nothing.
     """
-    node = tables.node
-    same_subnet_path, same_vpc_path = np.int64(tables.way[CASE_LOCAL, 1]), np.int64(tables.way[CASE_LOCAL, 0])
+    same_subnet_path, same_vpc_path = np.int64(way[CASE_LOCAL, 1]), np.int64(way[CASE_LOCAL, 0])
     n_special = 0
     for i in range(count):
         start, end = x[X_SOURCE + i], x[X_DESTINATION + i]
@@ -597,7 +633,7 @@ def _cases(tables, count, x):
         same_vpc = ((node[here + N_VPC] ^ node[there + N_VPC]) & VPC_MASK) == 0
         shift = (8 if same_vpc else 16) if inside else 24
         second = np.int64(node[there + N_CODES]) >> shift & 255
-        case = np.int64(tables.case[first, second])
+        case = np.int64(cases[first, second])
         own, peer = np.int64(node[here + N_PEER]), np.int64(node[there + N_PEER])
         own = own if own != NULL32 else 1
         # the picks are 0 (nobody), 1 (the end), 2 (its peer); arithmetic, since a chain of selects becomes branches
@@ -610,11 +646,11 @@ def _cases(tables, count, x):
     return n_special
 
 
-@kernel
-def _rows(tables, count, x, nodes, remotes, pages, word, route):
+@step
+def _rows(
+    node, remote_class, policy_page, policy_row, profile_page, profile, count, x, nodes, remotes, pages, word, route
+):
     """Step 3, one side: where the cells of its group policy and ACL lists for its remote stand, and its route there."""
-    node, profile, remote_class = tables.node, tables.profile_row, tables.remote_class
-    policy_page, policy_row, profile_page = tables.policy_page, tables.policy_row, tables.profile_page
     for i in range(count):
         own = np.int64(x[nodes + i]) * NODE_WIDTH
         place = (np.int64(node[own + N_CLASSES]) + np.int64(x[remotes + i])) * 2
@@ -630,7 +666,7 @@ def _rows(tables, count, x, nodes, remotes, pages, word, route):
         x[word + i], x[route + i] = profile[line + 2], profile[line + 3]
 
 
-@kernel
+@step
 def _ports(tables, flows, start, count, x):
     """Step 4: port classes of the packet there and the packet back (destination port only: SG-10, NA-06).
 
@@ -647,7 +683,8 @@ def _ports(tables, flows, start, count, x):
         x[X_ACL_PORT + i] = acl_class[there]
         x[X_ACL_BACK + i] = acl_class[base + (flows.source_port[start + i] & ports)]
         any_icmp |= np.int64(base >= ICMP_BASE)
-    x[X_ONE_WAY : X_ONE_WAY + BLOCK] = 0
+    for i in range(count):
+        x[X_ONE_WAY + i] = 0
     if any_icmp:
         for i in range(count):
             protocol = flows.protocol[start + i]
@@ -663,14 +700,13 @@ def _ports(tables, flows, start, count, x):
                 x[X_ONE_WAY + i] = np.int64(reply < 0)
 
 
-@kernel
-def _words(tables, count, x, group_word, egress_port, ingress_port, egress_word, ingress_word):
+@step
+def _words(column, cells, column_page, size, count, x, group_word, egress_port, ingress_port, egress_word, ingress_word):
     """Step 5, one side: outcome words of its group policy and of both lists of its ACL."""
-    column, cells, size = tables.column, tables.cells, tables.acl_classes[0]
-    if tables.column_page.size:
+    if column_page.size:
         for i in range(count):
             own = np.int64(x[X_GROUP_PORT + i])
-            page = np.int64(tables.column_page[np.int64(x[X_COLUMNS + i]) + (own >> COLUMN_PAGE_BITS)])
+            page = np.int64(column_page[np.int64(x[X_COLUMNS + i]) + (own >> COLUMN_PAGE_BITS)])
             cell = np.int64(column[page + (own & ((1 << COLUMN_PAGE_BITS) - 1))])
             x[group_word + i] = cells[np.int64(x[X_CELLS + i]) + cell]
     else:
@@ -685,13 +721,13 @@ def _words(tables, count, x, group_word, egress_port, ingress_port, egress_word,
         x[ingress_word + i] = cells[np.int64(x[X_INGRESS + i]) + cell]
 
 
-@kernel
+@step
 def _first_of(first, second, third):
     """The first outcome that is not pass."""
     return first if first else (second if second else third)
 
 
-@kernel
+@step
 def _edge(tables, vpc_word):
     """Outcome of the gateway's own route table towards a node (RT-20)."""
     edge = vpc_word >> 24 & 3
@@ -699,13 +735,12 @@ def _edge(tables, vpc_word):
     return np.int64(0) if edge == 0 else (blackhole if edge == 1 else unsupported)
 
 
-@kernel
-def _plain_gateways(tables, n_special, x):
+@step
+def _plain_gateways(node, constants, n_special, x):
     """Step 6a: flows that plainly leave or enter by an internet gateway; the other special ones are listed (X_HARD).
 
     These two are most special flows; they need 9 ns here where `_hard` takes 38.
     """
-    node, constants = tables.node, tables.constants
     internet, way = np.int64(constants[C_INTERNET_ROUTE]), np.int64(constants[C_INTERNET_PATH])
     out_stages, in_stages = np.int64(constants[C_OUT_STAGES]), np.int64(constants[C_IN_STAGES])
     n_hard = 0
@@ -728,7 +763,7 @@ def _plain_gateways(tables, n_special, x):
     return n_hard
 
 
-@kernel
+@step
 def _hard(tables, n_hard, x):
     """Step 6b: words of gateway, ends and outward routes, the stages that apply, and the path, for the listed flows.
 
@@ -784,7 +819,7 @@ def _hard(tables, n_hard, x):
             x[X_MASK + i] = 1 << (fixed >> 8) | (1 if first == SRC_DETACHED else 0)
 
 
-@kernel
+@step
 def _masks(count, n_hard, x):
     """Step 7: which applying stages of each flow do not pass, and which are undecided; a plain loop for wide registers."""
     most, last, one = np.uint32(LABEL_MASK), np.uint32(31), np.uint32(1)
@@ -835,21 +870,20 @@ def spread_stages(compact):
     return (compact & 0x3F) | (compact & 0xFC0) << 8 | (compact & 0x1000) << 16
 
 
-@kernel
-def _accept(tables, start, count, x, out):
+@step
+def _accept(node, start, count, x, out):
     """Step 8: write every flow as accepted, with the rules of the stages that apply; straight copies."""
     rows = slice(start, start + count)
-    out.verdict[rows] = ACCEPT
-    out.forward[rows] = ACCEPT
-    out.reply[rows] = ACCEPT
-    out.reason[rows] = NULL8
-    out.stage[rows] = NULL8
-    out.blocked_by[rows] = 0
+    verdict, forward, reply = out.verdict[rows], out.forward[rows], out.reply[rows]
+    reason, stages, blocked_by = out.reason[rows], out.stage[rows], out.blocked_by[rows]
+    for i in range(count):
+        verdict[i], forward[i], reply[i] = ACCEPT, ACCEPT, ACCEPT
+        reason[i], stages[i], blocked_by[i] = NULL8, NULL8, 0
     path, sources, destinations = out.path[rows], out.src_interface[rows], out.dst_interface[rows]
     for i in range(count):
         path[i] = x[X_PATH + i]
-        sources[i] = tables.node[np.int64(x[X_SOURCE + i]) * NODE_WIDTH + N_INTERFACE]
-        destinations[i] = tables.node[np.int64(x[X_FAR + i]) * NODE_WIDTH + N_INTERFACE]
+        sources[i] = node[np.int64(x[X_SOURCE + i]) * NODE_WIDTH + N_INTERFACE]
+        destinations[i] = node[np.int64(x[X_FAR + i]) * NODE_WIDTH + N_INTERFACE]
     for rule, stage in enumerate(RULE_STAGES):
         rules, word = out.rules[rule, rows], np.uint32(X_WORDS + stage * BLOCK)
         for i in range(count):
@@ -857,7 +891,7 @@ def _accept(tables, start, count, x, out):
             rules[i] = (x[word + i] & np.uint32(LABEL_MASK) & keep) - np.uint32(1)
 
 
-@kernel
+@step
 def _list_not_accepted(count, n_hard, x):
     """List the flows whose verdict is not plain ACCEPT (X_LISTED); how many. Hard ones may be services: no rule at all."""
     n_listed = 0
@@ -872,8 +906,8 @@ def _list_not_accepted(count, n_hard, x):
     return n_listed
 
 
-@kernel
-def _not_accepted(tables, start, n_listed, x, out):
+@step
+def _not_accepted(first_stage, unfiltered, start, n_listed, x, out):
     """Step 9: verdict, reason, stage and reached rules of the listed flows (docs/semantics.md, section 5)."""
     for place in range(n_listed):
         i = np.int64(x[X_LISTED + place])
@@ -893,12 +927,12 @@ def _not_accepted(tables, start, n_listed, x, out):
         out.blocked_by[row] = spread_stages(no)
         backward = reply_no if reply_no else reply_unsure
         select = forward_no if forward_no else (forward_unsure if forward_unsure else backward)
-        stage = np.int64(tables.first_stage[select])
+        stage = np.int64(first_stage[select])
         if select:
             out.stage[row] = stage
             out.reason[row] = ((np.int64(x[X_WORDS + stage * BLOCK + i]) >> LABEL_BITS) & 127) - 1
         elif service:
-            out.reason[row] = tables.constants[C_UNFILTERED]
+            out.reason[row] = unfiltered
         denied = (forward_no != 0) | ((forward_unsure == 0) & (reply_no != 0))
         within = (2 << stage) - 1 if denied else (FORWARD_MASK if forward_unsure else FORWARD_MASK | REPLY_MASK)
         reached = applies & within
@@ -912,29 +946,42 @@ def evaluate_rows(tables, flows, out, start, stop):
     """Judge flows [start, stop) into `out`, BLOCK at a time."""
     u = np.uint32  # offsets as unsigned: a signed one may be negative, and each look-up would first ask (rows: 7.3 to 5 ns)
     x = np.zeros(SCRATCH_SIZE, np.uint32)
+    unfiltered, acl_classes = np.uint8(tables.constants[C_UNFILTERED]), tables.acl_classes[0]
     while start < stop:
         count = min(BLOCK, stop - start)
         _source_nodes(tables, flows, start, count, x)
         _destination_nodes(tables, flows, start, count, x)
-        n_special = _cases(tables, count, x)
+        n_special = _cases(tables.node, tables.case, tables.way, count, x)
         _ports(tables, flows, start, count, x)
-        _rows(tables, count, x, u(X_NEAR), u(X_DESTINATION), u(N_EGRESS_PAGES), u(W_ROUTE), u(X_THERE))
-        _words(tables, count, x, u(W_SG_OUT), u(X_ACL_PORT), u(X_ACL_BACK), u(W_ACL_OUT), u(W_REPLY_ACL_IN))
-        _rows(tables, count, x, u(X_FAR), u(X_FAR_REMOTE), u(N_INGRESS_PAGES), u(W_REPLY_ROUTE), u(X_BACK))
-        _words(tables, count, x, u(W_SG_IN), u(X_ACL_BACK), u(X_ACL_PORT), u(W_REPLY_ACL_OUT), u(W_ACL_IN))
-        n_hard = _plain_gateways(tables, n_special, x)
+        _rows(
+            tables.node, tables.remote_class, tables.policy_page, tables.policy_row, tables.profile_page,
+            tables.profile_row, count, x, u(X_NEAR), u(X_DESTINATION), u(N_EGRESS_PAGES), u(W_ROUTE), u(X_THERE),
+        )  # fmt: skip
+        _words(
+            tables.column, tables.cells, tables.column_page, acl_classes, count, x,
+            u(W_SG_OUT), u(X_ACL_PORT), u(X_ACL_BACK), u(W_ACL_OUT), u(W_REPLY_ACL_IN),
+        )  # fmt: skip
+        _rows(
+            tables.node, tables.remote_class, tables.policy_page, tables.policy_row, tables.profile_page,
+            tables.profile_row, count, x, u(X_FAR), u(X_FAR_REMOTE), u(N_INGRESS_PAGES), u(W_REPLY_ROUTE), u(X_BACK),
+        )  # fmt: skip
+        _words(
+            tables.column, tables.cells, tables.column_page, acl_classes, count, x,
+            u(W_SG_IN), u(X_ACL_BACK), u(X_ACL_PORT), u(W_REPLY_ACL_OUT), u(W_ACL_IN),
+        )  # fmt: skip
+        n_hard = _plain_gateways(tables.node, tables.constants, n_special, x)
         _hard(tables, n_hard, x)
         _masks(count, n_hard, x)
-        _accept(tables, start, count, x, out)
+        _accept(tables.node, start, count, x, out)
         n_listed = _list_not_accepted(count, n_hard, x)
-        _not_accepted(tables, start, n_listed, x, out)
+        _not_accepted(tables.first_stage, unfiltered, start, n_listed, x, out)
         start += count
 
 
 # -- reading addresses ---------------------------------------------------------------------------------
 
 
-@kernel
+@step
 def _read_ipv4(data, start, stop):
     """The dotted quad data[start:stop] as a number, or -1: four octets 0-255, no leading zeros."""
     value, octet, digits, dots = np.int64(0), np.int64(0), 0, 0
@@ -956,7 +1003,7 @@ def _read_ipv4(data, start, stop):
     return value << 8 | octet
 
 
-@kernel
+@step
 def _read_ipv6(data, start, stop, groups):
     """Fill groups[:8] (int64) from the IPv6 text data[start:stop]; False if it is none (no zone ids)."""
     count, gap, value, digits = 0, -1, np.int64(0), 0
