@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +91,7 @@ class AddressAxis:
         spans = {4: (0, self.ipv4_size), 6: (self.ipv4_size, self.size)}
         return [spans[family]] if family else [(0, self.size)]
 
-    def mask(self, prefixes: Iterable[str | Prefix]) -> npt.NDArray[np.bool_]:
+    def mask(self, prefixes: Iterable[Any]) -> npt.NDArray[np.bool_]:
         """bool[size]: the intervals inside any of `prefixes`."""
         mask = np.zeros(self.size, np.bool_)
         for prefix in prefixes:

@@ -46,7 +46,8 @@ def as_frame(flows: Any) -> pl.DataFrame:
             expected="srcaddr, dstaddr, srcport, dstport, protocol",
             hint="rename the columns; give null ports where the protocol has none",
         )
-    return flows
+    frame: pl.DataFrame = flows
+    return frame
 
 
 def flows_of(frame: pl.DataFrame, interface_ids: Sequence[str]) -> k.Flows:
@@ -190,11 +191,15 @@ def _whole_numbers(frame: pl.DataFrame, name: str) -> pl.Series:
         whole = column.cast(pl.Int64, strict=False)
         return pl.select(pl.when(whole.cast(kind) == column).then(whole)).to_series().alias(name)
     if column.dtype == pl.String:
-        return pl.select(
-            pl.when(column.str.strip_chars().str.contains(r"^[0-9]{1,10}$")).then(
-                column.str.strip_chars().str.to_integer(base=10, strict=False, dtype=pl.Int64)
+        return (
+            pl.select(
+                pl.when(column.str.strip_chars().str.contains(r"^[0-9]{1,10}$")).then(
+                    column.str.strip_chars().str.to_integer(base=10, strict=False, dtype=pl.Int64)
+                )
             )
-        ).to_series().alias(name)
+            .to_series()
+            .alias(name)
+        )
     if kind.is_integer() or kind == pl.Null:
         return column.cast(pl.Int64, strict=False)
     raise _unusable(frame, name, "whole numbers")
@@ -241,7 +246,10 @@ def _interfaces(frame: pl.DataFrame, interface_ids: Sequence[str]) -> Array:
     if not given.any():
         return _NOTHING32
     numbers = text.replace_strict(
-        pl.Series(list(interface_ids), dtype=pl.String), np.arange(len(interface_ids), dtype=np.int32), default=-2, return_dtype=pl.Int32
+        pl.Series(list(interface_ids), dtype=pl.String),
+        np.arange(len(interface_ids), dtype=np.int32),
+        default=-2,
+        return_dtype=pl.Int32,
     )
     return np.where(given.fill_null(False).to_numpy(), numbers.fill_null(-1).to_numpy(), -1).astype(np.int32)
 

@@ -6,7 +6,7 @@ Once per network; what comes out is frozen arrays and the labels that verdict co
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,8 @@ import numpy.typing as npt
 from . import kernels as k
 from .addresses import AddressAxis, special_prefixes
 from .compile_cases import case_tables, stages_that_apply
+from .compile_layout import Parts, VpcPlan
 from .compile_nodes import (
-    OUTSIDE_NODE,
     AddressSpace,
     Nodes,
     duplicates,
@@ -25,7 +25,6 @@ from .compile_nodes import (
     pages,
     reserved_addresses,
     service_addresses,
-    source_code,
 )
 from .compile_policies import (
     REASON,
@@ -52,17 +51,12 @@ from .compile_routes import (
     route_label,
     winners,
 )
-from .model import UNMODELLED_DESTINATION_TYPES, Network, NetworkAcl, NetworkInterface, RouteTable, RouteTarget
+from .model import UNMODELLED_DESTINATION_TYPES, Network, NetworkAcl, NetworkInterface, RouteTarget
 from .schema import ICMP_REPLIES, ICMPV6_REPLIES, PATHS
 
 Array = npt.NDArray[Any]
 
 MAX_LABELS = k.LABEL_MASK
-WIDE_PORTS = 4096
-"""Port classes from which columns are paged: a row for each policy would be too large."""
-INTERFACE_OUTCOME = outcome_tables()["route_outcome"][0].astype(np.uint32)
-CHUNK_CELLS = 1 << 22
-"""Rows x classes built at a time: bounds the memory of compiling a very large VPC (32 MiB)."""
 
 
 @dataclass(frozen=True)
@@ -105,24 +99,6 @@ class _Labels:
         return _Labels({rule: number for number, rule in enumerate(rules)}, acl, routes)
 
 
-@dataclass
-class _Vpc:
-    """What is collected for one VPC before its tables are built."""
-
-    vpc_id: str
-    by_group: Atoms
-    by_prefix: Atoms
-    rules: GroupRules
-    policies: list[tuple[EntryArrays, int, bool]] = field(default_factory=list)
-    """Group policies: ingress, egress of each set of groups."""
-    pairs: dict[tuple[str, ...] | None, int] = field(default_factory=dict)
-    """Sorted group ids (None: not described) -> first of its two policies, counted in this VPC."""
-    lists: list[tuple[EntryArrays, int, bool]] = field(default_factory=list)
-    """ACL lists: ingress, egress of each ACL."""
-    acls: dict[str | None, int] = field(default_factory=dict)
-    profiles: dict[tuple[str | None, str | None], int] = field(default_factory=dict)
-
-
 def compile_tables(network: Network) -> CompiledNetwork:
     """Compile `network`. Seconds for 10,000 interfaces and 100,000 rules; loads Numba."""
     return _Compiler(network).run()
@@ -145,7 +121,7 @@ class _Compiler:
         nodes = make_nodes(self.space, self._address_classes(signatures))
         group_port, group_spans, n_group_ports = self.group_ports.cut()
         acl_port, acl_spans, n_acl_ports = self.acl_ports.cut()
-        parts = _Parts(n_group_ports, n_acl_ports, nodes.codes.size)
+        parts = Parts(n_group_ports, n_acl_ports, nodes.codes.size)
         remote_class = np.zeros((len(vpcs) + 1, nodes.codes.size, 2), np.uint32)
         for number, (vpc, signature) in enumerate(zip(vpcs, signatures, strict=True), 1):
             group_sig, prefix_sig = signature
@@ -163,22 +139,27 @@ class _Compiler:
             root=root, middle=middle, leaf=leaf,
             ipv6_start=ipv6_start, ipv6_high=ipv6_high, ipv6_low=ipv6_low, ipv6_node=ipv6_node,
             node=node.reshape(-1), view_of_vpc=self._view_index(), duplicate=duplicates(self.space, nodes),
-            remote_class=remote_class.reshape(-1), group_port=group_port, acl_port=acl_port, n_nodes=np.array([nodes.codes.size], np.int64),
+            remote_class=remote_class.reshape(-1), group_port=group_port, acl_port=acl_port,
+            n_nodes=np.array([nodes.codes.size], np.int64),
             **parts.tables(), **outcome_tables(), **case_tables(), **_protocol_tables(), constants=_constants(),
         )  # fmt: skip
         tables = k.Tables(*(_frozen(array) for array in tables))
         acl_names = tuple(f"{acl_id}#{number}" for acl_id, number in self.labels.acl)
         return CompiledNetwork(
-            tables, tuple(i.interface_id for i in self.interfaces), tuple(self.labels.group), acl_names, tuple(self.labels.route)
+            tables,
+            tuple(i.interface_id for i in self.interfaces),
+            tuple(self.labels.group),
+            acl_names,
+            tuple(self.labels.route),
         )
 
     # -- per VPC -----------------------------------------------------------------------------------------
 
-    def _collect(self, vpc_id: str) -> _Vpc:
+    def _collect(self, vpc_id: str) -> VpcPlan:
         """Policies, ACL lists and profiles that the interfaces of a VPC use, with the atoms their rules name."""
         by_group = Atoms(self.axis)
         rules = GroupRules(self.network, vpc_id, by_group, self.group_ports, self.labels.group)
-        vpc = _Vpc(vpc_id, by_group, Atoms(self.axis), rules)
+        vpc = VpcPlan(vpc_id, by_group, Atoms(self.axis), rules)
         for interface in self.interfaces:
             if interface.vpc_id != vpc_id:
                 continue
@@ -196,7 +177,7 @@ class _Compiler:
         self._route_atoms(vpc)
         return vpc
 
-    def _group_policy(self, vpc: _Vpc, groups: tuple[str, ...] | None, egress: bool) -> tuple[EntryArrays, int]:
+    def _group_policy(self, vpc: VpcPlan, groups: tuple[str, ...] | None, egress: bool) -> tuple[EntryArrays, int]:
         """The union of groups in one direction, and the word when nothing matches (SG-01, SG-02)."""
         if groups is None:
             return EntryArrays.of([]), word(unsure("UNKNOWN_RESOURCE"))
@@ -207,13 +188,13 @@ class _Compiler:
         any_rule = any(rule.egress == egress for g in known for rule in self.network.security_groups[g].rules)
         return entries, word(deny("ENI_SG_RULES_MISMATCH" if any_rule else "SG_HAS_NO_RULES"))
 
-    def _acl_list(self, vpc: _Vpc, acl: NetworkAcl | None, egress: bool) -> tuple[EntryArrays, int]:
+    def _acl_list(self, vpc: VpcPlan, acl: NetworkAcl | None, egress: bool) -> tuple[EntryArrays, int]:
         if acl is None:
             return EntryArrays.of([]), word(unsure("UNKNOWN_RESOURCE"))
         entries = acl_entries(acl, egress, vpc.by_prefix, self.acl_ports, self.labels.acl)
         return entries, word(deny("SUBNET_ACL_RESTRICTION"), self.labels.acl[acl.network_acl_id, "*"])
 
-    def _route_atoms(self, vpc: _Vpc) -> None:
+    def _route_atoms(self, vpc: VpcPlan) -> None:
         """Makes the bounds of routes, prefix lists and the VPC's own CIDRs tell classes apart."""
         described = self.network.vpcs.get(vpc.vpc_id)
         for block in (*described.cidr_blocks, *described.ipv6_cidr_blocks) if described else ():
@@ -228,7 +209,7 @@ class _Compiler:
                 for block in (listed.cidr_blocks if listed else None) or ():
                     vpc.by_prefix.prefix(block)
 
-    def _signatures(self, vpc: _Vpc) -> tuple[Array, Array]:
+    def _signatures(self, vpc: VpcPlan) -> tuple[Array, Array]:
         keys = [random_keys(2, max(len(atoms.spans), 1)) for atoms in (vpc.by_group, vpc.by_prefix)]
         return vpc.by_group.signatures(keys[0]), vpc.by_prefix.signatures(keys[1])
 
@@ -244,7 +225,7 @@ class _Compiler:
         _check(total, number)
         return number * 16 + self.space.kinds.astype(np.int64) * 2 + family
 
-    def _route_words(self, vpc: _Vpc, representative: Array) -> dict[str | None, Array]:
+    def _route_words(self, vpc: VpcPlan, representative: Array) -> dict[str | None, Array]:
         """Per route table of the VPC: route word of each remote class."""
         words: dict[str | None, Array] = {}
         for _, table_id in vpc.profiles:
@@ -263,7 +244,7 @@ class _Compiler:
         index = {view: number for number, view in enumerate(self.space.views)}
         return np.array([index[int(view)] for view in self.space.view_of_vpc], np.uint32)
 
-    def _node_rows(self, nodes: Nodes, vpcs: list[_Vpc], parts: _Parts) -> Array:
+    def _node_rows(self, nodes: Nodes, vpcs: list[VpcPlan], parts: Parts) -> Array:
         """uint32[nodes + interfaces, NODE_WIDTH]; see kernels.N_*."""
         n_nodes = nodes.codes.size
         rows = np.zeros((n_nodes + len(self.interfaces), k.NODE_WIDTH), np.uint32)
@@ -281,7 +262,7 @@ class _Compiler:
             rows[n_nodes + number, k.N_INTERFACE] = number
         return rows
 
-    def _endpoint_rows(self, vpcs: list[_Vpc], parts: _Parts, n_nodes: int) -> Array:
+    def _endpoint_rows(self, vpcs: list[VpcPlan], parts: Parts, n_nodes: int) -> Array:
         """uint32[endpoints, NODE_WIDTH]: what an address of an interface knows; codes and peer are left to the node."""
         subnets: dict[str, int] = {}
         rows = np.zeros((len(self.space.endpoints), k.NODE_WIDTH), np.uint32)
@@ -311,7 +292,7 @@ class _Compiler:
         return rows
 
     def _edges(self) -> list[int]:
-        """Per endpoint: what the route table of its VPC's internet gateway does with it (0 pass, 1 black hole, 2 other)."""
+        """Per endpoint: what its VPC's internet gateway's route table does with it (0 pass, 1 black hole, 2 other)."""
         words: dict[str, dict[int, int]] = {}
         for vpc_id, gateway_id in self.network.internet_gateway_of.items():
             table = self.network.gateway_route_table(gateway_id)
@@ -357,169 +338,6 @@ class _Compiler:
         return out | out_egress_only << 8 | private << 16 | public << 24
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a policy stands in the tables."""
-
-    pages: int
-    cells: int
-    columns: int
-
-
-class _Parts:
-    """Policies and profiles of all VPCs, appended one VPC at a time. Number 0 of each passes everything."""
-
-    def __init__(self, n_group_ports: int, n_acl_ports: int, most_classes: int) -> None:
-        self._n_group_ports, self._n_acl_ports = n_group_ports, n_acl_ports
-        self.first_policy: dict[str, int] = {}
-        self.first_profile: dict[str, int] = {}
-        self.acl_columns: dict[str, list[int]] = {}
-        self.policies: list[_Place] = []
-        self.profile_start: list[int] = []
-        wide = n_group_ports > WIDE_PORTS
-        self._paged_columns = _SharedPages(1 << k.COLUMN_PAGE_BITS, np.uint16) if wide else None
-        self._columns: list[Array] = [np.zeros(max(n_group_ports, 2 * n_acl_ports), np.uint16)]
-        self._known_columns: dict[bytes, int] = {}
-        self._n_columns = self._columns[0].size
-        self._cells: list[Array] = [np.zeros(1, np.uint32)]
-        self._n_cells = 1
-        self._policy_pages = _SharedPages(1 << k.CLASS_PAGE_BITS, np.uint32)
-        self._profile_pages = _SharedPages(4 << k.PROFILE_PAGE_BITS, np.uint32)
-        # The passing policies and profile, asked with classes of any VPC. Column 0 of row 0 is cell 0: pass.
-        pages = self._policy_pages.add(np.zeros((1, most_classes), np.uint16))[0]
-        columns = self._paged_columns.add(np.zeros((1, n_group_ports), np.uint16))[0] if self._paged_columns else 0
-        self.policies += [_Place(pages, 0, columns)] * 2
-        self.profile_start += self._profile_pages.add(np.zeros((1, 4 * most_classes), np.uint32))
-
-    def _build(
-        self, entries: k.Entries, atoms: Atoms, representative: Array, n_ports: int
-    ) -> Iterable[tuple[Array, Array, Array]]:
-        """Chunks of policies: row starts [policies, classes], columns [policies, ports], cells' start [policies]."""
-        n_policies, n_classes = entries.tail.size, representative.size
-        keys = random_keys(max(entries.atom.size, 1))
-        atom_start, atom_class = atoms.classes(representative)
-        step = max(1, CHUNK_CELLS // max(n_classes, n_ports))
-        for first in range(0, n_policies, step):
-            last = min(first + step, n_policies)
-            columns = np.zeros((last - first, n_ports), np.int64)
-            rows, places = np.zeros((last - first, n_classes), np.int64), np.zeros(last - first, np.int64)
-            cells = k.build_policies(
-                entries, first, last, keys, atom_start, atom_class, n_classes, n_ports, columns, rows, places
-            )
-            if columns.max(initial=0) >= 1 << 16:
-                raise OverflowError("a set of security groups, or an ACL, tells apart more than 65,535 port ranges")
-            places += self._n_cells
-            self._cells.append(cells)
-            self._n_cells += cells.size
-            yield rows, columns.astype(np.uint16), places
-        if self._n_cells >= 1 << 32:
-            raise OverflowError("the compiled network needs more than 2^32 cells")
-
-    def _add_columns(self, row: Array) -> int:
-        """Where a row of columns starts; equal rows are kept once."""
-        key = row.tobytes()
-        if key not in self._known_columns:
-            self._known_columns[key] = self._n_columns
-            self._columns.append(row)
-            self._n_columns += row.size
-        return self._known_columns[key]
-
-    def add_policies(self, vpc: _Vpc, entries: k.Entries, representative: Array) -> None:
-        """The group policies of a VPC."""
-        self.first_policy[vpc.vpc_id] = len(self.policies)
-        for rows, columns, places in self._build(entries, vpc.by_group, representative, self._n_group_ports):
-            pages = self._policy_pages.add(rows)
-            starts = self._paged_columns.add(columns) if self._paged_columns else [self._add_columns(row) for row in columns]
-            self.policies += [_Place(*place) for place in zip(pages, places.tolist(), starts, strict=True)]
-
-    def add_profiles(self, vpc: _Vpc, entries: k.Entries, representative: Array, routes: dict[str | None, Array]) -> None:
-        """The ACL lists of a VPC, and its (ACL, route table) profiles, whose pages hold the lists' cell rows."""
-        chunks = list(self._build(entries, vpc.by_prefix, representative, self._n_acl_ports))
-        self.acl_columns[vpc.vpc_id] = []
-        lists = np.zeros((0, representative.size), np.int64)
-        if chunks:
-            lists = np.concatenate([rows + places[:, None] for rows, _, places in chunks])
-            columns = np.concatenate([columns for _, columns, _ in chunks]).reshape(-1, 2 * self._n_acl_ports)
-            self.acl_columns[vpc.vpc_id] = [self._add_columns(pair) for pair in columns]
-        self.first_profile[vpc.vpc_id] = len(self.profile_start)
-        for acl_id, table_id in vpc.profiles:
-            ingress, route = vpc.acls[acl_id], routes[table_id]
-            row = np.zeros((representative.size, 4), np.uint32)
-            row[:, 0], row[:, 1], row[:, 3] = lists[ingress + 1], lists[ingress], route
-            row[:, 2] = INTERFACE_OUTCOME[route & 255] << k.LABEL_BITS | route >> 8
-            self.profile_start += self._profile_pages.add(row.reshape(1, -1))
-
-    def tables(self) -> dict[str, Array]:
-        """The fields of kernels.Tables that this holds."""
-        column, column_page = np.concatenate(self._columns), np.zeros(0, np.uint32)
-        if self._paged_columns is not None:
-            column_page = np.array(self._paged_columns.directory, np.uint32) + np.uint32(column.size)
-            column = np.concatenate((column, self._paged_columns.joined()))
-        return {
-            "policy_page": np.array(self._policy_pages.directory, np.uint32),
-            "policy_row": _narrowed(self._policy_pages.joined()),
-            "profile_page": np.array(self._profile_pages.directory, np.uint32),
-            "profile_row": self._profile_pages.joined(),
-            "column": column,
-            "column_page": column_page,
-            "acl_classes": np.array([self._n_acl_ports], np.int64),
-            "cells": np.concatenate(self._cells),
-        }
-
-
-class _SharedPages:
-    """Rows cut into pages of one size; equal pages are kept once (1,067 MiB became 35 MiB on 10,000 interfaces)."""
-
-    def __init__(self, size: int, dtype: Any) -> None:
-        self._size, self._dtype = size, dtype
-        self._pages: list[Array] = [np.zeros(size, dtype)]
-        self._known: dict[bytes, int] = {self._pages[0].tobytes(): 0}
-        self.directory: list[int] = []
-
-    def add(self, rows: Array) -> list[int]:
-        """Append rows; where each row's pages start in the directory."""
-        count, width = rows.shape
-        n_pages = max(1, -(-width // self._size))
-        padded = np.zeros((count, n_pages * self._size), self._dtype)
-        padded[:, :width] = rows
-        cut = padded.reshape(-1, self._size)
-        starts = [len(self.directory) + n_pages * row for row in range(count)]
-        distinct, inverse = _distinct_rows(cut)
-        numbers = np.array([self._number(cut[index]) for index in distinct], np.int64)
-        self.directory.extend((numbers[inverse] * self._size).tolist())
-        return starts
-
-    def _number(self, page: Array) -> int:
-        key = page.tobytes()
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = len(self._pages)
-            self._pages.append(page.copy())
-        return found
-
-    def joined(self) -> Array:
-        """All pages, end to end."""
-        return np.concatenate(self._pages)
-
-
-def _narrowed(starts: Array) -> Array:
-    """As uint16 where that holds every value: half the cache lines. Thousands of rules on one interface need uint32."""
-    return starts.astype(np.uint16) if starts.max(initial=0) < 1 << 16 else starts
-
-
-def _distinct_rows(rows: Array) -> tuple[Array, Array]:
-    """(index of one of each distinct row, number of each row's kind); by a random hash, then compared in full."""
-    weights = random_keys(rows.shape[1]) | np.uint64(1)
-    hashes = np.zeros(rows.shape[0], np.uint64)
-    for column in range(rows.shape[1]):
-        hashes += rows[:, column].astype(np.uint64) * weights[column]
-        hashes ^= hashes >> np.uint64(29)
-    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-    if not np.array_equal(rows[first[inverse]], rows):
-        return np.arange(rows.shape[0]), np.arange(rows.shape[0])
-    return first, inverse
-
-
 def _classes(signature: Array, representative: Array) -> tuple[Array, Array]:
     """(class of each node, ascending representative interval of each class)."""
     own = signature[:, representative]
@@ -534,7 +352,7 @@ def _classes(signature: Array, representative: Array) -> tuple[Array, Array]:
 
 
 def _check(signature: Array, number: Array) -> None:
-    """The second half of the signatures must agree wherever the first does, or the keys collided (odds 2^-64 a pair)."""
+    """The second half of the signatures must agree wherever the first does, or the keys collided (odds 2^-64)."""
     first = np.zeros(int(number.max()) + 1, np.int64)
     first[number] = np.arange(number.size)
     if not np.array_equal(signature[1][first[number]], signature[1]):

@@ -45,9 +45,13 @@ def case_tables() -> dict[str, Array]:
         answer(row, k.DST_IN_UNKNOWN, k.S_DESTINATION, unsure("UNKNOWN_DESTINATION"))
         answer(row, k.DST_OUTSIDE, k.S_SOURCE, unsure("NO_SOURCE_OR_DESTINATION"))
     for row, reason in (
-        (k.SRC_AMBIGUOUS, "ADDR_AMBIGUOUS"), (k.SRC_UNKNOWN, "UNKNOWN_RESOURCE"), (k.SRC_UNMODELLED, "UNSUPPORTED_COMPONENT"),
-        (k.SRC_INVALID, "INVALID_FLOW"), (k.SRC_NO_INTERFACE, "UNKNOWN_RESOURCE"), (k.SRC_FOREIGN, "UNSUPPORTED_COMPONENT"),
-    ):  # fmt: skip
+        (k.SRC_AMBIGUOUS, "ADDR_AMBIGUOUS"),
+        (k.SRC_UNKNOWN, "UNKNOWN_RESOURCE"),
+        (k.SRC_UNMODELLED, "UNSUPPORTED_COMPONENT"),
+        (k.SRC_INVALID, "INVALID_FLOW"),
+        (k.SRC_NO_INTERFACE, "UNKNOWN_RESOURCE"),
+        (k.SRC_FOREIGN, "UNSUPPORTED_COMPONENT"),
+    ):
         answer(row, slice(None), k.S_SOURCE, unsure(reason))
     answer(k.SRC_FOREIGN_CHECKED, slice(None), k.S_CHECK, deny("ENI_SOURCE_DEST_CHECK_RESTRICTION"))
     entering, leaving = np.zeros(14, np.uint8), np.zeros(20, np.uint8)
@@ -72,11 +76,15 @@ def case_tables() -> dict[str, Array]:
         "destination_out_outcome": leaving,
         "applies": _applies(),
         "way": _ways(),
-        "first_stage": np.array([(mask & -mask).bit_length() - 1 if mask else 0 for mask in range(1 << k.N_STAGES)], np.uint8),
+        "first_stage": np.array(
+            [(mask & -mask).bit_length() - 1 if mask else 0 for mask in range(1 << k.N_STAGES)], np.uint8
+        ),
     }
 
 
-def stages_that_apply(case: int, same_subnet: bool, gate: int, undecided: bool, return_undecided: bool, mapped: bool) -> int:
+def stages_that_apply(
+    case: int, same_subnet: bool, gate: int, undecided: bool, return_undecided: bool, mapped: bool
+) -> int:
     """Compact mask of the stages evaluated in one situation (docs/semantics.md, section 3).
 
     `gate`: the gateway the forward route leads to; `undecided`, `return_undecided`: the forward, the reply route is

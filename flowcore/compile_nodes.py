@@ -79,7 +79,9 @@ class AddressSpace:
         self._paint_fixed()
         self._paint_vpcs()
         self._paint_public()
-        shared = self._private_meanings.max(initial=0) > 1 or bool(np.any((self._private_meanings > 0) & (self.public > 0)))
+        shared = self._private_meanings.max(initial=0) > 1 or bool(
+            np.any((self._private_meanings > 0) & (self.public > 0))
+        )
         #: VPC number of each view; 0: addresses of unknown VPC (or, if it is the only view, of all).
         self.views = [0, *vpcs.values()] if shared else [0]
         self.view_of_vpc = np.array([number if shared else 0 for number in range(len(vpcs) + 1)], np.uint32)
@@ -139,7 +141,7 @@ class AddressSpace:
         return owners, owner
 
     def codes(self, view: int) -> dict[str, Array]:
-        """Per interval: source code, destination codes (same VPC, other VPC, from outside), VPC, endpoint, public endpoint."""
+        """Per interval: source code; destination codes (same VPC, other, outside); VPC; endpoint, public one."""
         owners, owner = self._owners(view)
         all_owners = owners if view == 0 else self._owners(0)[0]
         own_vpcs = list(self.vpcs.values()) if view == 0 else [view]
@@ -202,10 +204,8 @@ def service_addresses(network: Network, vpc_id: str) -> list[IPv4Address]:
     vpc = network.vpcs.get(vpc_id)
     if vpc and vpc.cidr_blocks:
         found.append(vpc.cidr_blocks[0].network_address + 2)
-    for subnet in network.subnets.values():
-        if subnet.vpc_id == vpc_id and subnet.cidr_block is not None:
-            found.append(subnet.cidr_block.network_address + 1)
-    return found
+    own = (subnet.cidr_block for subnet in network.subnets.values() if subnet.vpc_id == vpc_id)
+    return found + [block.network_address + 1 for block in own if block is not None]
 
 
 def reserved_addresses(network: Network, vpc_id: str) -> list[Any]:
@@ -217,7 +217,11 @@ def reserved_addresses(network: Network, vpc_id: str) -> list[Any]:
         for block in (subnet.cidr_block, *subnet.ipv6_cidr_blocks):
             if block is not None:
                 low, high = a.bounds_of(block)
-                found += [_address(value, block.version) for value in {low, low + 1, low + 2, low + 3, high - 1} if value < high]
+                found += [
+                    _address(value, block.version)
+                    for value in {low, low + 1, low + 2, low + 3, high - 1}
+                    if value < high
+                ]
     return found
 
 
@@ -249,7 +253,11 @@ class Nodes:
 
 def make_nodes(space: AddressSpace, address_class: Array) -> Nodes:
     """Nodes of all views; `address_class` int64[axis size] tells apart what rules tell apart."""
-    codes = [_pack(k.SRC_INVALID, 0, 0, k.DST_OUTSIDE), _pack(k.SRC_INVALID, 0, 0, k.DST_OUTSIDE), _pack(k.SRC_NO_INTERFACE, 0, 0, 0)]
+    codes = [
+        _pack(k.SRC_INVALID, 0, 0, k.DST_OUTSIDE),
+        _pack(k.SRC_INVALID, 0, 0, k.DST_OUTSIDE),
+        _pack(k.SRC_NO_INTERFACE, 0, 0, 0),
+    ]
     parts: dict[str, list[Array]] = {
         "representative": [np.zeros(3, np.int64)],
         "codes": [np.array(codes, np.int64)],
@@ -276,7 +284,9 @@ def make_nodes(space: AddressSpace, address_class: Array) -> Nodes:
     for number, endpoint in enumerate(space.endpoints):
         vpc = space.vpcs[str(space.interfaces[endpoint.interface].vpc_id)]
         node = int(of_interval[view_index[int(space.view_of_vpc[vpc])]][endpoint.interval])
-        if joined["endpoint"][node] != number:  # two interfaces of the VPC hold it: only an interface id tells them apart
+        if (
+            joined["endpoint"][node] != number
+        ):  # two interfaces of the VPC hold it: only an interface id tells them apart
             node = count + len(extra)
             extra.append(number)
         of_endpoint[number] = node
@@ -305,7 +315,11 @@ def _with_extra(space: AddressSpace, joined: dict[str, Array], extra: list[int])
 
 
 def _peers(
-    space: AddressSpace, joined: dict[str, Array], of_interval: list[Array], of_endpoint: Array, view_index: dict[int, int]
+    space: AddressSpace,
+    joined: dict[str, Array],
+    of_interval: list[Array],
+    of_endpoint: Array,
+    view_index: dict[int, int],
 ) -> Array:
     peer = np.full(joined["codes"].size, -1, np.int64)
     mapped = joined["public"] >= 0
@@ -323,7 +337,7 @@ def _pack(source: Any, same: Any, other: Any, outside: Any) -> Any:
 
 
 def _unique(keys: tuple[Array, ...]) -> tuple[Array, Array]:
-    """(index of the first row of each distinct combination, number of each row's combination), in order of appearance."""
+    """(first row of each distinct combination, number of each row's combination), in order of appearance."""
     inverse = np.zeros(keys[0].size, np.int64)
     for key in keys:
         _, part = np.unique(key, return_inverse=True)

@@ -45,8 +45,8 @@ def word(outcome: int, label: int | None = None) -> int:
 def port_spans(protocol: int, first: int | None, last: int | None, all_types: bool = False) -> Spans:
     """What a rule covers of the port axis (SG-08…12, NA-06…09).
 
-    tcp, udp: destination ports. icmp, icmpv6: type (`first`) and code (`last`), None or -1 for all; flows of unknown type
-    or code may be meant (FL-64). `all_types`: NA-09. Any other protocol: all of it.
+    tcp, udp: destination ports. icmp, icmpv6: type (`first`) and code (`last`), None or -1 for all; flows of unknown
+    type or code may be meant (FL-64). `all_types`: NA-09. Any other protocol: all of it.
     """
     if protocol < 0:
         return ((0, k.PORT_AXIS_SIZE, 0),)
@@ -167,7 +167,11 @@ class EntryArrays:
         """From (atom, word, maybe word, remote may be, span list) rows."""
         table = np.array(rows, np.int64).reshape(-1, 5)
         return EntryArrays(
-            table[:, 0], table[:, 1].astype(np.uint32), table[:, 2].astype(np.uint32), table[:, 3].astype(np.uint8), table[:, 4]
+            table[:, 0],
+            table[:, 1].astype(np.uint32),
+            table[:, 2].astype(np.uint32),
+            table[:, 3].astype(np.uint8),
+            table[:, 4],
         )
 
 
@@ -236,7 +240,9 @@ class GroupRules:
             listed = self._network.prefix_lists.get(rule.prefix_list_id)
             if listed is None or listed.cidr_blocks is None:
                 family = listed.address_family if listed else None
-                return [(self._atoms.number(("family", family), lambda: axis.family_span(family)), "MISSING_PREFIX_LIST")]
+                return [
+                    (self._atoms.number(("family", family), lambda: axis.family_span(family)), "MISSING_PREFIX_LIST")
+                ]
         elif (
             rule.referenced_group_id is not None
             and rule.peering_status in (None, "active")

@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 PART = 1 << 16
 """Flows a thread takes at a time."""
 
-_ENUMS = {"verdict": VERDICTS, "forward": VERDICTS, "reply": VERDICTS, "reason": REASONS, "stage": STAGES, "path": PATHS}
+_ENUMS = {
+    "verdict": VERDICTS,
+    "forward": VERDICTS,
+    "reply": VERDICTS,
+    "reason": REASONS,
+    "stage": STAGES,
+    "path": PATHS,
+}
 _RULES = tuple(RULE_STAGES)
 #: Rule column -> where the compiled network keeps the names its numbers stand for.
 _LABELS = {
@@ -53,8 +60,9 @@ class Evaluator:
         """The flows with their verdicts: same rows, same order, `schema.VERDICT_COLUMNS` added.
 
         `flows`: a polars DataFrame, or anything with Arrow's C stream or table interface, with the columns
-        `srcaddr, dstaddr, srcport, dstport, protocol` (addresses as text, IPv4 as integers, or 4/16 bytes; protocol as number or name), optionally
-        `src_interface_id, icmp_type, icmp_code`; other columns are kept, columns named like a verdict column are replaced.
+        `srcaddr, dstaddr, srcport, dstport, protocol` (addresses as text, IPv4 as integers, or 4/16 bytes; protocol as
+        number or name), optionally `src_interface_id, icmp_type, icmp_code`; other columns are kept, columns named like
+        a verdict column are replaced.
         Values that cannot be read give UNKNOWN(INVALID_FLOW). `threads`: default all processors.
         Raises FlowError for a missing column or a column of an unusable type.
         """
@@ -76,7 +84,9 @@ class Evaluator:
         """Column -> its polars type, made once: a type of 100,000 names takes 20 ms."""
         import polars as pl
 
-        kinds = {kind: pl.Enum(list(getattr(self.compiled, kind))) for kind in ("interface_ids", *set(_LABELS.values()))}
+        kinds = {
+            kind: pl.Enum(list(getattr(self.compiled, kind))) for kind in ("interface_ids", *set(_LABELS.values()))
+        }
         labelled = {"src_interface": "interface_ids", "dst_interface": "interface_ids", **_LABELS}
         return {
             **{name: pl.Enum(list(categories)) for name, categories in _ENUMS.items()},
