@@ -71,12 +71,16 @@ class Evaluator:
         from .columns import as_frame
 
         frame = as_frame(flows)
-        verdicts = self.evaluate_columns(flows_of(frame, self.compiled.interface_ids), threads=threads)
-        added = []
-        for name, kind in self._enums.items():
-            if name == "path":
-                added.append(pl.Series("blocked_by", verdicts.blocked_by))
-            added.append(pl.Series(name, self._codes(verdicts, name)).cat.to(kind, strict=False))
+        verdicts = self.evaluate_columns(flows_of(frame, self.compiled.interface_ids, threads), threads=threads)
+        columns = {name: self._codes(verdicts, name) for name in self._enums}
+
+        def named(name: str) -> pl.Series:
+            kind = self._enums[name]
+            return pl.Series(name, _narrowed(columns[name], len(kind.categories))).cat.to(kind, strict=False)
+
+        with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+            added = list(pool.map(named, self._enums))
+        added.insert(list(self._enums).index("path"), pl.Series("blocked_by", verdicts.blocked_by))
         return frame.with_columns(added)
 
     @cached_property
@@ -100,7 +104,7 @@ class Evaluator:
         from .columns import as_frame
 
         frame = as_frame(flows)
-        verdicts = self.evaluate_columns(flows_of(frame, self.compiled.interface_ids), threads=threads)
+        verdicts = self.evaluate_columns(flows_of(frame, self.compiled.interface_ids, threads), threads=threads)
         table = frame.to_arrow()
         added: dict[str, Any] = {}
         for name, categories in _ENUMS.items():
@@ -149,6 +153,13 @@ class Evaluator:
 
     def _codes(self, verdicts: k.Verdicts, name: str) -> Any:
         return verdicts.rules[_RULES.index(name)] if name in _LABELS else getattr(verdicts, name)
+
+
+def _narrowed(codes: Any, n_categories: int) -> Any:
+    """Codes as narrow as polars keeps them (all ones, the null, stays all ones): 5 ns a value instead of 11."""
+    if n_categories < 1 << 8:
+        return codes.astype(np.uint8, copy=False)
+    return codes.astype(np.uint16) if n_categories < 1 << 16 else codes
 
 
 def empty_verdicts(count: int) -> k.Verdicts:
