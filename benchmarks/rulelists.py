@@ -146,7 +146,7 @@ def acl_scan() -> Callable[..., Array]:
     import numba
 
     @numba.njit(nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
-    def scan(  # noqa: PLR0917 - columns
+    def scan(
         low: Array, mask: Array, protocol: Array, port_low: Array, port_high: Array,
         source: Array, flow_protocol: Array, port: Array,
     ) -> Array:  # fmt: skip
@@ -173,7 +173,7 @@ def five_tuple_scan() -> Callable[..., Array]:
     import numba
 
     @numba.njit(nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
-    def scan(  # noqa: PLR0917 - columns
+    def scan(
         base: Array, mask: Array, there_base: Array, there_mask: Array, protocol: Array,
         port_low: Array, port_high: Array, source: Array, destination: Array, flow_protocol: Array, port: Array,
     ) -> Array:  # fmt: skip

@@ -115,6 +115,11 @@ class Vpc:
     """False: only named by other records; made up so that they have a VPC."""
     tags: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def blocks(self) -> tuple[IPNetwork, ...]:
+        """All its CIDRs, IPv4 first."""
+        return (*self.cidr_blocks, *self.ipv6_cidr_blocks)
+
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
@@ -242,7 +247,8 @@ class NetworkInterface:
     vpc_id: str | None = None
     subnet_id: str | None = None
     interface_type: str = "interface"
-    """Lower-case with underscores: interface, nat_gateway, load_balancer (Application), classic_load_balancer, network_load_balancer, …"""
+    """Lower-case with underscores: interface, nat_gateway, load_balancer (Application), classic_load_balancer,
+    network_load_balancer, …"""
     addresses: tuple[InterfaceAddress, ...] = ()
     prefixes: tuple[IPNetwork, ...] = ()
     """Delegated prefixes (EN-02)."""
@@ -431,7 +437,7 @@ class Network:
         if vpc is None:
             return table.routes
         present = {route.destination for route in table.routes if not route.propagated}
-        missing = [cidr for cidr in (*vpc.cidr_blocks, *vpc.ipv6_cidr_blocks) if cidr not in present]
+        missing = [cidr for cidr in vpc.blocks if cidr not in present]
         return (*table.routes, *(Route(cidr, RouteTarget.LOCAL, "local") for cidr in missing))
 
     @cached_property
@@ -459,7 +465,10 @@ class Network:
     def vpcs_with_other_ways_in(self) -> frozenset[str]:
         """VPCs that traffic can enter other than by an internet gateway, in ways this version does not model."""
         found = {
-            table.vpc_id for table in self.route_tables.values() for route in table.routes if route.target_kind in WAYS_IN
+            table.vpc_id
+            for table in self.route_tables.values()
+            for route in table.routes
+            if route.target_kind in WAYS_IN
         }
         found.update(vpc_id for gateway in self.vpn_gateways.values() for vpc_id in gateway.vpc_ids)
         found.update(

@@ -192,7 +192,12 @@ VERDICT_COLUMNS: tuple[Column, ...] = (
     Column("src_interface", "dictionary string", "Interface it starts from.", null="outside the network"),
     Column("dst_interface", "dictionary string", "Interface it goes to.", null="outside the network"),
     *(
-        Column(name, "dictionary string", f"Rule that decided at stage {stage}.", null="not reached, no rule, or no such stage")
+        Column(
+            name,
+            "dictionary string",
+            f"Rule that decided at stage {stage}.",
+            null="not reached, no rule, or no such stage",
+        )
         for name, stage in RULE_STAGES.items()
     ),
 )

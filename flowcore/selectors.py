@@ -114,7 +114,7 @@ def _place(network: Network, address: IPAddress) -> str:
 
 def _vpc_cidrs(network: Network) -> Iterator[tuple[str, tuple[IPNetwork, ...]]]:
     for vpc in network.vpcs.values():
-        yield vpc.vpc_id, (*vpc.cidr_blocks, *vpc.ipv6_cidr_blocks)
+        yield vpc.vpc_id, vpc.blocks
 
 
 def _by_cidr(network: Network, block: IPNetwork) -> list[Endpoint]:
@@ -272,7 +272,7 @@ def _load_balancer_names(network: Network) -> set[str]:
 # -- flows ---------------------------------------------------------------------------------------------------
 
 
-def flow_between(  # noqa: PLR0917 - a flow has many columns
+def flow_between(
     network: Network,
     source: Endpoint,
     destination: Endpoint,

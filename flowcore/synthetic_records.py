@@ -177,7 +177,7 @@ def route_table(
     }
 
 
-def acl_entry(  # noqa: PLR0917 - the columns of an ACL, in the console's order
+def acl_entry(
     number: int,
     egress: bool,
     action: str,
@@ -228,7 +228,7 @@ def network_acl(
     }
 
 
-def group_rule(  # noqa: PLR0917 - the columns of a rule, in the console's order
+def group_rule(
     rule_id: str,
     group_id: str,
     egress: bool,

@@ -113,7 +113,7 @@ class NetworkIndex:
     def cidrs_of(self, vpc_id: str | None) -> tuple[IPNetwork, ...]:
         """The CIDRs of a VPC, IPv4 first."""
         vpc = self.network.vpcs.get(vpc_id or "")
-        return (*vpc.cidr_blocks, *vpc.ipv6_cidr_blocks) if vpc else ()
+        return vpc.blocks if vpc else ()
 
     def in_vpc(self, address: IPAddress, vpc_id: str | None) -> bool:
         """Whether `address` lies in a CIDR of the VPC."""

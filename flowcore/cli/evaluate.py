@@ -26,7 +26,9 @@ def evaluate(
     format: Annotated[Format, Parameter(help="How to print the summary; csv: the verdicts only.")] = "table",
     log_format: Annotated[str | None, Parameter(help="Format of text logs without a header line.")] = None,
     threads: Threads = None,
-    overwrite: Annotated[bool, Parameter(negative="", help="Replace Parquet at OUT that no earlier run wrote.")] = False,
+    overwrite: Annotated[
+        bool, Parameter(negative="", help="Replace Parquet at OUT that no earlier run wrote.")
+    ] = False,
     fail_on: Annotated[
         Literal["reject", "disagreement"] | None,
         Parameter(help="Exit with 1 if a verdict is REJECT, or if AWS logged another action than predicted."),
