@@ -15,6 +15,9 @@ import flowcore
 
 ROOT = Path(__file__).parents[1]
 
+#: What the wheel takes from data/; the rest is for the tests.
+BUNDLED = ("demo", "hybrid-cloud-aws")
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
@@ -32,9 +35,14 @@ def test_the_wheel_holds_code_data_and_type_marker(wheel: zipfile.ZipFile) -> No
         "flowcore/cli/__init__.py",
         "flowcore/sources/describe.py",
     } <= names
-    for path in (ROOT / "data").rglob("*"):
-        if path.is_file():
-            assert f"flowcore/data/{path.relative_to(ROOT / 'data').as_posix()}" in names
+    bundled = {
+        f"flowcore/data/{path.relative_to(ROOT / 'data').as_posix()}"
+        for folder in BUNDLED
+        for path in (ROOT / "data" / folder).rglob("*")
+        if path.is_file()
+    }
+    assert "flowcore/data/hybrid-cloud-aws/NOTICE" in bundled
+    assert {name for name in names if name.startswith("flowcore/data/")} == bundled
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/")) or "__pycache__" in name]
 
 
