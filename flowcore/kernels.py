@@ -989,7 +989,8 @@ def _judge_block(tables, count, x, start, out):
     _not_accepted(tables.first_stage, unfiltered, start, n_listed, x, out)
 
 
-# -- the memo: verdicts of recent flows, by all that decides a verdict (both nodes, the three port classes, one way or not).
+# -- the memo: verdicts of recent flows -------------------------------------------------------------------
+# By all that decides a verdict: both nodes, the three port classes, one way or not.
 # Real traffic repeats itself: on Zipf-like traffic over 10,000 interfaces it doubles the rate. On even traffic it finds
 # nothing, so it watches its hits and rests.
 
@@ -1003,7 +1004,7 @@ class Memo(NamedTuple):
     """Scratch of one thread; empty (zeros) at first. Never shared between networks."""
 
     key: np.ndarray  # uint64[MEMO_SIZE * 2]
-    value: np.ndarray  # uint32[MEMO_SIZE * MEMO_VALUES]  four verdict bytes, stage and path, mask, interfaces, eight rules
+    value: np.ndarray  # uint32[MEMO_SIZE * MEMO_VALUES]  4 verdict bytes, stage and path, mask, interfaces, eight rules
     state: np.ndarray  # int64[3]
     queue: np.ndarray  # uint32[SCRATCH_SIZE]  flows not found, gathered to full blocks
     queue_row: np.ndarray  # int64[BLOCK]
