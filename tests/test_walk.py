@@ -93,7 +93,7 @@ def test_invalid_flows(changes):
         {"srcaddr": b"\x0a\x00\x00\x0a", "dstaddr": ip_address(B)},
         {"icmp_type": 999},
         {"src_interface_id": "-"},
-        {"src_interface_id": "", "nonsense": object()},
+        pytest.param({"src_interface_id": "", "nonsense": object()}, id="unknown column"),
         {"srcport": "50000", "dstport": 443.0},
     ],
     ids=str,
