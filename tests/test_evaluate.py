@@ -194,15 +194,35 @@ def test_any_slicing_gives_the_same_verdicts(
     assert verdicts_of(pl.concat(parts)) == expected[:stop]
 
 
-@pytest.mark.parametrize("block", [1, 3, 1024, 5000])
-def test_any_block_gives_the_same_verdicts(block: int, evaluator: Evaluator, flows: pl.DataFrame) -> None:
-    columns = flows_of(flows, evaluator.compiled.interface_ids)
-    whole = evaluator.evaluate_columns(columns, threads=1)
+@pytest.mark.parametrize("skew", [0.0, 1.1, 1.6])
+def test_repeated_flows_in_any_order_give_the_verdicts_of_each(
+    skew: float, evaluator: Evaluator, flows: pl.DataFrame, expected: list[tuple[Any, ...]]
+) -> None:
+    """However often a flow was met before, and whatever was met between: verdicts are not remembered wrongly."""
+    rng = np.random.default_rng(int(10 * skew))
+    weight = np.arange(1, flows.height + 1, dtype=np.float64) ** -skew
+    order = rng.permutation(flows.height)
+    rows = order[rng.choice(flows.height, 60_000, p=weight / weight.sum())]
+    rows = np.concatenate((rows, np.arange(flows.height), rows[::-1]))
+    wanted = evaluator.evaluate(flows)[rows]
+    for threads in (1, 2):
+        assert evaluator.evaluate(flows[rows], threads=threads).equals(wanted)
+    assert verdicts_of(wanted.head(500)) == [expected[row] for row in rows[:500]]
+
+
+def test_columns_of_an_earlier_batch_can_be_used_again(evaluator: Evaluator, flows: pl.DataFrame) -> None:
+    ids = evaluator.compiled.interface_ids
+    first, second = flows_of(flows, ids), flows_of(flows.head(900).reverse(), ids)
     out = empty_verdicts(flows.height)
-    k.evaluate_rows(evaluator.compiled.tables, columns, out, 0, 11, block)
-    k.evaluate_rows(evaluator.compiled.tables, columns, out, 11, flows.height, block)
-    for name, found, wanted in zip(k.Verdicts._fields, out, whole, strict=True):
-        assert np.array_equal(found, wanted), name
+    evaluator.evaluate_columns(first, out=out)
+    evaluator.evaluate_columns(second, out=out)
+    wanted = evaluator.evaluate_columns(second)
+    rest = evaluator.evaluate_columns(first)
+    for name, found, one, other in zip(k.Verdicts._fields, out, wanted, rest, strict=True):
+        assert np.array_equal(found[..., :900], one), name
+        assert np.array_equal(found[..., 900:], other[..., 900:]), name
+    with pytest.raises(ValueError, match="rows"):
+        evaluator.evaluate_columns(first, out=empty_verdicts(flows.height - 1))
 
 
 def test_any_number_of_threads_gives_the_same_verdicts(evaluator: Evaluator, flows: pl.DataFrame) -> None:

@@ -221,7 +221,7 @@ def find(tables: k.Tables, view: int, address: IPv4Address | IPv6Address) -> Any
         node = k.find_ipv4(tables, view, number)
     else:
         node = k.find_ipv6(tables, view, np.uint64(number >> 64), np.uint64(number & (1 << 64) - 1))
-    return tables.node[node]
+    return tables.node.reshape(-1, k.NODE_WIDTH)[node]
 
 
 def boundaries(network: Network) -> Iterator[IPv4Address | IPv6Address]:
@@ -286,6 +286,7 @@ DESTINATION_CODES = {
 def test_every_boundary_finds_the_node_of_its_destination_in_the_view_of_each_vpc(seed: int) -> None:
     network = edge_network(seed)
     compiled, index = compile_tables(network), NetworkIndex(network)
+    nodes = compiled.tables.node.reshape(-1, k.NODE_WIDTH)
     first = {interface.vpc_id: interface for interface in network.interfaces.values() if interface.vpc_id}
     vpcs = dict(enumerate(sorted({*first, *network.vpcs}), 1))
     found = set()
@@ -301,7 +302,7 @@ def test_every_boundary_finds_the_node_of_its_destination_in_the_view_of_each_vp
             found.add(code)
             if end is not None:
                 assert code == (k.DST_PUBLIC if by_public else k.DST_LOCAL), address
-                node = compiled.tables.node[row[k.N_PEER]] if by_public else row
+                node = nodes[row[k.N_PEER]] if by_public else row
                 assert compiled.interface_ids[node[k.N_INTERFACE]] == end.interface.interface_id, address
             elif fixed is None:
                 assert k.DST_INTERNET <= code <= k.DST_IPV6_OTHER_VPC, address
