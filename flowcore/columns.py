@@ -145,6 +145,8 @@ def _distinct_addresses(column: pl.Series) -> tuple[Array, Array | None, Array |
     """Dictionary-encoded text: each distinct address is read once."""
     import polars as pl
 
+    if column.is_empty():
+        return np.zeros(0, np.uint32), None, None
     distinct = column.cast(pl.String).unique(maintain_order=True)
     index = column.cast(pl.String).replace_strict(distinct, np.arange(len(distinct)), return_dtype=pl.UInt32).to_numpy()
     ipv4, ipv6, family = _text_addresses(distinct)
@@ -198,8 +200,8 @@ def _whole_numbers(frame: pl.DataFrame, name: str) -> pl.Series:
     if column.dtype == pl.String:
         return (
             pl.select(
-                pl.when(column.str.strip_chars().str.contains(r"^[0-9]{1,10}$")).then(
-                    column.str.strip_chars().str.to_integer(base=10, strict=False, dtype=pl.Int64)
+                pl.when(column.str.contains(r"^[0-9]{1,10}$")).then(
+                    column.str.to_integer(base=10, strict=False, dtype=pl.Int64)
                 )
             )
             .to_series()
@@ -218,7 +220,7 @@ def _protocols(frame: pl.DataFrame) -> tuple[Array, Array | None]:
     if column.dtype == pl.UInt8 and column.null_count() == 0:
         return column.to_numpy(), None
     if column.dtype in (pl.String, pl.Categorical, pl.Enum):
-        text = column.cast(pl.String).str.strip_chars().str.to_lowercase()
+        text = column.cast(pl.String).str.to_lowercase()
         distinct = text.unique().drop_nulls()
         numbers = [_protocol_number(value) for value in distinct.to_list()]
         whole = text.replace_strict(distinct, numbers, default=None, return_dtype=pl.Int64)
@@ -261,6 +263,8 @@ def _interfaces(frame: pl.DataFrame, interface_ids: Sequence[str]) -> Array:
 
 def _icmp(frame: pl.DataFrame, protocol: Array) -> tuple[Array, Array | None]:
     """(ICMP keys, which rows are valid); keys are empty where no type is known. Only ICMP flows are looked at."""
+    import polars as pl
+
     names = [name for name in ("icmp_type", "icmp_code") if name in frame.columns]
     if not names:
         return _NOTHING32, None
@@ -270,17 +274,12 @@ def _icmp(frame: pl.DataFrame, protocol: Array) -> tuple[Array, Array | None]:
     for name, into in (("icmp_type", kind), ("icmp_code", code)):
         if name in names:
             given = ~frame.get_column(name).is_null().to_numpy()
-            if frame.schema[name].is_(_string()):
-                given &= ~frame.get_column(name).is_in(["", "-"]).fill_null(False).to_numpy()
+            if frame.schema[name] in (pl.String, pl.Categorical, pl.Enum):
+                text = frame.get_column(name).cast(pl.String)
+                given &= ~text.is_in(["", "-"]).fill_null(False).to_numpy()
             values, readable = _numbers(frame, name, 255, np.int64)
             good = np.ones(frame.height, np.bool_) if readable is None else readable
             valid &= ~is_icmp | ~given | good
             into[given & good] = values[given & good]
     key = np.where(kind < 0, k.ICMP_TYPE_UNKNOWN_KEY, kind * k.ICMP_CODES + np.where(code < 0, 256, code))
     return key.astype(np.int32), valid
-
-
-def _string() -> Any:
-    import polars as pl
-
-    return pl.String

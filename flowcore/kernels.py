@@ -127,20 +127,28 @@ def _usable(folder: Path) -> bool:
 
 
 def _cache_folder() -> Path | None:
-    """First usable of $FLOWCORE_CACHE_DIR, $NUMBA_CACHE_DIR, the user's cache, a private temporary folder, or None."""
-    roots = [Path(value) for name in ("FLOWCORE_CACHE_DIR", "NUMBA_CACHE_DIR") if (value := os.environ.get(name))]
-    if not roots:
+    """First usable of $FLOWCORE_CACHE_DIR, $NUMBA_CACHE_DIR, the user's cache, a private temporary folder; else None."""
+    key = f"kernels-{source_key()}"
+    chosen = [Path(value) for name in ("FLOWCORE_CACHE_DIR", "NUMBA_CACHE_DIR") if (value := os.environ.get(name))]
+    for root in chosen:
+        if _usable(root / key):
+            return root / key
+    if chosen:
+        return None
+    own = []
+    try:
         base = os.environ.get("XDG_CACHE_HOME")
-        try:
-            roots.append((Path(base) if base else Path.home() / ".cache") / "flowcore")
-        except RuntimeError:  # no home folder
-            pass
+        own.append((Path(base) if base else Path.home() / ".cache") / "flowcore")
+    except RuntimeError:  # no home folder
+        pass
+    try:
         user = os.getuid() if hasattr(os, "getuid") else "user"
-        roots.append(Path(tempfile.gettempdir()) / f"flowcore-{user}")
-    for root in roots:
-        folder = root / f"kernels-{source_key()}"
-        if _usable(folder):
-            return folder
+        own.append(Path(tempfile.gettempdir()) / f"flowcore-{user}")
+    except OSError:  # nowhere to write at all
+        pass
+    for root in own:  # the folder above must be ours too: its owner could put another one in our place
+        if _usable(root) and _usable(root / key):
+            return root / key
     return None
 
 
