@@ -127,7 +127,7 @@ def _usable(folder: Path) -> bool:
 
 
 def _cache_folder() -> Path | None:
-    """First usable of $FLOWCORE_CACHE_DIR, $NUMBA_CACHE_DIR, the user's cache, a private temporary folder; else None."""
+    """First usable of $FLOWCORE_CACHE_DIR, $NUMBA_CACHE_DIR, the user cache, a private temporary folder."""
     key = f"kernels-{source_key()}"
     chosen = [Path(value) for name in ("FLOWCORE_CACHE_DIR", "NUMBA_CACHE_DIR") if (value := os.environ.get(name))]
     for root in chosen:
