@@ -15,6 +15,10 @@ import pytest
 from agreement import assert_agree, edge_network
 from walk_networks import (
     A2,
+    A6,
+    B6,
+    OPEN,
+    X6,
     A,
     B,
     X,
@@ -28,7 +32,9 @@ from walk_networks import (
     interface,
     interfaces,
     network,
+    route,
     table,
+    with_acls,
     with_interfaces,
     with_routes,
     with_rules,
@@ -38,7 +44,7 @@ from flowcore import kernels as k
 from flowcore.compile import compile_tables
 from flowcore.errors import InputError
 from flowcore.evaluate import Evaluator, compile_network
-from flowcore.model import Network, PrefixList, SecurityGroup, SecurityGroupRule, Subnet, Vpc
+from flowcore.model import Gateway, Network, PrefixList, SecurityGroup, SecurityGroupRule, Subnet, Vpc
 from flowcore.synthetic import edge_flows
 
 OUT = allow("sgr-out", True)
@@ -246,6 +252,41 @@ def test_one_address_in_two_vpcs_and_twice_in_one() -> None:
         names = (None, "eni-a", "eni-other", "eni-double", "eni-b")
         flows = [flow(one, two, src_interface_id=name) for one in ends for two in ends for name in names]
         assert_agree(made, frame(flows), [each.interface_id for each in more])
+
+
+# -- what one stage cuts off ---------------------------------------------------------------------------
+
+ROUTES: dict[str, list[Any]] = {
+    "internet": [("0.0.0.0/0", "internet-gateway", "igw-1"), ("::/0", "internet-gateway", "igw-1")],
+    "undescribed": [("0.0.0.0/0", "internet-gateway", "igw-9"), ("::/0", "egress-only-internet-gateway", "eigw-9")],
+    "egress-only": [("::/0", "egress-only-internet-gateway", "eigw-1"), ("0.0.0.0/0", "nat-gateway", "nat-1")],
+    "appliance": [
+        (cidr, "network-interface", "eni-a2") for cidr in ("0.0.0.0/0", "::/0", "10.0.0.0/24", "10.0.1.0/24")
+    ],
+    "black hole": [route(cidr, "nat-gateway", "nat-1", blackhole=True) for cidr in ("0.0.0.0/0", "10.0.0.0/24")],
+    "nothing": [],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("there", ROUTES)
+@pytest.mark.parametrize("back", ROUTES)
+def test_every_way_there_with_every_way_back_and_every_list_that_denies(there: str, back: str) -> None:
+    """Which stages are evaluated after an undecided or denying route shows only where a later stage denies."""
+    tables = by_id(
+        "route_table_id",
+        table("rtb-a", *ROUTES[there], subnet_ids=("subnet-a",)),
+        table("rtb-b", *ROUTES[back], subnet_ids=("subnet-b",)),
+    )
+    ends = (A, A2, B, X, "52.0.0.10", "52.0.0.20", A6, B6, X6)
+    flows = [flow(one, two, protocol=protocol) for one in ends for two in ends for protocol in (6, 1)]
+    for denied in (None, ("a", False), ("a", True), ("b", False), ("b", True)):
+        lists = {side: [each for each in OPEN if (side, each.egress) != denied] for side in "ab"}
+        made = network(
+            route_tables=tables,
+            egress_only_internet_gateways=by_id("gateway_id", Gateway("eigw-1", ("vpc-1",))),
+            **with_acls(lists["a"], lists["b"]),
+        )
+        assert_agree(made, frame(flows), denied)
 
 
 # -- nothing -------------------------------------------------------------------------------------------
