@@ -262,6 +262,10 @@ def test_interface_with_only_its_primary_address() -> None:
         ({"RequesterManaged": True, "Description": "ELB app/web/1"}, "load_balancer", ("sg-1",)),
         ({"RequesterManaged": False, "Description": "ELB app/web/1"}, "interface", ("sg-1",)),
         ({"InterfaceType": ...}, "interface", ("sg-1",)),
+        ({"RequesterManaged": True, "Description": "ELB web"}, "classic_load_balancer", ("sg-1",)),
+        ({"InterfaceType": "load_balancer", "Description": "ELB web"}, "classic_load_balancer", ("sg-1",)),
+        ({"InterfaceType": "load_balancer", "Description": "ELB app/web/1"}, "load_balancer", ("sg-1",)),
+        ({"InterfaceType": "load_balancer", "Description": ...}, "load_balancer", ("sg-1",)),
     ],
 )
 def test_interface_types_and_groups(fields: dict[str, Any], kind: str, group_ids: Any) -> None:  # SG-63

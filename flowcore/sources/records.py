@@ -319,9 +319,10 @@ def _sorted_networks(found: Iterable[IPNetwork]) -> tuple[IPNetwork, ...]:
 
 def interface_type(text: str | None, requester_managed: bool, description: str | None) -> str:
     """Lower case with underscores; an Application Load Balancer's is load_balancer ("ELB app/name/id"), a Classic one's
-    classic_load_balancer ("ELB name"; LB-01)."""
+    classic_load_balancer ("ELB name"), whether the answer says load_balancer or interface (LB-01)."""
     found = _UPPER_CASE.sub("_", text or "interface").replace("-", "_").lower()
-    if found == "interface" and requester_managed and (description or "").startswith("ELB "):
+    balancer = found == "load_balancer" or (found == "interface" and requester_managed)
+    if balancer and (description or "").startswith("ELB "):
         return "load_balancer" if "/" in (description or "") else "classic_load_balancer"
     return found
 
