@@ -246,7 +246,6 @@ def test_the_folder_made_is_private(places: dict[str, Path]) -> None:
     assert folder.stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.xfail(strict=True, reason="kernels._usable looks at the folder, not at the one it stands in")
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can give a folder away")
 def test_a_temporary_folder_that_somebody_else_laid_out_is_not_used(
     places: dict[str, Path], monkeypatch: pytest.MonkeyPatch
@@ -258,9 +257,6 @@ def test_a_temporary_folder_that_somebody_else_laid_out_is_not_used(
     assert chosen() is None
 
 
-@pytest.mark.xfail(
-    strict=True, reason="kernels._cache_folder: tempfile.gettempdir() raises FileNotFoundError at import"
-)
 def test_it_evaluates_where_nothing_can_be_written(tmp_path: Path) -> None:
     """No home, no cache folder, no temporary folder, and a package folder nobody writes to."""
     copied(tmp_path)
