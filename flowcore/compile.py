@@ -51,6 +51,7 @@ from .compile_routes import (
     route_label,
     winners,
 )
+from .errors import NetworkError
 from .model import UNMODELLED_DESTINATION_TYPES, Network, NetworkAcl, NetworkInterface, RouteTarget
 from .schema import ICMP_REPLIES, ICMPV6_REPLIES, PATHS
 
@@ -95,7 +96,7 @@ class _Labels:
             for route in network.routes_of(table):
                 routes.setdefault(route_label(table, route), len(routes))
         if max(len(rules), len(acl), len(routes)) >= MAX_LABELS:
-            raise OverflowError(f"more than {MAX_LABELS} rules of one kind")
+            raise NetworkError(f"more than {MAX_LABELS} rules of one kind", hint="compile a part of the network")
         return _Labels({rule: number for number, rule in enumerate(rules)}, acl, routes)
 
 

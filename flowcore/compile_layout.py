@@ -12,8 +12,11 @@ import numpy.typing as npt
 from . import kernels as k
 from .compile_policies import Atoms, EntryArrays, GroupRules, random_keys
 from .compile_routes import outcome_tables
+from .errors import NetworkError
 
 Array = npt.NDArray[Any]
+
+_TOO_LARGE = "no network within AWS's quotas is that large (1,000 rules an interface); compile a part of it"
 
 CHUNK_CELLS = 1 << 22
 """Rows x classes built at a time: bounds the memory of compiling a very large VPC (32 MiB)."""
@@ -90,13 +93,15 @@ class Parts:
                 entries, first, last, keys, atom_start, atom_class, n_classes, n_ports, columns, rows, places
             )
             if columns.max(initial=0) >= 1 << 16:
-                raise OverflowError("a set of security groups, or an ACL, tells apart more than 65,535 port ranges")
+                raise NetworkError(
+                    "a set of security groups, or an ACL, tells apart more than 65,535 port ranges", hint=_TOO_LARGE
+                )
             places += self._n_cells
             self._cells.append(cells)
             self._n_cells += cells.size
             yield rows, columns.astype(np.uint16), places
         if self._n_cells >= 1 << 32:
-            raise OverflowError("the compiled network needs more than 2^32 cells")
+            raise NetworkError("the compiled network needs more than 2^32 cells", hint=_TOO_LARGE)
 
     def _add_columns(self, row: Array) -> int:
         """Where a row of columns starts; equal rows are kept once."""

@@ -16,6 +16,7 @@ import numpy as np
 from . import kernels as k
 from .columns import flows_of
 from .compile import CompiledNetwork, compile_tables
+from .errors import FlowError
 from .model import Network
 from .schema import PATHS, REASONS, RULE_STAGES, STAGES, VERDICTS
 
@@ -99,13 +100,17 @@ class Evaluator:
 
     def evaluate_arrow(self, flows: Any, *, threads: int | None = None) -> pa.Table:
         """The same as `evaluate` as an Arrow table; names are dictionary arrays made without a copy of the codes."""
+        import polars as pl
         import pyarrow as pa
 
         from .columns import as_frame
 
         frame = as_frame(flows)
         verdicts = self.evaluate_columns(flows_of(frame, self.compiled.interface_ids, threads), threads=threads)
-        table = frame.to_arrow()
+        try:
+            table = frame.to_arrow()
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pl.exceptions.PolarsError) as error:
+            raise FlowError(f"a column has no Arrow form: {error}", hint="cast or drop it, or use evaluate") from error
         added: dict[str, Any] = {}
         for name, categories in _ENUMS.items():
             added[name] = _dictionary(getattr(verdicts, name), categories)

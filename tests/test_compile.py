@@ -95,7 +95,7 @@ def test_more_port_classes_than_sixteen_bits_number() -> None:
 def test_a_policy_that_tells_too_many_ports_apart_is_refused() -> None:
     """More than the cells' row numbers can say: an error, never a wrapped number."""
     made = network(**with_rules(OUT, *single_ports(6, range(0, 65536, 2)), *single_ports(17, range(0, 65536, 2))))
-    with pytest.raises((OverflowError, InputError), match="65,5"):
+    with pytest.raises(InputError, match="65,5"):
         compile_network(made)
 
 
