@@ -1020,16 +1020,29 @@ class Memo(NamedTuple):
 
 
 @step
+def _memo_key(x, i):
+    """All that decides the verdict of flow `i` of a block, in two numbers."""
+    first = np.uint64(x[X_SOURCE + i]) << np.uint64(32) | np.uint64(x[X_DESTINATION + i])
+    second = np.uint64(x[X_GROUP_PORT + i]) | np.uint64(x[X_ACL_PORT + i]) << np.uint64(20)
+    second |= np.uint64(x[X_ACL_BACK + i]) << np.uint64(40) | np.uint64(x[X_ONE_WAY + i]) << np.uint64(60)
+    return first, second
+
+
+@step
+def _memo_slot(first, second):
+    """Where a key has its only place in the memo."""
+    mixed = first * np.uint64(0x9E3779B97F4A7C15) ^ second * np.uint64(0xC2B2AE3D27D4EB4F)
+    return (mixed ^ mixed >> np.uint64(29)) & np.uint64(MEMO_SIZE - 1)
+
+
+@step
 def _recall(x, start, count, memo, out):
     """Write the verdicts of flows the memo knows; list the others in X_HARD. How many are known."""
     key, value = memo.key, memo.value
     known, unknown = 0, 0
     for i in range(count):
-        first = np.uint64(x[X_SOURCE + i]) << np.uint64(32) | np.uint64(x[X_DESTINATION + i])
-        second = np.uint64(x[X_GROUP_PORT + i]) | np.uint64(x[X_ACL_PORT + i]) << np.uint64(20)
-        second |= np.uint64(x[X_ACL_BACK + i]) << np.uint64(40) | np.uint64(x[X_ONE_WAY + i]) << np.uint64(60)
-        mixed = first * np.uint64(0x9E3779B97F4A7C15) ^ second * np.uint64(0xC2B2AE3D27D4EB4F)
-        slot = (mixed ^ mixed >> np.uint64(29)) & np.uint64(MEMO_SIZE - 1)
+        first, second = _memo_key(x, i)
+        slot = _memo_slot(first, second)
         found = (key[slot * np.uint64(2)] == first) & (key[slot * np.uint64(2) + np.uint64(1)] == second)
         x[X_LISTED + i] = slot
         x[X_SPECIAL + known] = i
@@ -1054,9 +1067,7 @@ def _recall(x, start, count, memo, out):
 def _enqueue(x, place, row, memo, queued):
     """Copy flow X_HARD[place] of block `x` to place `queued` of the queue; it belongs to `row`."""
     i, queue = np.int64(x[X_HARD + place]), memo.queue
-    first = np.uint64(x[X_SOURCE + i]) << np.uint64(32) | np.uint64(x[X_DESTINATION + i])
-    second = np.uint64(x[X_GROUP_PORT + i]) | np.uint64(x[X_ACL_PORT + i]) << np.uint64(20)
-    second |= np.uint64(x[X_ACL_BACK + i]) << np.uint64(40) | np.uint64(x[X_ONE_WAY + i]) << np.uint64(60)
+    first, second = _memo_key(x, i)
     memo.queue_key[2 * queued], memo.queue_key[2 * queued + 1] = first, second
     memo.queue_row[queued] = row + i
     queue[X_SOURCE + queued], queue[X_DESTINATION + queued] = x[X_SOURCE + i], x[X_DESTINATION + i]
@@ -1076,8 +1087,7 @@ def _flush(tables, memo, queued, small, out):
         out.blocked_by[row], out.src_interface[row] = small.blocked_by[place], small.src_interface[place]
         out.dst_interface[row] = small.dst_interface[place]
         first, second = memo.queue_key[2 * place], memo.queue_key[2 * place + 1]
-        mixed = first * np.uint64(0x9E3779B97F4A7C15) ^ second * np.uint64(0xC2B2AE3D27D4EB4F)
-        slot = np.int64((mixed ^ mixed >> np.uint64(29)) & np.uint64(MEMO_SIZE - 1))
+        slot = np.int64(_memo_slot(first, second))
         memo.key[2 * slot], memo.key[2 * slot + 1] = first, second
         own, value = slot * MEMO_VALUES, memo.value
         codes = np.int64(small.verdict[place]) | np.int64(small.forward[place]) << 8
