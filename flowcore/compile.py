@@ -52,7 +52,7 @@ from .compile_routes import (
     winners,
 )
 from .errors import NetworkError
-from .model import UNMODELLED_DESTINATION_TYPES, Network, NetworkAcl, NetworkInterface, RouteTarget
+from .model import LONG_DESTINATION_TYPES, Network, NetworkAcl, NetworkInterface, RouteTarget
 from .schema import ICMP_REPLIES, ICMPV6_REPLIES, PATHS
 
 Array = npt.NDArray[Any]
@@ -278,7 +278,7 @@ class _Compiler:
             table = self.network.route_table_of(interface.subnet_id, interface.vpc_id)
             acl_id = acl.network_acl_id if acl else None
             profile = vpc.profiles[acl_id, table.route_table_id if table else None]
-            ending = 1 if interface.detached else 2 if interface.interface_type in UNMODELLED_DESTINATION_TYPES else 0
+            ending = 1 if interface.detached else 2 if interface.interface_type in LONG_DESTINATION_TYPES else 0
             row = rows[number]
             row[k.N_VPC] = vpc_number | edges[number] << 24 | ending << 26
             row[k.N_SUBNET] = subnets.setdefault(interface.subnet_id, len(subnets) + 1) if interface.subnet_id else 0

@@ -10,26 +10,34 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from types import MappingProxyType
 from typing import Any
 
-IPAddress = IPv4Address | IPv6Address
-IPNetwork = IPv4Network | IPv6Network
-
-#: Interface types a packet may start from or end at only by rules this version does not model
-#: (load balancer listeners, NAT, transit gateway ACL rules NA-30…32, Classic Load Balancers' ACL rule NA-05,
-#: endpoints that never open: EP-03).
-UNMODELLED_SOURCE_TYPES = frozenset(
-    {
-        "classic_load_balancer",
-        "transit_gateway",
-        "gateway_load_balancer",
-        "gateway_load_balancer_endpoint",
-        "vpc_endpoint",
-    }
+from .model_between import (
+    EDGE_ATTACHMENTS,
+    AttachmentKind,
+    IPAddress,
+    IPNetwork,
+    Listener,
+    LoadBalancer,
+    NatGateway,
+    NatGatewayAddress,
+    Target,
+    TargetGroup,
+    TransitGateway,
+    TransitGatewayAttachment,
+    TransitGatewayRoute,
+    TransitGatewayRouteTable,
+    VpcEndpoint,
+    VpnConnection,
 )
-UNMODELLED_DESTINATION_TYPES = frozenset(
+
+#: Interface types a packet may start from only by rules that are not modelled: what AWS's machines send of themselves.
+UNMODELLED_SOURCE_TYPES = frozenset({"transit_gateway", "gateway_load_balancer", "gateway_load_balancer_endpoint"})
+
+#: Interface types where a flow does not simply end: docs/semantics.md, 6.1 and 6.9.
+LONG_DESTINATION_TYPES = frozenset(
     {
         "nat_gateway",
         "load_balancer",
@@ -83,7 +91,7 @@ TARGET_PATHS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-#: Targets by which traffic that this version does not model can enter a VPC.
+#: Targets by which traffic can enter a VPC other than by an internet gateway.
 WAYS_IN = frozenset(
     {
         RouteTarget.NETWORK_INTERFACE,
@@ -316,6 +324,9 @@ class VpcPeeringConnection:
     accepter_vpc_id: str | None = None
     requester_region: str | None = None
     accepter_region: str | None = None
+    requester_cidr_blocks: tuple[IPNetwork, ...] = ()
+    """CIDRs of that side, both families; AWS gives them only while active (PX-07)."""
+    accepter_cidr_blocks: tuple[IPNetwork, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,6 +382,16 @@ class Network:
     vpn_gateways: Mapping[str, Gateway] = _by_id()
     elastic_addresses: tuple[ElasticAddress, ...] = ()
     peering_connections: Mapping[str, VpcPeeringConnection] = _by_id()
+    nat_gateways: Mapping[str, NatGateway] = _by_id()
+    transit_gateways: Mapping[str, TransitGateway] = _by_id()
+    transit_gateway_attachments: Mapping[str, TransitGatewayAttachment] = _by_id()
+    transit_gateway_route_tables: Mapping[str, TransitGatewayRouteTable] = _by_id()
+    vpn_connections: Mapping[str, VpnConnection] = _by_id()
+    vpc_endpoints: Mapping[str, VpcEndpoint] = _by_id()
+    load_balancers: Mapping[str, LoadBalancer] = _by_id()
+    target_groups: Mapping[str, TargetGroup] = _by_id()
+    nat_instances: frozenset[str] = frozenset()
+    """Interfaces that the user says translate sources to their own address; AWS's description cannot know."""
     block_public_access: tuple[BlockPublicAccessOptions, ...] = ()
     block_public_access_exclusions: tuple[BlockPublicAccessExclusion, ...] = ()
     described_keys: frozenset[str] = frozenset()
@@ -463,7 +484,7 @@ class Network:
 
     @cached_property
     def vpcs_with_other_ways_in(self) -> frozenset[str]:
-        """VPCs that traffic can enter other than by an internet gateway, in ways this version does not model."""
+        """VPCs that traffic can enter other than by an internet gateway."""
         found = {
             table.vpc_id
             for table in self.route_tables.values()
@@ -474,12 +495,39 @@ class Network:
         found.update(
             interface.vpc_id
             for interface in self.interfaces.values()
-            if interface.vpc_id and interface.interface_type in UNMODELLED_DESTINATION_TYPES
+            if interface.vpc_id and interface.interface_type in LONG_DESTINATION_TYPES
         )
         for peering in self.peering_connections.values():
             if peering.status == "active":
                 found.update(end for end in (peering.requester_vpc_id, peering.accepter_vpc_id) if end)
         return frozenset(found)
+
+    @cached_property
+    def attachments_of(self) -> Mapping[tuple[str, str], TransitGatewayAttachment]:
+        """(transit gateway id, VPC id) -> the VPC's attachment to it."""
+        return {
+            (attachment.transit_gateway_id, str(attachment.resource_id)): attachment
+            for attachment in self.transit_gateway_attachments.values()
+            if attachment.kind == AttachmentKind.VPC
+        }
+
+    @cached_property
+    def _attachment_tables(self) -> dict[tuple[str, str], str]:
+        return {
+            (table.transit_gateway_id, attachment_id): table.route_table_id
+            for table in self.transit_gateway_route_tables.values()
+            for attachment_id in table.attachment_ids or ()
+        }
+
+    def transit_gateway_table_of(self, transit_gateway_id: str, attachment_id: str) -> TransitGatewayRouteTable | None:
+        """The table that packets entering by an attachment use (TG-02). None: not associated, or not described."""
+        table_id = self._attachment_tables.get((transit_gateway_id, attachment_id))
+        return self.transit_gateway_route_tables[table_id] if table_id else None
+
+    @cached_property
+    def load_balancer_of(self) -> Mapping[str, LoadBalancer]:
+        """Interface id of a node -> its load balancer."""
+        return {node: balancer for balancer in self.load_balancers.values() for node in balancer.interface_ids}
 
     @cached_property
     def internet_gateway_of(self) -> Mapping[str, str]:
@@ -530,3 +578,47 @@ class Network:
     def with_issues(self, issues: Iterable[Issue]) -> Network:
         """The same network with `issues` added."""
         return replace(self, issues=(*self.issues, *issues))
+
+
+__all__ = [
+    "EDGE_ATTACHMENTS",
+    "LONG_DESTINATION_TYPES",
+    "TARGET_PATHS",
+    "UNMODELLED_SOURCE_TYPES",
+    "WAYS_IN",
+    "AttachmentKind",
+    "BlockPublicAccessExclusion",
+    "BlockPublicAccessOptions",
+    "ElasticAddress",
+    "Gateway",
+    "IPAddress",
+    "IPNetwork",
+    "Instance",
+    "InterfaceAddress",
+    "Issue",
+    "Listener",
+    "LoadBalancer",
+    "NatGateway",
+    "NatGatewayAddress",
+    "Network",
+    "NetworkAcl",
+    "NetworkAclEntry",
+    "NetworkInterface",
+    "PrefixList",
+    "Route",
+    "RouteTable",
+    "RouteTarget",
+    "SecurityGroup",
+    "SecurityGroupRule",
+    "Subnet",
+    "Target",
+    "TargetGroup",
+    "TransitGateway",
+    "TransitGatewayAttachment",
+    "TransitGatewayRoute",
+    "TransitGatewayRouteTable",
+    "Vpc",
+    "VpcEndpoint",
+    "VpcPeeringConnection",
+    "VpnConnection",
+]

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 VERDICTS: tuple[str, ...] = ("ACCEPT", "REJECT", "UNKNOWN")
 
-#: Stage -> bit in `blocked_by`. Bits ascend in the order a conversation meets the stages, forward then
-#: reply (ST-01..ST-03). The gaps (6-13, 20-27) are kept for the stages of legs in between.
+#: Stage -> bit in `blocked_by`: forward 0-16, reply 17-28 (ST-01..ST-03). A stage stands for all places of its kind on
+#: the way; the `middle-` ones for what stands between the first subnet and the last (docs/semantics.md, section 6).
+#: The order of this mapping is that of the stage codes: append only.
 STAGE_BITS: dict[str, int] = {
     "source": 0,
     "source-dest-check": 1,
@@ -26,6 +27,21 @@ STAGE_BITS: dict[str, int] = {
     "reply-route": 18,
     "reply-gateway": 19,
     "reply-source-network-acl": 28,
+    "load-balancer": 6,
+    "nat-gateway": 7,
+    "transit-gateway": 8,
+    "peering": 9,
+    "middle-interface": 10,
+    "middle-network-acl": 11,
+    "middle-route": 12,
+    "middle-security-group": 13,
+    "reply-load-balancer": 20,
+    "reply-nat-gateway": 21,
+    "reply-transit-gateway": 22,
+    "reply-peering": 23,
+    "reply-middle-interface": 24,
+    "reply-middle-network-acl": 25,
+    "reply-middle-route": 26,
 }
 STAGES: tuple[str, ...] = tuple(STAGE_BITS)
 
@@ -131,6 +147,9 @@ REASONS: tuple[str, ...] = (
     "INVALID_FLOW",
     "DENY_ALL_IGW_TRAFFIC",
     "NO_DATA",
+    "MAX_HOPS_EXCEEDED",
+    "PATH_THROUGH_GWLB_NOT_CHECKED",
+    "REMAP_EPHEMERAL_PORT",
 )
 
 DIRECTIONS: tuple[str, ...] = ("ingress", "egress")
@@ -200,6 +219,8 @@ VERDICT_COLUMNS: tuple[Column, ...] = (
         )
         for name, stage in RULE_STAGES.items()
     ),
+    Column("targets", "uint16", "Targets behind the load balancer it goes to.", null="not to a load balancer"),
+    Column("reachable_targets", "uint16", "Those reached, there and back.", null="not to a load balancer"),
 )
 
 LOG_VERDICT_COLUMNS: tuple[Column, ...] = (
@@ -225,5 +246,5 @@ ICMPV6_REPLIES: dict[int, int] = {128: 129}
 
 
 def stage_names(blocked_by: int) -> list[str]:
-    """The stages whose bits are set in `blocked_by`, in path order."""
-    return [name for name, bit in STAGE_BITS.items() if blocked_by >> bit & 1]
+    """The stages whose bits are set in `blocked_by`, by ascending bit: forward before reply."""
+    return [name for bit, name in sorted((bit, name) for name, bit in STAGE_BITS.items()) if blocked_by >> bit & 1]

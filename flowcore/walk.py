@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .model import TARGET_PATHS, UNMODELLED_DESTINATION_TYPES, Network, RouteTarget
+from .model import LONG_DESTINATION_TYPES, TARGET_PATHS, Network, RouteTarget
 from .schema import RULE_STAGES, STAGE_BITS, VERDICT_COLUMNS
 from .walk_ends import ACCEPT, REJECT, End, Fixed, find_destination, find_receiver, find_source
 from .walk_ends import UNKNOWN as UNDECIDED
@@ -315,7 +315,7 @@ class _Walk:
         outcome = Outcome(PASS)
         if interface.detached:
             outcome = Outcome(DENY, "BAD_STATE", note="detached (EN-03)")
-        elif interface.interface_type in UNMODELLED_DESTINATION_TYPES:
+        elif interface.interface_type in LONG_DESTINATION_TYPES:
             note = f"what a {interface.interface_type} interface does with a packet is not modelled"
             outcome = Outcome(UNKNOWN, "UNSUPPORTED_COMPONENT", note=note)
         self._meet("destination", interface.interface_id, outcome)

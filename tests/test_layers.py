@@ -19,6 +19,7 @@ PACKAGE = Path(__file__).parents[1] / "flowcore"
 LAYERS: list[list[str]] = [
     ["errors", "schema", "kernels"],
     ["addresses"],
+    ["model_between"],
     ["model"],
     ["columns", "sources.*", "synthetic*", "compile*", "walk*", "selectors"],
     ["evaluate"],
