@@ -17,6 +17,8 @@ from typing import Any
 from .model_between import (
     EDGE_ATTACHMENTS,
     AttachmentKind,
+    BlockPublicAccessExclusion,
+    BlockPublicAccessOptions,
     IPAddress,
     IPNetwork,
     Listener,
@@ -30,6 +32,7 @@ from .model_between import (
     TransitGatewayRoute,
     TransitGatewayRouteTable,
     VpcEndpoint,
+    VpcPeeringConnection,
     VpnConnection,
 )
 
@@ -228,6 +231,8 @@ class SecurityGroup:
     """Sorted by rule_id: of several matching rules the first is named (SG-01 knows no order)."""
     owner_id: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    associated_vpc_ids: tuple[str, ...] = ()
+    """Further VPCs whose interfaces may carry it (SG-27)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,36 +319,6 @@ class ElasticAddress:
     interface_id: str | None = None
     private_address: IPv4Address | None = None
     region: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class VpcPeeringConnection:
-    peering_id: str
-    status: str
-    requester_vpc_id: str | None = None
-    accepter_vpc_id: str | None = None
-    requester_region: str | None = None
-    accepter_region: str | None = None
-    requester_cidr_blocks: tuple[IPNetwork, ...] = ()
-    """CIDRs of that side, both families; AWS gives them only while active (PX-07)."""
-    accepter_cidr_blocks: tuple[IPNetwork, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class BlockPublicAccessOptions:
-    mode: str
-    """off, block-bidirectional or block-ingress."""
-    region: str | None = None
-    account: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BlockPublicAccessExclusion:
-    resource_id: str
-    """`vpc-…` or `subnet-…`."""
-    mode: str
-    """allow-bidirectional or allow-egress."""
-    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -504,12 +479,11 @@ class Network:
 
     @cached_property
     def attachments_of(self) -> Mapping[tuple[str, str], TransitGatewayAttachment]:
-        """(transit gateway id, VPC id) -> the VPC's attachment to it."""
-        return {
-            (attachment.transit_gateway_id, str(attachment.resource_id)): attachment
-            for attachment in self.transit_gateway_attachments.values()
-            if attachment.kind == AttachmentKind.VPC
-        }
+        """(transit gateway id, VPC id) -> the VPC's attachment to it; of several (deleted ones stay listed) an
+        available one, then the last by id."""
+        found = [each for each in self.transit_gateway_attachments.values() if each.kind == AttachmentKind.VPC]
+        found.sort(key=lambda each: (each.state in (None, "available"), each.attachment_id))
+        return {(each.transit_gateway_id, str(each.resource_id)): each for each in found}
 
     @cached_property
     def _attachment_tables(self) -> dict[tuple[str, str], str]:

@@ -1,4 +1,5 @@
-"""Records of what stands between two interfaces: NAT and transit gateways, endpoints, VPN, load balancers.
+"""Records of what stands between two interfaces: peerings, NAT and transit gateways, endpoints, VPN, load balancers,
+Block Public Access.
 
 Frozen, in AWS's words. Fields are None where the description does not say; () where it says there are none.
 """
@@ -11,6 +12,36 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class VpcPeeringConnection:
+    peering_id: str
+    status: str
+    requester_vpc_id: str | None = None
+    accepter_vpc_id: str | None = None
+    requester_region: str | None = None
+    accepter_region: str | None = None
+    requester_cidr_blocks: tuple[IPNetwork, ...] = ()
+    """CIDRs of that side, both families; AWS gives them only while active (PX-07)."""
+    accepter_cidr_blocks: tuple[IPNetwork, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPublicAccessOptions:
+    mode: str
+    """off, block-bidirectional or block-ingress."""
+    region: str | None = None
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPublicAccessExclusion:
+    resource_id: str
+    """`vpc-…` or `subnet-…`."""
+    mode: str
+    """allow-bidirectional or allow-egress."""
+    state: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
