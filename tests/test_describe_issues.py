@@ -56,10 +56,15 @@ def test_missing_security_groups() -> None:
 
 
 def test_other_keys_are_kept() -> None:
-    extra = {"NatGateways": [{"NatGatewayId": "nat-1"}], "VpcEndpoints": [], "Wonders": [1], "Tags": [{"Key": "a"}]}
+    extra = {
+        "CarrierGateways": [{"CarrierGatewayId": "cagw-1"}],
+        "CoreNetworks": [],
+        "Wonders": [1],
+        "Tags": [{"Key": "a"}],
+    }
     network = read(**extra)
     assert {key: list(network.other[key]) for key in extra} == extra
-    assert [issue.resource for issue in issues(network, "not-modelled")] == ["NatGateways"]
+    assert [issue.resource for issue in issues(network, "not-modelled")] == ["CarrierGateways"]
     assert [issue.resource for issue in issues(network, "unknown-key")] == ["Wonders"]
 
 

@@ -10,15 +10,33 @@ from typing import Any
 
 from ..model import ElasticAddress, Network, NetworkInterface, SecurityGroup, Vpc
 from . import rules
+from .assemble_between import settle_between
 from .collect import Collector
 
 __all__ = ["assemble", "some"]
+
+#: Tables whose records name their VPC.
+_IN_A_VPC = (
+    "subnets",
+    "route_tables",
+    "network_acls",
+    "security_groups",
+    "interfaces",
+    "instances",
+    "nat_gateways",
+    "vpc_endpoints",
+    "load_balancers",
+    "target_groups",
+)
+#: What is in one of these states stays listed for a while after its VPC.
+_GONE = ("deleted", "failed", "rejected", "expired")
 
 
 def assemble(found: Collector) -> Network:
     """The network of everything collected, not yet checked for dangling references."""
     _settle_groups(found)
     _settle_interfaces(found)
+    settle_between(found)
     _settle_vpcs(found)
     _settle_singles(found)
     tables: dict[str, Any] = {
@@ -58,6 +76,9 @@ def _settle_groups(found: Collector) -> None:
             expanded = [*rows.values(), *missing]
         if expanded:
             groups[group_id] = replace(group, rules=tuple(sorted(expanded, key=lambda rule: rule.rule_id)))
+    for group_id, vpc_ids in found.group_vpcs.items():
+        if group_id in groups:
+            groups[group_id] = replace(groups[group_id], associated_vpc_ids=tuple(sorted(vpc_ids)))
 
 
 def _settle_interfaces(found: Collector) -> None:
@@ -96,9 +117,9 @@ def _settle_vpcs(found: Collector) -> None:
     """A placeholder for every VPC that is only named, and a Region for VPCs whose subnets know it."""
     vpcs: dict[str, Vpc] = found.tables.setdefault("vpcs", {})
     named: dict[str, list[str]] = {}
-    for table in ("subnets", "route_tables", "network_acls", "security_groups", "interfaces", "instances"):
+    for table in _IN_A_VPC:
         for record_id, record in found.tables.get(table, {}).items():
-            if record.vpc_id:
+            if record.vpc_id and getattr(record, "state", None) not in _GONE:
                 named.setdefault(record.vpc_id, []).append(record_id)
     for table in ("internet_gateways", "egress_only_internet_gateways", "vpn_gateways"):
         for record_id, record in found.tables.get(table, {}).items():

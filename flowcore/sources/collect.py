@@ -16,12 +16,11 @@ from ..model import (
     PrefixList,
     SecurityGroup,
     SecurityGroupRule,
-    VpcPeeringConnection,
 )
 from . import answers, records, rules
 from .records import Scope
 
-__all__ = ["BUILDERS", "Collector", "sort_issues"]
+__all__ = ["BUILDERS", "Collector", "filled", "simple", "sort_issues"]
 
 T = TypeVar("T")
 _SEVERITIES = {"error": 0, "warning": 1, "note": 2}
@@ -51,6 +50,8 @@ class Collector:
     origins: dict[str, str] = field(default_factory=dict)
     owners: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     """(account of the folder, owner of the record) -> ids, where they differ."""
+    group_vpcs: dict[str, set[str]] = field(default_factory=dict)
+    """Group id -> the further VPCs it is associated with (SG-27)."""
     keys: set[str] = field(default_factory=set)
     other: dict[str, list[Any]] = field(default_factory=dict)
     issues: list[Issue] = field(default_factory=list)
@@ -59,14 +60,16 @@ class Collector:
         self.issues.append(Issue(severity, code, resource, message, source))
 
     def keep(self, table: str, record_id: str, record: Any, origin: str) -> bool:
-        """Keeps a record, or compares it with the one that has its id: tags aside, they must be equal."""
+        """Keeps a record, or fills what the one that has its id does not say; else, tags aside, they must be equal."""
         known = self.tables.setdefault(table, {})
         first = known.setdefault(record_id, record)
         if first is record:
             self.origins.setdefault(record_id, origin)
             return True
         if _untagged(first) != _untagged(record):
-            self.differs(record_id, origin)
+            known[record_id] = merged = filled(first, record)
+            if _untagged(filled(record, first)) != _untagged(merged):
+                self.differs(record_id, origin)
         return False
 
     def differs(self, record_id: str, origin: str) -> None:
@@ -78,10 +81,17 @@ def _untagged(record: Any) -> Any:
     return replace(record, tags={}) if getattr(record, "tags", None) else record
 
 
+def filled(first: T, second: T) -> T:
+    """The first record with its missing (None) fields taken from the second."""
+    names = type(first).__dataclass_fields__  # type: ignore[attr-defined]
+    missing = {name: getattr(second, name) for name in names if getattr(first, name) is None}
+    return replace(first, **missing) if missing else first  # type: ignore[type-var]
+
+
 # -- one function per top-level key: answer, scope, collector, origin ------------------------------------
 
 
-def _simple(table: str, build: Callable[..., Any], id_name: str) -> Callable[..., None]:
+def simple(table: str, build: Callable[..., Any], id_name: str) -> Callable[..., None]:
     def add(answer: Any, scope: Scope, found: Collector, origin: str) -> None:
         record_id = getattr(answer, id_name)
         found.keep(table, record_id, build(answer, scope), origin)
@@ -124,29 +134,11 @@ def _add_list(build: Callable[..., PrefixList]) -> Callable[..., None]:
         if old is None:
             lists[new.prefix_list_id] = new
             return
-        lists[new.prefix_list_id] = merged = _filled(old, new)
-        if _filled(new, old) != merged:
+        lists[new.prefix_list_id] = merged = filled(old, new)
+        if filled(new, old) != merged:
             found.differs(new.prefix_list_id, origin)
 
     return add
-
-
-def _filled(first: T, second: T) -> T:
-    """The first record with its missing (None) fields taken from the second."""
-    names = type(first).__dataclass_fields__  # type: ignore[attr-defined]
-    missing = {name: getattr(second, name) for name in names if getattr(first, name) is None}
-    return replace(first, **missing) if missing else first  # type: ignore[type-var]
-
-
-def _add_peering(answer: answers.VpcPeeringConnectionAnswer, scope: Scope, found: Collector, origin: str) -> None:
-    """Both accounts describe one peering, and not all of both ends."""
-    new = records.peering_connection(answer, scope)
-    peerings: dict[str, VpcPeeringConnection] = found.tables.setdefault("peering_connections", {})
-    old = peerings.get(new.peering_id, new)
-    peerings[new.peering_id] = merged = _filled(old, new)
-    if _filled(new, old) != merged:
-        found.differs(new.peering_id, origin)
-    found.origins.setdefault(new.peering_id, origin)
 
 
 def _add_instance(answer: answers.InstanceAnswer, scope: Scope, found: Collector, origin: str) -> None:
@@ -185,24 +177,23 @@ def _add_exclusion(answer: answers.BlockExclusionAnswer, scope: Scope, found: Co
 #: Top-level key -> what puts one of its records into the collector.
 BUILDERS: Mapping[str, Callable[[Any, Scope, Collector, str], None]] = MappingProxyType(
     {
-        "Vpcs": _simple("vpcs", records.vpc, "vpc_id"),
-        "Subnets": _simple("subnets", records.subnet, "subnet_id"),
-        "RouteTables": _simple("route_tables", records.route_table, "route_table_id"),
-        "NetworkAcls": _simple("network_acls", records.network_acl, "network_acl_id"),
+        "Vpcs": simple("vpcs", records.vpc, "vpc_id"),
+        "Subnets": simple("subnets", records.subnet, "subnet_id"),
+        "RouteTables": simple("route_tables", records.route_table, "route_table_id"),
+        "NetworkAcls": simple("network_acls", records.network_acl, "network_acl_id"),
         "SecurityGroups": _add_group,
         "SecurityGroupRules": _add_row,
         "PrefixLists": _add_list(records.prefix_list),
         "ManagedPrefixListEntries": _add_list(records.prefix_list_entries),
-        "NetworkInterfaces": _simple("interfaces", records.interface, "network_interface_id"),
+        "NetworkInterfaces": simple("interfaces", records.interface, "network_interface_id"),
         "Reservations": _add_reservation,
         "Instances": _add_instance,
         "Addresses": _add_address,
-        "InternetGateways": _simple("internet_gateways", records.internet_gateway, "internet_gateway_id"),
-        "EgressOnlyInternetGateways": _simple(
+        "InternetGateways": simple("internet_gateways", records.internet_gateway, "internet_gateway_id"),
+        "EgressOnlyInternetGateways": simple(
             "egress_only_internet_gateways", records.egress_only_internet_gateway, "egress_only_internet_gateway_id"
         ),
-        "VpnGateways": _simple("vpn_gateways", records.vpn_gateway, "vpn_gateway_id"),
-        "VpcPeeringConnections": _add_peering,
+        "VpnGateways": simple("vpn_gateways", records.vpn_gateway, "vpn_gateway_id"),
         "VpcBlockPublicAccessOptions": _add_options,
         "VpcBlockPublicAccessExclusions": _add_exclusion,
     }

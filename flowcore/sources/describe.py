@@ -10,18 +10,20 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from ..errors import NetworkError
 from ..model import Network
-from .answers import HARMLESS, NOT_MODELLED, SHAPES
+from . import answers, answers_between, collect, collect_between
+from .answers import HARMLESS, NOT_MODELLED
 from .archives import json_members
 from .assemble import assemble
 from .assumptions import assume
 from .checks import check
-from .collect import BUILDERS, Collector, sort_issues
+from .collect import Collector, sort_issues
 from .records import Scope
 from .values import BadValueError, region_of
 
@@ -31,7 +33,9 @@ Documents = Mapping[str, Any] | Iterable[tuple[str, Mapping[str, Any]]]
 
 _TOP = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANY = msgspec.json.Decoder(Any)
-_LISTS: dict[str, Any] = {key: list[shape] | None for key, shape in SHAPES.items()}  # type: ignore[valid-type]
+_SHAPES = {**answers.SHAPES, **answers_between.SHAPES}
+_BUILDERS = {**collect.BUILDERS, **collect_between.BUILDERS}
+_LISTS: dict[str, Any] = {key: list[shape] | None for key, shape in _SHAPES.items()}  # type: ignore[valid-type]
 _DECODERS = {key: msgspec.json.Decoder(kind) for key, kind in _LISTS.items()}
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _TOKENS = ("NextToken", "nextToken", "NextMarker", "Marker")
@@ -39,13 +43,17 @@ _MAX_DEPTH = 100
 _HINT = "write each file with `aws ec2 describe-... --output json`"
 
 
-def read_network(path: str | os.PathLike[str], *, assume_defaults: bool = False) -> Network:
+def read_network(
+    path: str | os.PathLike[str], *, assume_defaults: bool = False, nat_instances: Iterable[str] = ()
+) -> Network:
     """The network described by a folder of JSON answers, a `.json`, `.json.gz`, `.zip`, `.tar`, `.tar.gz` or `.tgz`.
 
     `assume_defaults` fills in what AWS would have made where it is not described: a default network ACL that
     allows all (NA-12), a main route table with the local routes (RT-09), an internet gateway that an active route
     names. Each assumption is listed in `Network.issues`, as is everything that was not understood, is dangling,
-    missing or not modelled. Raises NetworkError for a path, file or record that cannot be read.
+    missing or not modelled. `nat_instances` names interfaces, or instances (their first interface), that translate
+    sources to their own address, which AWS cannot know. Raises NetworkError for a path, file or record that cannot be
+    read, and for a NAT instance that is not described.
     """
     found = Collector()
     outer = os.fspath(path).replace(os.sep, "/").split("/")
@@ -54,11 +62,13 @@ def read_network(path: str | os.PathLike[str], *, assume_defaults: bool = False)
             region, account = _place([*outer, *member.name.split("/")[:-1]])
             document = _Document(found, member.name, member.label, region, account)
             document.read_json(member.data)
-        return _finish(found, os.fspath(path), assume_defaults)
+        return _finish(found, os.fspath(path), assume_defaults, nat_instances)
 
 
-def network_from_documents(documents: Documents, *, assume_defaults: bool = False) -> Network:
-    """The network described by objects in memory.
+def network_from_documents(
+    documents: Documents, *, assume_defaults: bool = False, nat_instances: Iterable[str] = ()
+) -> Network:
+    """The network described by objects in memory; options as for `read_network`.
 
     `documents` maps top-level keys to lists of records, or yields (source name, such a mapping); a source name like
     `us-west-2/vpcs.json` or `accounts/111122223333/us-west-2/vpcs.json` gives Region and account. Raises NetworkError.
@@ -66,13 +76,13 @@ def network_from_documents(documents: Documents, *, assume_defaults: bool = Fals
     found = Collector()
     pairs = [("documents", documents)] if isinstance(documents, Mapping) else documents
     with _collector_paused():
-        for name, answers in pairs:
+        for name, described in pairs:
             region, account = _place(str(name).split("/")[:-1])
             document = _Document(found, str(name), str(name), region, account)
-            if not isinstance(answers, Mapping):
-                raise document.error("not an object", found=answers, expected="a mapping of top-level keys to lists")
-            document.read_objects(answers)
-        return _finish(found, "documents", assume_defaults)
+            if not isinstance(described, Mapping):
+                raise document.error("not an object", found=described, expected="a mapping of top-level keys to lists")
+            document.read_objects(described)
+        return _finish(found, "documents", assume_defaults, nat_instances)
 
 
 @contextmanager
@@ -87,8 +97,8 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _finish(found: Collector, source: str, assume_defaults: bool) -> Network:
-    if not found.keys & (SHAPES.keys() | NOT_MODELLED):
+def _finish(found: Collector, source: str, assume_defaults: bool, nat_instances: Iterable[str]) -> Network:
+    if not found.keys & (_SHAPES.keys() | NOT_MODELLED):
         raise NetworkError(
             "no description of a network found",
             source=source,
@@ -100,7 +110,25 @@ def _finish(found: Collector, source: str, assume_defaults: bool) -> Network:
     check(network, found)
     if assume_defaults:
         network = assume(network, found)
+    network = replace(network, nat_instances=_nat_interfaces(network, nat_instances, source))
     return network.with_issues(sort_issues(found.issues))
+
+
+def _nat_interfaces(network: Network, nat_instances: Iterable[str], source: str) -> frozenset[str]:
+    """The interfaces that the caller names, itself or by their instance."""
+    found = set()
+    for given in [nat_instances] if isinstance(nat_instances, str) else nat_instances:
+        instance = network.instances.get(given)
+        interface_id = next(iter(instance.interface_ids), "") if instance else given
+        if interface_id not in network.interfaces:
+            raise NetworkError(
+                "not a NAT instance of this network",
+                source=source,
+                found=given,
+                expected="the id of a described interface, or of an instance with a described interface",
+            )
+        found.add(interface_id)
+    return frozenset(found)
 
 
 def _place(folders: list[str]) -> tuple[str | None, str | None]:
@@ -161,7 +189,7 @@ class _Document:
             if self._loaded(key, value):
                 message = f"{key} is set: the answer was cut, records are missing; fetch all pages"
                 self.found.issue("error", "incomplete", self.name, message, f"{self.name}: $.{key}")
-        elif key in SHAPES:
+        elif key in _SHAPES:
             self._add_records(key, value)
         else:
             self._keep_other(key, self._loaded(key, value))
@@ -194,7 +222,7 @@ class _Document:
 
     def _add_records(self, key: str, value: Any) -> None:
         items = self._decoded(key, value)
-        builder = BUILDERS[key]
+        builder = _BUILDERS[key]
         scope = Scope(self.region, self.account, self._issue)
         i = 0
         try:

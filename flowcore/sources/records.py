@@ -26,7 +26,6 @@ from ..model import (
     RouteTarget,
     Subnet,
     Vpc,
-    VpcPeeringConnection,
 )
 from . import answers
 from .values import (
@@ -83,6 +82,7 @@ _BLOCK_MODES = ("off", "block-bidirectional", "block-ingress")
 _EXCLUSION_MODES = ("allow-bidirectional", "allow-egress")
 _FAMILIES = {"ipv4": 4, "ipv6": 6}
 _NO_TAGS: Mapping[str, str] = MappingProxyType({})
+_BALANCER_TYPES = {"net": "network_load_balancer", "gwy": "gateway_load_balancer"}
 _UPPER_CASE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -319,11 +319,16 @@ def _sorted_networks(found: Iterable[IPNetwork]) -> tuple[IPNetwork, ...]:
 
 def interface_type(text: str | None, requester_managed: bool, description: str | None) -> str:
     """Lower case with underscores; an Application Load Balancer's is load_balancer ("ELB app/name/id"), a Classic one's
-    classic_load_balancer ("ELB name"), whether the answer says load_balancer or interface (LB-01)."""
+    classic_load_balancer ("ELB name"), whether the answer says load_balancer or interface (LB-01). So for what AWS
+    itself made under type interface in older accounts: Network ("ELB net/…") and Gateway ("ELB gwy/…") nodes too."""
     found = _UPPER_CASE.sub("_", text or "interface").replace("-", "_").lower()
-    balancer = found == "load_balancer" or (found == "interface" and requester_managed)
-    if balancer and (description or "").startswith("ELB "):
-        return "load_balancer" if "/" in (description or "") else "classic_load_balancer"
+    described = description or ""
+    if found == "load_balancer" or (found == "interface" and requester_managed):
+        if described.startswith("ELB "):
+            kind, slash, _ = described.removeprefix("ELB ").partition("/")
+            return _BALANCER_TYPES.get(kind, "load_balancer") if slash else "classic_load_balancer"
+        if found == "interface" and described.startswith("Interface for NAT Gateway nat-"):
+            return "nat_gateway"
     return found
 
 
@@ -431,20 +436,6 @@ def vpn_gateway(answer: answers.VpnGatewayAnswer, scope: Scope) -> Gateway:
     """A virtual private gateway and the VPCs it is attached to."""
     region = scope.region or region_of(answer.availability_zone)
     return Gateway(answer.vpn_gateway_id, _attached(answer.vpc_attachments), region, None, tags_of(answer.tags))
-
-
-def peering_connection(answer: answers.VpcPeeringConnectionAnswer, scope: Scope) -> VpcPeeringConnection:
-    """A peering connection; the ends of a deleted one may be None."""
-    requester = answer.requester_vpc_info or answers.PeeringEnd()
-    accepter = answer.accepter_vpc_info or answers.PeeringEnd()
-    return VpcPeeringConnection(
-        peering_id=answer.vpc_peering_connection_id,
-        status=answer.status.code,
-        requester_vpc_id=requester.vpc_id or None,
-        accepter_vpc_id=accepter.vpc_id or None,
-        requester_region=requester.region or None,
-        accepter_region=accepter.region or None,
-    )
 
 
 def block_options(answer: answers.BlockOptionsAnswer, scope: Scope) -> BlockPublicAccessOptions:
