@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .synthetic_between import between_documents
+from .synthetic_between_flows import between_flows
 from .synthetic_demo import demo_documents
 from .synthetic_edges import edge_documents
 from .synthetic_flows import edge_flows
@@ -10,6 +12,8 @@ from .synthetic_regions import network_documents, write_snapshot
 from .synthetic_traffic import traffic
 
 __all__ = [
+    "between_documents",
+    "between_flows",
     "demo_documents",
     "demo_flows",
     "edge_documents",

@@ -367,15 +367,15 @@ def interface(
 
 def _association(public: str) -> Record:
     return {
-        "AllocationId": f"eipalloc-{_mixed(_number_of(public)):017x}",
-        "AssociationId": f"eipassoc-{_mixed(_number_of(public) + 1):017x}",
+        "AllocationId": f"eipalloc-{_mixed(number_of(public)):017x}",
+        "AssociationId": f"eipassoc-{_mixed(number_of(public) + 1):017x}",
         "IpOwnerId": OWNER,
         "PublicDnsName": f"ec2-{public.replace('.', '-')}.compute-1.amazonaws.com",
         "PublicIp": public,
     }
 
 
-def _number_of(text: str) -> int:
+def number_of(text: str) -> int:
     """A number made from the bytes of `text`, the same in every process."""
     return int.from_bytes(text.encode(), "big") % ((1 << 61) - 1)
 
