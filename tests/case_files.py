@@ -26,7 +26,25 @@ Answers = dict[str, dict[str, Any]]
 """Case id -> the columns answered; `blocked_by` as stage names."""
 
 #: The field that names a record, by top-level key, where it is not simply the key in the singular + Id.
-_ID_FIELDS = {"NetworkAcls": "NetworkAclId", "RouteTables": "RouteTableId", "SecurityGroups": "GroupId"}
+_ID_FIELDS = {
+    "NetworkAcls": "NetworkAclId",
+    "RouteTables": "RouteTableId",
+    "SecurityGroups": "GroupId",
+    "LoadBalancers": "LoadBalancerArn",
+    "LoadBalancerAttributes": "LoadBalancerArn",
+    "LoadBalancerListeners": "LoadBalancerArn",
+    "LoadBalancerRules": "ListenerArn",
+    "LoadBalancerDescriptions": "LoadBalancerName",
+    "LoadBalancerTargetHealth": "TargetGroupArn",
+    "TargetGroups": "TargetGroupArn",
+    "TargetGroupAttributes": "TargetGroupArn",
+    "TransitGatewayAssociations": "TransitGatewayRouteTableId",
+    "TransitGatewayPeeringAttachments": "TransitGatewayAttachmentId",
+    "TransitGatewayPropagations": "TransitGatewayRouteTableId",
+    "TransitGatewayRoutes": "TransitGatewayRouteTableId",
+    "TransitGatewayStaticRoutes": "TransitGatewayRouteTableId",
+    "TransitGatewayVpcAttachments": "TransitGatewayAttachmentId",
+}
 
 _TEXT = ("interface_id", "srcaddr", "dstaddr", "pkt_srcaddr", "pkt_dstaddr", "flow_direction", "action", "log_status")
 _NUMBERS = ("srcport", "dstport", "protocol", "packets", "bytes", "start", "end", "tcp_flags")
@@ -72,10 +90,30 @@ def documents(name: str) -> dict[str, Any]:
     return {key: records for key, records in found.items() if records is not None}
 
 
+def changed(found: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """The documents with a case's `change`: key -> null (no such key), or id -> null (no such record) or fields."""
+    for key, records in change.items():
+        if records is None:
+            del found[key]
+            continue
+        field = _ID_FIELDS.get(key, key[:-1] + "Id")
+        assert records.keys() <= {record[field] for record in found[key]}, f"change of {key} names what is not there"
+        kept = [record for record in found[key] if records.get(record[field], {}) is not None]
+        merged = [{**record, **records.get(record[field], {})} for record in kept]
+        found[key] = [{name: value for name, value in record.items() if value is not None} for record in merged]
+    return found
+
+
 @cache
 def network(name: str) -> flowcore.Network:
-    """The network of that name."""
-    return flowcore.network_from_documents(documents(name))
+    """The network of that name: of data/cases, or as `network_name` spells that of a case with a change."""
+    written, _, change = name.partition(" with ")
+    return flowcore.network_from_documents(changed(documents(written), json.loads(change or "{}")))
+
+
+def network_name(case: Mapping[str, Any]) -> str:
+    """The network a case is asked of, its one change included."""
+    return f"{case['network']} with {json.dumps(case['change'])}" if "change" in case else str(case["network"])
 
 
 @cache
@@ -86,8 +124,8 @@ def evaluator(name: str) -> Any:
 
 def by_network(wanted: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """The cases of each network together."""
-    for name in dict.fromkeys(case["network"] for case in wanted):
-        yield name, [case for case in wanted if case["network"] == name]
+    for name in dict.fromkeys(map(network_name, wanted)):
+        yield name, [case for case in wanted if network_name(case) == name]
 
 
 def answer(row: Mapping[str, Any], columns: tuple[str, ...]) -> dict[str, Any]:
@@ -105,7 +143,7 @@ LOG_NAMES = (*VERDICT_NAMES, *(column.name for column in LOG_VERDICT_COLUMNS))
 def explained() -> Answers:
     """What the slow twin answers to each flow."""
     return {
-        case["id"]: answer(flowcore.explain(network(case["network"]), case["flow"]).columns(), VERDICT_NAMES)
+        case["id"]: answer(flowcore.explain(network(network_name(case)), case["flow"]).columns(), VERDICT_NAMES)
         for case in flow_cases()
     }
 

@@ -164,7 +164,13 @@ def test_network_names_are_unique() -> None:
     assert len(found) == len(set(found))
 
 
-@pytest.mark.parametrize("name", [name for content in case_files.files().values() for name in content["networks"]])
+@pytest.mark.parametrize(
+    "name",
+    dict.fromkeys(
+        [name for content in case_files.files().values() for name in content["networks"]]
+        + [case_files.network_name(case) for case in case_files.cases()]
+    ),
+)
 def test_networks_are_read_as_they_are_meant(name: str) -> None:
     """A case about a record the reader dropped would prove nothing."""
     dropped = ("unknown-key", "invalid-value")
