@@ -229,6 +229,9 @@ def _classic(between: Between, cloud: Cloud, number: int) -> None:
         instances.append(between.ids("i"))
     if between.flaw("empty target groups", 0.3):
         instances = []
+    if between.chance(0.6):
+        enabled = {"CrossZoneLoadBalancing": {"Enabled": between.chance(0.6)}}
+        between.add("LoadBalancerAttributes", {"LoadBalancerName": name, "LoadBalancerAttributes": enabled})
     between.add(
         "LoadBalancerDescriptions",
         between_records.classic_load_balancer(

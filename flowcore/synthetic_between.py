@@ -357,8 +357,6 @@ def _firewall_endpoint(between: Between, cloud: Cloud) -> None:
                 firewall=is_firewall,
             ),
         )
-    if is_firewall and between.chance(0.5):
-        between.add("Firewalls", {"FirewallName": "inspection", "FirewallArn": f"arn:aws:network-firewall:{REGION}"})
     _middlebox_routes(between, cloud, endpoint_id)
 
 

@@ -222,21 +222,6 @@ def vpc_endpoint(
     }
 
 
-def firewall(name: str, vpc_id: str, subnet_ids: Iterable[str], endpoint_ids: Sequence[str]) -> Record:
-    """The answer of describe-firewall, by which a Network Firewall's endpoints are known."""
-    synced = {
-        REGION + "abcdef"[i]: {
-            "Attachment": {"SubnetId": subnet_id, "EndpointId": endpoint_id, "Status": "READY"},
-            "Config": {},
-        }
-        for i, (subnet_id, endpoint_id) in enumerate(zip(subnet_ids, endpoint_ids, strict=False))
-    }
-    return {
-        "Firewall": {"FirewallName": name, "VpcId": vpc_id},
-        "FirewallStatus": {"Status": "READY", "SyncStates": synced},
-    }
-
-
 # -- load balancers ----------------------------------------------------------------------------------------
 
 

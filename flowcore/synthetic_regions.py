@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import synthetic_records as records
 from .errors import InputError
+from .synthetic_mixed import TARGET_PORT, add_between
 from .synthetic_records import REGION, Documents, Ids, Record
 
 if TYPE_CHECKING:
@@ -81,12 +82,15 @@ def network_documents(
     vpcs: int = 4,
     rules: int | None = None,
     ipv6: bool = True,
+    mixed: bool = False,
 ) -> Documents:
     """A region of the given size as describe-* JSON by top-level key, the same for the same arguments.
 
     `rules`: security group rules in all (None: about eight a group; never fewer than the tiers need). `groups`, `acls`
     and `subnets` are spread evenly over the VPCs; interfaces of NAT gateways count as interfaces. VPC CIDRs do not
-    overlap. Raises InputError if a number is too small for the VPCs or too large for their address space.
+    overlap. `mixed`: also a NAT gateway a zone, a transit gateway between the VPCs, load balancers with targets and the
+    S3 gateway endpoints described; their interfaces come on top. Raises InputError if a number is too small for the
+    VPCs or too large for their address space.
     """
     prefix_length = _subnet_prefix_length(interfaces, subnets, vpcs)
     for name, value in (("groups", groups), ("acls", acls), ("subnets", subnets)):
@@ -106,12 +110,14 @@ def network_documents(
     for i in range(groups):
         vpc, tier = made[i % vpcs], TIERS[i // vpcs % 4]
         vpc.groups[tier].append((ids("sg"), f"{_name(vpc)}-{tier}-{i // vpcs}"))
-    _group_rules(documents, ids, rng, made, lists, wanted=rules)
+    _group_rules(documents, ids, rng, made, lists, wanted=rules, mixed=mixed)
     for i, vpc in enumerate(made):
         _acls(documents, ids, rng, vpc, acls // vpcs + (i < acls % vpcs))
     nat_interfaces = _interfaces(documents, ids, rng, made, interfaces)
     for vpc in made:
         _route_tables(documents, ids, vpc, nat_interfaces.get(vpc.vpc_id), lists["s3"])
+    if mixed:
+        add_between(documents, ids, rng)
     return documents
 
 
@@ -184,13 +190,22 @@ def _tier(index: int) -> str:
 
 
 def _group_rules(
-    documents: Documents, ids: Ids, rng: Random, made: Sequence[_Vpc], lists: Mapping[str, str], *, wanted: int | None
+    documents: Documents,
+    ids: Ids,
+    rng: Random,
+    made: Sequence[_Vpc],
+    lists: Mapping[str, str],
+    *,
+    wanted: int | None,
+    mixed: bool,
 ) -> None:
     by_group: dict[str, list[Record]] = {}
     for vpc in made:
         for tier, tier_groups in vpc.groups.items():
             for group_id, _ in tier_groups:
                 rows = [*_tier_rules(rng, vpc, tier, lists), *_egress_rules(rng, vpc)]
+                if mixed and tier != "web":
+                    rows += [(False, "tcp", (port, port), "10.0.0.0/8", "other VPCs") for port in (443, TARGET_PORT)]
                 by_group[group_id] = [records.group_rule(ids("sgr"), group_id, *row) for row in rows]
     all_groups = [(vpc, group_id) for vpc in made for tier in vpc.groups.values() for group_id, _ in tier]
     written = sum(map(len, by_group.values()))

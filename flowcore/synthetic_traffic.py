@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import cache
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,11 +28,16 @@ if TYPE_CHECKING:
 #: Ports that clients ask for, the common ones more often.
 COMMON_PORTS = (443,) * 8 + (80,) * 4 + (22, 53, 123, 3306, 5432, 6379, 8080, 8443, 9200)
 INTERNET_HOSTS = 20_000
+_EVERYTHING = IPv4Network("0.0.0.0/0")
 CONVERSATIONS = 1 << 17
 """Distinct (pair, port) choices that skewed traffic repeats."""
 #: Upper ends of the shares of flows: along rules inside a VPC, any pair of a VPC, from the internet along rules,
 #: scans from the internet, to the internet from public interfaces; the rest: to the internet from anywhere.
 SHARES = (0.60, 0.70, 0.82, 0.87, 0.985)
+#: The same of mixed traffic: two thirds inside VPCs, the rest in the ways of `MIXED_KINDS`.
+MIXED_SHARES = (0.57, 2 / 3, 2 / 3, 2 / 3, 2 / 3)
+#: Way between -> how often, of what is left of mixed traffic.
+MIXED_KINDS = {"nat": 10, "to_public_balancer": 5, "to_balancer": 6, "peering": 5, "transit": 6, "endpoint": 1}
 
 
 @dataclass(frozen=True)
@@ -62,14 +67,17 @@ def traffic(
     skew: float = 0.0,
     ipv6_share: float = 0.1,
     as_integers: bool = False,
+    mixed: bool = False,
 ) -> pl.DataFrame:
     """`count` flows as hosts of this network would open them, the same for the same arguments.
 
     Columns srcaddr, dstaddr (strings), srcport, dstport, protocol; ports are 0 for ICMP. About six of ten follow a rule
     inside a VPC, the rest come from or go to the internet or try what no rule may allow. `skew` > 0 repeats
     at most 131,072 conversations with Zipf frequencies of that exponent (new source ports each time). `as_integers`:
-    UInt32 addresses (IPv4 only, `ipv6_share` is not used), UInt16 ports and UInt8 protocol. Raises
-    FlowError if the network has no interface with an address.
+    UInt32 addresses (IPv4 only, `ipv6_share` is not used), UInt16 ports and UInt8 protocol. `mixed`: two thirds of the
+    IPv4 flows stay inside VPCs, the rest goes by NAT gateways, load balancers, peering connections, transit gateways
+    and gateway endpoints, as far as the network has them. Raises FlowError if the network has no interface with an
+    address.
     """
     rng = np.random.default_rng((seed, 0x7AFF1C))
     four = _family(network, 4)
@@ -78,7 +86,8 @@ def traffic(
     if not four.places.texts:
         raise FlowError("the network has no attached interface with an IPv4 address", hint="describe NetworkInterfaces")
     drawn = min(count, CONVERSATIONS) if skew > 0 else count
-    src, dst, port, protocol = _conversations(rng, four, drawn)
+    ways = _add_ways(four, network) if mixed else None
+    src, dst, port, protocol = _conversations(rng, four, drawn, ways)
     if six is not None:
         rows = np.flatnonzero(rng.random(drawn) < ipv6_share)
         others = _conversations(rng, six, len(rows))
@@ -215,10 +224,12 @@ def _within(numbers: list[int], part: tuple[int, int], cidr: IPNetwork) -> tuple
     return bisect_left(numbers, first, *part), bisect_right(numbers, last, *part)
 
 
-def _conversations(rng: np.random.Generator, family: _Family, count: int) -> tuple[Ints, Ints, Ints, Ints]:
+def _conversations(
+    rng: np.random.Generator, family: _Family, count: int, ways: _Ways | None = None
+) -> tuple[Ints, Ints, Ints, Ints]:
     """Source and destination (indices of addresses), destination port and protocol of `count` conversations."""
     places, size = family.places, len(family.places.texts)
-    kind = np.searchsorted(np.array(SHARES), rng.random(count), side="right")
+    kind = np.searchsorted(np.array(SHARES if ways is None else MIXED_SHARES), rng.random(count), side="right")
     src, dst = np.empty(count, np.int64), np.empty(count, np.int64)
     port, protocol = np.empty(count, np.int64), np.empty(count, np.int64)
     reachable = np.flatnonzero(family.public_of >= 0)
@@ -240,6 +251,8 @@ def _conversations(rng: np.random.Generator, family: _Family, count: int) -> tup
             service = np.where(rng.random(n) < 0.5, rng.integers(1, 65536, n), service)
         elif number == 4 and len(reachable):
             a, b = reachable[rng.integers(0, len(reachable), n)], hosts
+        elif number == 5 and ways is not None:
+            a, b, service, asked = _by_ways(rng, family, ways, n)
         elif number == 5:
             b = hosts
         else:
@@ -274,3 +287,125 @@ def _port_of(rng: np.random.Generator, protocol: Ints, first: Ints, last: Ints) 
 def _public(rng: np.random.Generator, family: _Family, places: Ints) -> Ints:
     """Half of the places by their public address, half (as a log would say) by their own."""
     return np.where(rng.random(len(places)) < 0.5, family.public_of[places], places)
+
+
+# -- mixed traffic -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Ways:
+    """Ends of flows that meet something in between. Addresses are indices as in `_Family`."""
+
+    nat: Ints
+    """Places whose route to the internet leads to a NAT gateway."""
+    endpoint: Ints
+    """Places with a route to a gateway endpoint."""
+    services: Ints
+    """Addresses in the prefix lists of those routes."""
+    public_balancers: Ints
+    """(nodes, 2): public address of a node, port of a listener."""
+    balancers: Ints
+    """(nodes, 3): private address of a node, port of a listener, VPC number."""
+    pairs: dict[str, Ints]
+    """peering, transit: (pairs, 2) numbers of VPCs, of which the first has a route to the second."""
+
+
+def _add_ways(family: _Family, network: Network) -> _Ways:
+    """The ways through the network; addresses that `family` lacks are added to it."""
+    places = family.places
+    known: dict[str, int] = {}
+
+    def index(text: str) -> int:
+        if text not in known:
+            known[text] = len(family.texts)
+            family.texts.append(text)
+            family.numbers.append(int(IPv4Address(text)))
+        return known[text]
+
+    vpc_number = {vpc_id: i for i, vpc_id in enumerate(places.vpc_ids)}
+    nat, endpoint, services, pairs = _routed(places, network, vpc_number)
+    public, private = [], []
+    for node, balancer in sorted(network.load_balancer_of.items()):
+        for listener in balancer.listeners or ():
+            for own in network.interfaces[node].addresses:
+                if own.public_address is not None:
+                    public.append((index(str(own.public_address)), listener.port))
+                if own.address.version == 4 and balancer.vpc_id in vpc_number:
+                    private.append((index(str(own.address)), listener.port, vpc_number[balancer.vpc_id]))
+    return _Ways(
+        nat=np.array(nat, np.int64),
+        endpoint=np.array(endpoint, np.int64),
+        services=np.array([index(text) for text in sorted(services)], np.int64),
+        public_balancers=np.array(public, np.int64).reshape(-1, 2),
+        balancers=np.array(private, np.int64).reshape(-1, 3),
+        pairs={kind: np.array(sorted(found), np.int64).reshape(-1, 2) for kind, found in pairs.items()},
+    )
+
+
+def _routed(
+    places: Places, network: Network, vpc_number: dict[str, int]
+) -> tuple[list[int], list[int], set[str], dict[str, set[tuple[int, int]]]]:
+    """`nat`, `endpoint`, `services` (as texts) and `pairs` of `_Ways`, by the routes of the places' subnets."""
+    cidrs: dict[object, int] = {
+        block: vpc_number[vpc.vpc_id]
+        for vpc in network.vpcs.values()
+        if vpc.vpc_id in vpc_number
+        for block in vpc.cidr_blocks
+    }
+    pairs: dict[str, set[tuple[int, int]]] = {"peering": set(), "transit": set()}
+    services: set[str] = set()
+    kinds: dict[str, dict[object, str]] = {}
+    nat, endpoint = [], []
+    for i, interface_id in enumerate(places.interface):
+        interface = network.interfaces[interface_id]
+        table = network.route_table_of(interface.subnet_id, interface.vpc_id)
+        if table is None:
+            continue
+        if table.route_table_id not in kinds:
+            kinds[table.route_table_id] = {route.destination: route.target_kind for route in table.routes}
+            for route in table.routes:
+                way = {"vpc-peering-connection": "peering", "transit-gateway": "transit"}.get(route.target_kind)
+                there = cidrs.get(route.destination)
+                if way and there is not None:
+                    pairs[way].add((int(places.vpc[i]), there))
+                listed = network.prefix_lists.get(str(route.destination))
+                if route.target_kind == "gateway-endpoint" and listed is not None:
+                    services.update(str(block[77]) for block in listed.cidr_blocks or ())
+        own = kinds[table.route_table_id]
+        if own.get(_EVERYTHING) == "nat-gateway":
+            nat.append(i)
+        if "gateway-endpoint" in own.values():
+            endpoint.append(i)
+    return nat, endpoint, services, pairs
+
+
+def _by_ways(rng: np.random.Generator, family: _Family, ways: _Ways, count: int) -> tuple[Ints, Ints, Ints, Ints]:
+    """Source, destination, port and protocol of flows that meet something in between; NAT where a way is missing."""
+    places = family.places
+    weights = np.array([*MIXED_KINDS.values()], float)
+    kinds = rng.choice(len(weights), count, p=weights / weights.sum())
+    nat = ways.nat if len(ways.nat) else np.arange(len(places.texts))
+    a = nat[rng.integers(0, len(nat), count)]
+    b = family.internet + (rng.random(count) ** 2 * INTERNET_HOSTS).astype(np.int64)
+    port = np.where(rng.random(count) < 0.9, 443, 80)
+
+    def of_vpc(numbers: Ints) -> Ints:
+        first, last = places.start[numbers], places.start[numbers + 1]
+        return first + (rng.random(len(numbers)) * (last - first)).astype(np.int64)
+
+    for number, name in enumerate(MIXED_KINDS):
+        rows = np.flatnonzero(kinds == number)
+        n = len(rows)
+        if name == "to_public_balancer" and len(ways.public_balancers):
+            node = ways.public_balancers[rng.integers(0, len(ways.public_balancers), n)]
+            a[rows], b[rows], port[rows] = b[rows], node[:, 0], node[:, 1]
+        elif name == "to_balancer" and len(ways.balancers):
+            node = ways.balancers[rng.integers(0, len(ways.balancers), n)]
+            a[rows], b[rows], port[rows] = of_vpc(node[:, 2]), node[:, 0], node[:, 1]
+        elif name in ways.pairs and len(ways.pairs[name]):
+            pair = ways.pairs[name][rng.integers(0, len(ways.pairs[name]), n)]
+            a[rows], b[rows], port[rows] = of_vpc(pair[:, 0]), of_vpc(pair[:, 1]), 443
+        elif name == "endpoint" and len(ways.endpoint) and len(ways.services):
+            a[rows] = ways.endpoint[rng.integers(0, len(ways.endpoint), n)]
+            b[rows] = ways.services[rng.integers(0, len(ways.services), n)]
+    return a, b, port, np.full(count, TCP, np.int64)

@@ -31,10 +31,11 @@ def _peering(between: Between, cloud: Cloud, other: Cloud) -> None:
         status = between.rng.choice(("pending-acceptance", "deleted", "expired"))
     region = "eu-west-1" if between.flaw("peering between regions", 0.4) else REGION
     peering_id = between.ids("pcx")
-    between.add(
-        "VpcPeeringConnections",
-        records.peering(peering_id, cloud.record, other.record, status=status, accepter_region=region),
-    )
+    row = records.peering(peering_id, cloud.record, other.record, status=status, accepter_region=region)
+    for end, here in (("RequesterVpcInfo", cloud), ("AccepterVpcInfo", other)):
+        if status == "active" and here.cidr6 and between.chance(0.8):
+            row[end]["Ipv6CidrBlockSet"] = [{"Ipv6CidrBlock": here.cidr6}]
+    between.add("VpcPeeringConnections", row)
     one_sided = between.flaw("no route back", 0.4)
     for here, there in ((cloud, other), (other, cloud)):
         if one_sided and here is other:

@@ -17,7 +17,7 @@ def synth(
     /,
     *,
     seed: Annotated[int, Parameter(help="The same seed makes the same files.")] = 7,
-    interfaces: Annotated[int, Parameter(help="Interfaces of the network; not with --edges.")] = 1000,
+    interfaces: Annotated[int, Parameter(help="Interfaces of the network; not with --edges or --between.")] = 1000,
     flows: Annotated[int, Parameter(help="Flows to make for it; 0: only the network.")] = 1_000_000,
     edges: Annotated[
         bool,
@@ -25,23 +25,50 @@ def synth(
             negative="", help="A small network whose rules overlap on purpose, and flows at the edges of its rules."
         ),
     ] = False,
+    between: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="A small network full of NAT, peering and transit gateways, endpoints and load balancers, and flows "
+            "aimed at them.",
+        ),
+    ] = False,
+    mixed: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="The large network also has NAT and transit gateways and load balancers, and a third of the flows "
+            "goes through them.",
+        ),
+    ] = False,
     quiet: Quiet = False,
 ) -> int:
     """Make a seeded network and flows for it: OUT/snapshot (describe-* JSON) and OUT/flows.parquet."""
-    from .. import network_from_documents
-    from ..synthetic import edge_documents, edge_flows, network_documents, traffic, write_snapshot
+    from .. import network_from_documents, synthetic
 
     if interfaces < 1 or flows < 0:
         raise InputError("numbers too small", found=(interfaces, flows), expected="--interfaces from 1, --flows from 0")
+    if edges + between + mixed > 1:
+        raise InputError("too many kinds of network", expected="one of --edges, --between, --mixed")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError("exists and is not an empty folder", source=out, hint="name a new folder")
-    documents = edge_documents(seed) if edges else network_documents(interfaces=interfaces, seed=seed)
-    write_snapshot(documents, out / "snapshot")
+    if edges:
+        documents = synthetic.edge_documents(seed)
+    elif between:
+        documents = synthetic.between_documents(seed)
+    else:
+        documents = synthetic.network_documents(seed, interfaces=interfaces, mixed=mixed)
+    synthetic.write_snapshot(documents, out / "snapshot")
     write(f"{out / 'snapshot'}\n")
     if flows:
         network = network_from_documents(documents)
         say(f"flowcore: {network!r}", quiet=quiet)
-        made = edge_flows(network, seed, flows) if edges else traffic(network, flows, seed)
+        if edges:
+            made = synthetic.edge_flows(network, seed, flows)
+        elif between:
+            made = synthetic.between_flows(network, seed, flows)
+        else:
+            made = synthetic.traffic(network, flows, seed, mixed=mixed)
         made.write_parquet(out / "flows.parquet")
         write(f"{out / 'flows.parquet'}\n")
     return DONE
