@@ -368,11 +368,8 @@ NOT_MODELLED = _words(
     VpcEndpointConnections LoadBalancers LoadBalancerDescriptions Listeners
     LoadBalancerListeners LoadBalancerAttributes LoadBalancerTargetHealth LoadBalancerRules TargetGroups
     TargetGroupAttributes TargetHealthDescriptions Attributes Rules
-    TransitGateways TransitGatewayAttachments TransitGatewayVpcAttachments TransitGatewayPeeringAttachments
-    TransitGatewayConnects TransitGatewayConnectPeers TransitGatewayRouteTables TransitGatewayRoutes
-    TransitGatewayStaticRoutes TransitGatewayPropagations TransitGatewayAssociations
-    TransitGatewayPrefixListReferences TransitGatewayRouteTablePropagations TransitGatewayPolicyTables
-    TransitGatewayMulticastDomains Associations Routes
+    TransitGatewayConnects TransitGatewayConnectPeers TransitGatewayPolicyTables TransitGatewayMulticastDomains
+    TransitGatewayRouteTableAnnouncements
     CustomerGateways VpnConnectionsDeviceTypes VpnConcentrators ClientVpnEndpoints ClientVpnTargetNetworks
     AuthorizationRules CarrierGateways LocalGateways LocalGatewayRouteTables LocalGatewayRoutes
     LocalGatewayRouteTableVpcAssociations LocalGatewayVirtualInterfaces CoreNetworks CoreNetwork GlobalNetworks
@@ -382,6 +379,21 @@ NOT_MODELLED = _words(
     virtualGateways OdbNetworks odbNetworks Accelerators EndpointGroups
     """
 )
+
+#: AWS's answers that do not say whose they are -> the wrapper to put them in.
+WITHOUT_OWNER = {
+    "Entries": "ManagedPrefixListEntries: [{PrefixListId, Entries}]",
+    "Routes": "TransitGatewayRoutes: [{TransitGatewayRouteTableId, Routes}]",
+    "Associations": "TransitGatewayAssociations: [{TransitGatewayRouteTableId, Associations}]",
+    "TransitGatewayRouteTablePropagations": (
+        "TransitGatewayPropagations: [{TransitGatewayRouteTableId, TransitGatewayRouteTablePropagations}]"
+    ),
+    "TargetHealthDescriptions": "LoadBalancerTargetHealth: [{TargetGroupArn, TargetHealthDescriptions}]",
+    "Attributes": (
+        "LoadBalancerAttributes: [{LoadBalancerArn, Attributes}] or "
+        "TargetGroupAttributes: [{TargetGroupArn, Attributes}]"
+    ),
+}
 
 #: Described by AWS, no say in whether a packet arrives (or said by other records too): kept, no issue.
 HARMLESS = _words(

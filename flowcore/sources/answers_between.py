@@ -155,7 +155,7 @@ class TransitGatewayPeeringAttachmentAnswer(Answer):
 
 class TransitGatewayRouteTableAnswer(Answer):
     transit_gateway_route_table_id: Id
-    transit_gateway_id: MaybeId | None = None
+    transit_gateway_id: Id
     state: str | None = None
     tags: list[Tag] | None = None
 
@@ -182,6 +182,7 @@ class TransitGatewayRoutesWrapper(Answer):
 
 class Propagation(Answer):
     transit_gateway_attachment_id: MaybeId | None = None
+    resource_type: str | None = None
     state: str | None = None
 
 
@@ -376,4 +377,14 @@ SHAPES: dict[str, type[Answer]] = {
     "VpcEndpoints": VpcEndpointAnswer,
     "VpnConnections": VpnConnectionAnswer,
     "SecurityGroupVpcAssociations": GroupVpcAssociation,
+    "TransitGateways": TransitGatewayAnswer,
+    "TransitGatewayAttachments": TransitGatewayAttachmentAnswer,
+    "TransitGatewayVpcAttachments": TransitGatewayVpcAttachmentAnswer,
+    "TransitGatewayPeeringAttachments": TransitGatewayPeeringAttachmentAnswer,
+    "TransitGatewayRouteTables": TransitGatewayRouteTableAnswer,
+    "TransitGatewayRoutes": TransitGatewayRoutesWrapper,
+    "TransitGatewayStaticRoutes": TransitGatewayRoutesWrapper,
+    "TransitGatewayPropagations": TransitGatewayPropagationsWrapper,
+    "TransitGatewayAssociations": TransitGatewayAssociationsWrapper,
+    "TransitGatewayPrefixListReferences": PrefixListReferenceAnswer,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..model import NatGateway, NetworkInterface, VpcEndpoint
+from .assemble_transit import settle_transit_gateways
 from .collect import Collector
 from .records_between import firewall_endpoint_ids
 
@@ -17,6 +18,7 @@ def settle_between(found: Collector) -> None:
     """Completes what one answer alone does not say."""
     _mark_firewall_endpoints(found)
     _mark_nat_interfaces(found)
+    settle_transit_gateways(found)
 
 
 def _mark_firewall_endpoints(found: Collector) -> None:

@@ -16,9 +16,11 @@ from ..model import (
     PrefixList,
     SecurityGroup,
     SecurityGroupRule,
+    TransitGatewayRoute,
 )
 from . import answers, records, rules
 from .records import Scope
+from .records_transit import AttachmentPart, RoutesPart
 
 __all__ = ["BUILDERS", "Collector", "filled", "simple", "sort_issues"]
 
@@ -33,6 +35,27 @@ def sort_issues(issues: list[Issue]) -> tuple[Issue, ...]:
         return _SEVERITIES[issue.severity], issue.code, issue.resource, issue.source, issue.message
 
     return tuple(sorted(dict.fromkeys(issues), key=order))
+
+
+@dataclass
+class TransitParts:
+    """What was read of transit gateways: each attachment and table is described by several answers."""
+
+    default_tables: dict[str, str] = field(default_factory=dict)
+    """Transit gateway id -> the table that attachments are associated with by default."""
+    attachments: dict[str, AttachmentPart] = field(default_factory=dict)
+    other_names: dict[str, str] = field(default_factory=dict)
+    """The accepter's id of a peering attachment -> the requester's."""
+    attachment_tables: dict[str, set[str]] = field(default_factory=dict)
+    """Attachment id -> tables that describe-transit-gateway-attachments names; empty: it names none."""
+    table_attachments: dict[str, set[str]] = field(default_factory=dict)
+    """Table id -> attachments that get-transit-gateway-route-table-associations names."""
+    propagations: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    """Table id -> attachment id -> its kind, as get-transit-gateway-route-table-propagations names them."""
+    routes: dict[str, RoutesPart] = field(default_factory=dict)
+    static_routes: dict[str, RoutesPart] = field(default_factory=dict)
+    list_routes: dict[str, dict[str, TransitGatewayRoute]] = field(default_factory=dict)
+    """Table id -> prefix list id -> the route that refers to it."""
 
 
 @dataclass
@@ -52,6 +75,7 @@ class Collector:
     """(account of the folder, owner of the record) -> ids, where they differ."""
     group_vpcs: dict[str, set[str]] = field(default_factory=dict)
     """Group id -> the further VPCs it is associated with (SG-27)."""
+    transit: TransitParts = field(default_factory=TransitParts)
     keys: set[str] = field(default_factory=set)
     other: dict[str, list[Any]] = field(default_factory=dict)
     issues: list[Issue] = field(default_factory=list)

@@ -18,7 +18,7 @@ import msgspec
 from ..errors import NetworkError
 from ..model import Network
 from . import answers, answers_between, collect, collect_between
-from .answers import HARMLESS, NOT_MODELLED
+from .answers import HARMLESS, NOT_MODELLED, WITHOUT_OWNER
 from .archives import json_members
 from .assemble import assemble
 from .assumptions import assume
@@ -213,9 +213,12 @@ class _Document:
         kept = self.found.other.setdefault(key, [])
         kept.extend(value if isinstance(value, (list, tuple)) else [value])
         source = f"{self.name}: $.{_shown(key)}"
-        if key == "Entries":
-            message = "entries of a prefix list that the answer does not name; wrap them as ManagedPrefixListEntries"
-            self.found.issue("warning", "incomplete", key, message, source)
+        if key in WITHOUT_OWNER:
+            if value:
+                message = (
+                    f"the answer does not say whose these are, they are not used; wrap them as {WITHOUT_OWNER[key]}"
+                )
+                self.found.issue("warning", "incomplete", key, message, source)
         elif key not in NOT_MODELLED and key not in HARMLESS:
             shown = _shown(key)
             self.found.issue("note", "unknown-key", shown, "not a key that is known; its records are not used", source)
