@@ -1,0 +1,255 @@
+"""`terraform show -json` of a plan, decoded: resource changes, configuration and the ids known before the plan.
+
+Only what is used is decoded; planned values and the attributes of other providers' resources are skipped, so that a
+plan of 80 MB is read in about a second. OpenTofu writes the same family of JSON.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ..errors import NetworkError
+
+__all__ = ["ConfiguredModule", "Plan", "ResourceChange", "read_plan_file"]
+
+_HINT = "write it with `terraform show -json PLANFILE > plan.json`"
+_MAX_BYTES = 1 << 30
+
+
+class _Importing(Struct):
+    id: str | None = None
+
+
+class ChangeAnswer(Struct):
+    """`change` of a resource change; before, after and after_unknown stay undecoded until they are needed."""
+
+    actions: list[str]
+    before: Raw = Raw(b"null")
+    after: Raw = Raw(b"null")
+    after_unknown: Raw = Raw(b"null")
+    importing: _Importing | None = None
+
+
+class ResourceChange(Struct):
+    """One element of `resource_changes`."""
+
+    address: str
+    type: str
+    change: ChangeAnswer
+    name: str = ""
+    mode: str = "managed"
+    index: str | int | None = None
+    module_address: str | None = None
+    previous_address: str | None = None
+    deposed: str | None = None
+    action_reason: str | None = None
+
+
+class _Deferred(Struct):
+    reason: str | None = None
+    resource_change: ResourceChange | None = None
+
+
+class ConfiguredResource(Struct):
+    type: str
+    name: str
+    mode: str = "managed"
+    expressions: Any = None
+    count_expression: Any = None
+    for_each_expression: Any = None
+
+
+class _Output(Struct):
+    expression: Any = None
+
+
+class ModuleCall(Struct):
+    expressions: Any = None
+    count_expression: Any = None
+    for_each_expression: Any = None
+    module: ConfiguredModule | None = None
+
+
+class ConfiguredModule(Struct):
+    """A module of `configuration`: what its resources say, before any value is known."""
+
+    resources: list[ConfiguredResource] | None = None
+    module_calls: dict[str, ModuleCall] | None = None
+    outputs: dict[str, _Output] | None = None
+
+    def resource(self, mode: str, kind: str, name: str) -> ConfiguredResource | None:
+        """The block of that type and name."""
+        for resource in self.resources or ():
+            if (resource.mode, resource.type, resource.name) == (mode, kind, name):
+                return resource
+        return None
+
+
+class _Configuration(Struct):
+    root_module: ConfiguredModule | None = None
+
+
+class _Ids(Struct):
+    id: Any = None
+    arn: Any = None
+
+
+class _StateResource(Struct):
+    address: str
+    mode: str = "managed"
+    values: _Ids | None = None
+
+
+class _StateModule(Struct):
+    resources: list[_StateResource] | None = None
+    child_modules: list[_StateModule] | None = None
+
+
+class _StateValues(Struct):
+    root_module: _StateModule | None = None
+
+
+class _State(Struct):
+    values: _StateValues | None = None
+
+
+class _PlanAnswer(Struct):
+    format_version: str
+    terraform_version: str | None = None
+    resource_changes: list[ResourceChange] | None = None
+    resource_drift: list[ResourceChange] | None = None
+    deferred_changes: list[_Deferred] | None = None
+    configuration: _Configuration | None = None
+    prior_state: _State | None = None
+    complete: bool | None = None
+    errored: bool | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan as read; `path` names it in messages."""
+
+    path: str
+    changes: tuple[ResourceChange, ...] = ()
+    drift: tuple[ResourceChange, ...] = ()
+    deferred: tuple[tuple[str, str], ...] = ()
+    """(address, reason)"""
+    root: ConfiguredModule = field(default_factory=ConfiguredModule)
+    known_ids: dict[str, str] = field(default_factory=dict)
+    """Address -> id before the plan, data sources included."""
+    partial: tuple[str, ...] = ()
+    """Why the plan does not hold all that would change; empty for a whole one."""
+
+
+_DECODER = msgspec.json.Decoder(_PlanAnswer)
+_ANY = msgspec.json.Decoder(Any)
+
+
+def read_plan_file(path: str | os.PathLike[str]) -> Plan:
+    """The plan in a file, `.gz` or not. Raises NetworkError for what is no plan of a known form."""
+    name = os.fspath(path)
+    try:
+        with gzip.open(name) if name.endswith(".gz") else open(name, "rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise NetworkError(f"the plan cannot be read ({reason})", source=name, hint=_HINT) from None
+    if len(data) > _MAX_BYTES:
+        raise NetworkError("the plan is larger than 1 GiB", source=name)
+    return decode_plan(data, name)
+
+
+def decode_plan(data: bytes, name: str) -> Plan:
+    """The plan in these bytes; see `read_plan_file`."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # PowerShell's `>`
+        try:
+            data = data.decode("utf-16").encode()
+        except UnicodeError as error:
+            raise NetworkError(f"not JSON ({error})", source=name, hint=_HINT) from None
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if data[:2] == b"PK":
+        raise NetworkError("a plan file, not its JSON", source=name, expected="JSON", hint=_HINT)
+    try:
+        answer = _DECODER.decode(data)
+    except msgspec.ValidationError as error:
+        raise _shape_error(data, name, str(error)) from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise NetworkError(f"not JSON ({error})", source=name, expected="complete JSON", hint=_HINT) from None
+    major = answer.format_version.partition(".")[0]
+    if major not in ("0", "1"):
+        expected = "format_version 0.x or 1.x"
+        raise NetworkError(
+            "a plan of a form that is not known", source=name, where="$.format_version", found=answer.format_version,
+            expected=expected, hint="use a newer flowcore",
+        )  # fmt: skip
+    return Plan(
+        name,
+        tuple(answer.resource_changes or ()),
+        tuple(answer.resource_drift or ()),
+        tuple(
+            (d.resource_change.address if d.resource_change else "", d.reason or "")
+            for d in answer.deferred_changes or ()
+        ),
+        (answer.configuration.root_module if answer.configuration else None) or ConfiguredModule(),
+        dict(_state_ids(answer.prior_state)),
+        tuple(_partial(answer)),
+    )
+
+
+def _partial(answer: _PlanAnswer) -> Iterator[str]:
+    if answer.errored:
+        yield "planning ended with an error"
+    if answer.complete is False:
+        yield "complete is false (-target, or changes were deferred)"
+    if answer.deferred_changes:
+        yield f"{len(answer.deferred_changes)} changes are deferred"
+
+
+def _state_ids(state: _State | None) -> Iterator[tuple[str, str]]:
+    todo = [state.values.root_module] if state and state.values else []
+    while todo:
+        module = todo.pop()
+        if module is None:
+            continue
+        todo += module.child_modules or []
+        for resource in module.resources or ():
+            if resource.values and isinstance(resource.values.id, str) and resource.values.id:
+                yield resource.address, resource.values.id
+
+
+def _shape_error(data: bytes, name: str, text: str) -> NetworkError:
+    problem, _, path = text.partition(" - at `")
+    where = path.rstrip("`") or "$"
+    if "missing required field `format_version`" in problem or where == "$":
+        return NetworkError(
+            "not a Terraform plan", source=name, where="$", expected="an object with format_version", hint=_HINT
+        )
+    wanted = re.match(r"Expected `(.+?)`(?:, got (.*))?$", problem)
+    expected = wanted.group(1) if wanted else problem[:1].lower() + problem[1:]
+    return NetworkError(
+        "cannot be understood", source=name, where=where, expected=expected, found=_at(data, where), hint=_HINT
+    )
+
+
+def _at(data: bytes, where: str) -> Any:
+    try:
+        value: Any = _ANY.decode(data)
+        for key, index in re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", where):
+            value = value[key] if key else value[int(index)]
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError):
+        return None
+    return value
+
+
+def plain(raw: Raw) -> Any:
+    """A part of a change, decoded."""
+    return _ANY.decode(raw)
