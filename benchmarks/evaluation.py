@@ -22,7 +22,7 @@ BATCH = 1 << 18
 """Flows judged at a time into the same columns, as a streaming job does: columns for millions are memory traffic."""
 
 
-def _in_batches(judge: Evaluator, whole: Flows, threads: int) -> Callable[[], None]:
+def in_batches(judge: Evaluator, whole: Flows, threads: int) -> Callable[[], None]:
     """Judges `whole` batch by batch into one set of columns."""
     count = whole.protocol.size
     out = empty_verdicts(min(BATCH, count))
@@ -46,11 +46,11 @@ def _one_thousand(scale: Scale) -> Plan:
     skewed = flows_of(flows("1k", scale, count, skew=SKEW), ids)
     return Plan(
         (
-            rate("even traffic", _in_batches(judge, even, 1), count),
-            rate("even traffic, two threads", _in_batches(judge, even, 2), count),
+            rate("even traffic", in_batches(judge, even, 1), count),
+            rate("even traffic, two threads", in_batches(judge, even, 2), count),
             rate("even traffic, new columns", lambda: judge.evaluate_columns(even, threads=1), count),
-            rate("skewed traffic", _in_batches(judge, skewed, 1), count),
-            rate("skewed traffic, two threads", _in_batches(judge, skewed, 2), count),
+            rate("skewed traffic", in_batches(judge, skewed, 1), count),
+            rate("skewed traffic, two threads", in_batches(judge, skewed, 2), count),
         )
     )
 
@@ -62,9 +62,9 @@ def _ten_thousand(scale: Scale) -> Plan:
     skewed = flows_of(flows("10k", scale, count, skew=SKEW), judge.compiled.interface_ids)
     return Plan(
         (
-            rate("skewed traffic", _in_batches(judge, skewed, 1), count),
-            rate("skewed traffic, two threads", _in_batches(judge, skewed, 2), count),
-            rate("even traffic", _in_batches(judge, even, 1), count),
+            rate("skewed traffic", in_batches(judge, skewed, 1), count),
+            rate("skewed traffic, two threads", in_batches(judge, skewed, 2), count),
+            rate("even traffic", in_batches(judge, even, 1), count),
         )
     )
 
@@ -85,9 +85,9 @@ def _against_scan(scale: Scale) -> Plan:
 
     return Plan(
         (
-            rate("whole path", _in_batches(judge, even, 1), count),
+            rate("whole path", in_batches(judge, even, 1), count),
             rate("scan of one list", lambda: scan(*rules, *_five(even)), count),
-            rate("whole path, skewed", _in_batches(judge, skewed, 1), count),
+            rate("whole path, skewed", in_batches(judge, skewed, 1), count),
             rate(
                 "scan of one list, skewed",
                 lambda: scan(*rules, *_five(skewed)),

@@ -78,6 +78,19 @@ def flows(size: str, scale: Scale, count: int, *, skew: float = 0.0, as_integers
 
 
 @cache
+def mixed_network(scale: Scale) -> Network:
+    """The 1,000 interfaces with what stands between (docs/synth.md); a tiny one has room for each of it."""
+    size = {**SIZES["1k"][scale], **({"interfaces": 100, "subnets": 24} if scale is Scale.TINY else {})}
+    return flowcore.network_from_documents(network_documents(SEED, mixed=True, **size))
+
+
+@cache
+def mixed_evaluator(scale: Scale) -> Evaluator:
+    """That network, compiled."""
+    return flowcore.compile_network(mixed_network(scale))
+
+
+@cache
 def scratch() -> Path:
     """A folder of this run, removed when it ends."""
     folder = tempfile.TemporaryDirectory(prefix="flowcore-benchmarks-")

@@ -10,7 +10,8 @@ from flowcore.evaluate import Evaluator, compile_network
 from flowcore.model import Network
 from flowcore.schema import VERDICT_COLUMNS
 from flowcore.sources.describe import network_from_documents
-from flowcore.synthetic import edge_documents
+from flowcore.synthetic import between_documents, between_flows, edge_documents, edge_flows
+from flowcore.synthetic_between import NAT_INSTANCE_TAG
 from flowcore.walk import Explainer
 
 COLUMNS = tuple(column.name for column in VERDICT_COLUMNS)
@@ -19,6 +20,29 @@ COLUMNS = tuple(column.name for column in VERDICT_COLUMNS)
 def edge_network(seed: int) -> Network:
     """The edge network of one seed."""
     return network_from_documents(edge_documents(seed))
+
+
+def between_network(seed: int) -> Network:
+    """The network full of what stands between of one seed; interfaces that have the tag are NAT instances."""
+    documents = between_documents(seed)
+    boxes = [
+        row["NetworkInterfaceId"]
+        for row in documents["NetworkInterfaces"]
+        if any(tag["Key"] == NAT_INSTANCE_TAG for tag in row["TagSet"])
+    ]
+    return network_from_documents(documents, nat_instances=boxes)
+
+
+def drawn(kind: str, seed: int, count: int) -> tuple[Network, pl.DataFrame]:
+    """Network and flows of one seed; `kind`: edge, or between (a fifth of whose flows are edge flows)."""
+    if kind == "edge":
+        network = edge_network(seed)
+        return network, edge_flows(network, seed, count)
+    network = between_network(seed)
+    few = count // 5
+    return network, pl.concat(
+        [between_flows(network, seed, count - few), edge_flows(network, seed, few)], how="vertical_relaxed"
+    )
 
 
 def slow_rows(network: Network, flows: pl.DataFrame) -> list[tuple[Any, ...]]:
