@@ -8,6 +8,7 @@ from .errors import FlowcoreError, FlowError, IncompleteError, InputError, Netwo
 from .model import Network
 
 if TYPE_CHECKING:
+    from .analyses.diff import diff
     from .evaluate import Evaluator, compile_network
     from .pipeline import evaluate_logs
     from .sources.describe import network_from_documents, read_network
@@ -25,6 +26,7 @@ __all__ = [
     "NetworkError",
     "__version__",
     "compile_network",
+    "diff",
     "evaluate_logs",
     "explain",
     "network_from_documents",
@@ -34,6 +36,7 @@ __all__ = [
 _LAZY = {
     "Evaluator": "evaluate",
     "compile_network": "evaluate",
+    "diff": "analyses.diff",
     "evaluate_logs": "pipeline",
     "explain": "walk",
     "network_from_documents": "sources.describe",

@@ -24,6 +24,7 @@ LAYERS: list[list[str]] = [
     ["columns", "sources.*", "synthetic*", "compile*", "walk*", "selectors"],
     ["evaluate"],
     ["pipeline*"],
+    ["analyses.*"],
     ["report"],
     ["demo"],
     ["cli.*"],

@@ -17,6 +17,7 @@ PUBLIC = [
     "NetworkError",
     "__version__",
     "compile_network",
+    "diff",
     "evaluate_logs",
     "explain",
     "network_from_documents",

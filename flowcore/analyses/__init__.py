@@ -1,0 +1,1 @@
+"""Questions asked of networks and flows; each answers with polars frames."""
