@@ -365,9 +365,7 @@ def _words(text: str) -> frozenset[str]:
 #: Described by AWS, part of the network, but not modelled yet: a note, once per key that has records.
 NOT_MODELLED = _words(
     """
-    VpcEndpointConnections LoadBalancers LoadBalancerDescriptions Listeners
-    LoadBalancerListeners LoadBalancerAttributes LoadBalancerTargetHealth LoadBalancerRules TargetGroups
-    TargetGroupAttributes TargetHealthDescriptions Attributes Rules
+    VpcEndpointConnections
     TransitGatewayConnects TransitGatewayConnectPeers TransitGatewayPolicyTables TransitGatewayMulticastDomains
     TransitGatewayRouteTableAnnouncements
     CustomerGateways VpnConnectionsDeviceTypes VpnConcentrators ClientVpnEndpoints ClientVpnTargetNetworks

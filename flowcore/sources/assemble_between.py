@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..model import NatGateway, NetworkInterface, VpcEndpoint
+from .assemble_balancers import settle_load_balancers
 from .assemble_transit import settle_transit_gateways
 from .collect import Collector
 from .records_between import firewall_endpoint_ids
@@ -19,6 +20,7 @@ def settle_between(found: Collector) -> None:
     _mark_firewall_endpoints(found)
     _mark_nat_interfaces(found)
     settle_transit_gateways(found)
+    settle_load_balancers(found)
 
 
 def _mark_firewall_endpoints(found: Collector) -> None:

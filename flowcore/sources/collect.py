@@ -11,15 +11,19 @@ from ..model import (
     BlockPublicAccessExclusion,
     BlockPublicAccessOptions,
     ElasticAddress,
+    IPAddress,
     Issue,
     NetworkInterface,
     PrefixList,
     SecurityGroup,
     SecurityGroupRule,
+    Target,
     TransitGatewayRoute,
 )
 from . import answers, records, rules
+from .answers_between import ClassicLoadBalancerAnswer
 from .records import Scope
+from .records_balancers import ActionsPart, ListenerPart
 from .records_transit import AttachmentPart, RoutesPart
 
 __all__ = ["BUILDERS", "Collector", "filled", "simple", "sort_issues"]
@@ -59,6 +63,24 @@ class TransitParts:
 
 
 @dataclass
+class BalancerParts:
+    """What was read of load balancers: listeners, rules, attributes and targets are in answers of their own."""
+
+    node_addresses: dict[str, set[IPAddress]] = field(default_factory=dict)
+    listeners: dict[str, dict[str, ListenerPart]] = field(default_factory=dict)
+    """Load balancer id -> listener id -> listener."""
+    rules: dict[str, dict[tuple[int, str], ActionsPart]] = field(default_factory=dict)
+    """Listener id -> (priority, rule id) -> where the rule leads."""
+    cross_zone: dict[str, bool | None] = field(default_factory=dict)
+    """Load balancer id, or a Classic one's name -> its attribute."""
+    group_attributes: dict[str, dict[str, bool | None]] = field(default_factory=dict)
+    targets: dict[str, dict[tuple[str, int, str], Target]] = field(default_factory=dict)
+    """Target group id -> (target id, port, zone) -> target."""
+    classic: dict[tuple[str, str], tuple[ClassicLoadBalancerAnswer, Scope, str]] = field(default_factory=dict)
+    """(name, VPC id) -> Classic Load Balancer, where it was described."""
+
+
+@dataclass
 class Collector:
     """What was read so far. `origins` says where each record came from: id -> file and JSON path."""
 
@@ -75,6 +97,7 @@ class Collector:
     """(account of the folder, owner of the record) -> ids, where they differ."""
     group_vpcs: dict[str, set[str]] = field(default_factory=dict)
     """Group id -> the further VPCs it is associated with (SG-27)."""
+    balancers: BalancerParts = field(default_factory=BalancerParts)
     transit: TransitParts = field(default_factory=TransitParts)
     keys: set[str] = field(default_factory=set)
     other: dict[str, list[Any]] = field(default_factory=dict)

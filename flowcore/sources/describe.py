@@ -17,7 +17,7 @@ import msgspec
 
 from ..errors import NetworkError
 from ..model import Network
-from . import answers, answers_between, collect, collect_between
+from . import answers, answers_between, collect, collect_balancers, collect_between
 from .answers import HARMLESS, NOT_MODELLED, WITHOUT_OWNER
 from .archives import json_members
 from .assemble import assemble
@@ -34,9 +34,11 @@ Documents = Mapping[str, Any] | Iterable[tuple[str, Mapping[str, Any]]]
 _TOP = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANY = msgspec.json.Decoder(Any)
 _SHAPES = {**answers.SHAPES, **answers_between.SHAPES}
-_BUILDERS = {**collect.BUILDERS, **collect_between.BUILDERS}
+_BUILDERS = {**collect.BUILDERS, **collect_between.BUILDERS, **collect_balancers.BUILDERS}
 _LISTS: dict[str, Any] = {key: list[shape] | None for key, shape in _SHAPES.items()}  # type: ignore[valid-type]
 _DECODERS = {key: msgspec.json.Decoder(kind) for key, kind in _LISTS.items()}
+#: Keys under which AWS prints one object, not a list.
+_SINGLE = ("VpcBlockPublicAccessOptions", "LoadBalancerAttributes")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _TOKENS = ("NextToken", "nextToken", "NextMarker", "Marker")
 _MAX_DEPTH = 100
@@ -241,9 +243,9 @@ class _Document:
         self.found.issue(severity, code, resource, message, self.origin)
 
     def _decoded(self, key: str, value: Any) -> list[Any]:
-        """The records of a key in their shapes. BlockPublicAccessOptions is a single object in AWS's answer."""
+        """The records of a key in their shapes. Some keys hold a single object in AWS's answer."""
         raw = isinstance(value, msgspec.Raw)
-        if key == "VpcBlockPublicAccessOptions":
+        if key in _SINGLE:
             value = self._loaded(key, value)
             value, raw = [value] if isinstance(value, Mapping) else value, False
         try:
