@@ -37,10 +37,12 @@ def _bits(*stages: str) -> int:
 #: Legs of a conversation: (interface column, reply?, bits that make it REJECT, bits that keep it from being logged).
 _EGRESS = _bits("source", "source-dest-check")
 _OUT = _bits("source-security-group", "source-network-acl")
-_WAY = _bits("route", "gateway")
+_BETWEEN = ("load-balancer", "nat-gateway", "transit-gateway", "peering", "middle-interface", "middle-network-acl",
+            "middle-route", "middle-security-group")  # fmt: skip
+_WAY = _bits("route", "gateway", *_BETWEEN)
 _IN = _bits("destination-network-acl", "destination-security-group")
 _BACK = _bits("destination", "reply-destination-network-acl")
-_BACK_WAY = _bits("reply-route", "reply-gateway")
+_BACK_WAY = _bits("reply-route", "reply-gateway", *(f"reply-{s}" for s in _BETWEEN if f"reply-{s}" in STAGE_BITS))
 LEGS = (
     ("src_interface", False, _OUT, _EGRESS),
     ("dst_interface", False, _IN, _EGRESS | _OUT | _WAY),
@@ -60,7 +62,8 @@ def log_records(
     """The default-format records AWS would log for judged flows, sorted by `end`; up to four a flow (FL-36).
 
     `verdicts`: flow columns and `src_interface`, `dst_interface`, `blocked_by`. Every flow happens once, at a random
-    second of `start` .. `start + seconds`. A record of an interface outside the network is not logged. `private_of`:
+    second of `start` .. `start + seconds`. A record of an interface outside the network, or in between, is not logged,
+    and the ends are those of the flow, translated or not. `private_of`:
     public address -> the private one that interfaces log for it. Columns: the fields with `_` for `-`.
     """
     import polars as pl
