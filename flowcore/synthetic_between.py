@@ -63,6 +63,7 @@ def between_documents(seed: int) -> Documents:
     _odd_routes(between)
     _edge_tables(between)
     _groups(between)
+    _shared_groups(between)
     _acls(between)
     _tables(between)
     _disturb(between)
@@ -162,6 +163,8 @@ def _nat_gateways(between: Between) -> None:
                 between.spread(cloud, "64:ff9b::/96", gateway_id)
             if between.chance(0.1):
                 between.spread(cloud, between.rng.choice(ON_PREMISES), gateway_id)
+            if between.flaw("NAT between subnets", 0.4):
+                between.spread(cloud, str(between.rng.choice(cloud.places).cidr), gateway_id, share=0.5)
         if between.flaw("NAT gateway of another VPC", 0.3) and between.documents.get("NatGateways"):
             other = between.rng.choice(between.documents["NatGateways"])["NatGatewayId"]
             between.spread(cloud, ANYWHERE, other)
@@ -238,6 +241,8 @@ def _vpn_gateways(between: Between) -> None:
                     table.put(cidr, gateway_id, origin=origin)
         if between.chance(0.15):
             between.spread(cloud, ANYWHERE, gateway_id)
+        if cloud.cidr6 and between.chance(0.3):  # no VPN connection carries IPv6 (VG-03)
+            between.spread(cloud, "2001:db8:1::/48", gateway_id)
     if between.chance(0.1):
         between.add("directConnectGateways", {"directConnectGatewayId": "01234567-89ab-cdef-0123-456789abcdef"})
 
@@ -442,6 +447,18 @@ def _groups(between: Between) -> None:
             between.add("SecurityGroups", records.security_group(group_id, cloud.vpc_id, f"group{number}{i}", own))
             for row in own:
                 between.add("SecurityGroupRules", row)
+
+
+def _shared_groups(between: Between) -> None:
+    """Groups that interfaces of another VPC carry (SG-27), associated with it or not."""
+    if not between.flaw("groups of another VPC", 0.6):
+        return
+    home, other = between.rng.sample(between.clouds, 2)
+    for record in between.documents["NetworkInterfaces"]:
+        if record["VpcId"] == other.vpc_id and record["Groups"] and between.chance(0.3):
+            record["Groups"] = [{"GroupId": home.groups[0], "GroupName": "shared"}]
+    row = {"GroupId": home.groups[0], "VpcId": other.vpc_id, "VpcOwnerId": OWNER, "State": "associated"}
+    between.add("SecurityGroupVpcAssociations", row)
 
 
 def _allow(

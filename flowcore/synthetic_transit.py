@@ -187,6 +187,8 @@ def _routes(between: Between, transit: _Transit, others: list[_Transit]) -> None
             if cloud is not None and between.chance(0.85):
                 by_propagation = between.chance(0.6)
                 _put(between, table, cloud.cidr, [row], propagated=by_propagation)
+                if cloud.cidr6:
+                    _put(between, table, cloud.cidr6, [row], propagated=by_propagation)
                 propagating += [row] if by_propagation else []
             if cloud is egress and cloud is not None and between.chance(0.75):
                 _put(between, table, ANYWHERE, [row])
@@ -259,6 +261,7 @@ def _vpc_routes(between: Between, transit: _Transit, far: list[str]) -> None:
     clouds = between.clouds if between.flaw("route without attachment", 0.4) else attached
     for cloud in clouds:
         wanted = [other.cidr for other in between.clouds if other is not cloud]
+        wanted += [other.cidr6 for other in between.clouds if other is not cloud and other.cidr6]
         wanted += [*far, *between.rng.sample(ON_PREMISES, 2)]
         if between.chance(0.4):
             wanted.append("10.0.0.0/8")
