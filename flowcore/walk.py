@@ -2,7 +2,8 @@
 
 Read this with docs/semantics.md beside it; it is that page, written down a second time. It shares nothing with
 `compile` and `kernels`, so that either can be tested against the other. Rules are matched in `walk_rules`,
-the ends are found in `walk_ends`, gateways are judged in `walk_gateways`, flows are read in `walk_flow`.
+the ends are found in `walk_ends`, gateways are judged in `walk_gateways`, flows are read in `walk_flow`. A flow that
+meets something in between is walked in `walk_long` instead.
 """
 
 from __future__ import annotations
@@ -11,13 +12,27 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .model import LONG_DESTINATION_TYPES, TARGET_PATHS, Network, RouteTarget
+from .model import LONG_DESTINATION_TYPES, TARGET_PATHS, Network, NetworkInterface, RouteTarget
 from .schema import RULE_STAGES, STAGE_BITS, VERDICT_COLUMNS
+from .walk_balancers import Conversation, TargetReport
 from .walk_ends import ACCEPT, REJECT, End, Fixed, find_destination, find_receiver, find_source
 from .walk_ends import UNKNOWN as UNDECIDED
-from .walk_flow import Packet, check_keys, has_reply, read_interface_id, read_packet, reply_to
+from .walk_flow import Packet, check_keys, has_reply, is_private, read_interface_id, read_packet, reply_to
 from .walk_gateways import judge_edge, judge_return, judge_way_in, judge_way_out
-from .walk_rules import DENY, PASS, UNKNOWN, NetworkIndex, Outcome, RouteChoice, judge_acl, judge_groups, select_route
+from .walk_hops import Check, is_classic_node
+from .walk_long import LongAnswer, LongWalk
+from .walk_rules import (
+    DENY,
+    LONG,
+    PASS,
+    UNKNOWN,
+    NetworkIndex,
+    Outcome,
+    RouteChoice,
+    judge_acl,
+    judge_groups,
+    select_route,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +43,22 @@ FORWARD, REPLY = "forward", "reply"
 _TRACKED = Outcome(PASS, "STATEFUL_REPLY", note="tracked: the reply passes (SG-30)")
 _SAME_SUBNET = Outcome(PASS, "SAME_SUBNET", note="same subnet: network ACLs are not evaluated (NA-05)")
 _SAME_SUBNET_ROUTE = Outcome(PASS, "SAME_SUBNET", note="same subnet: no route applies (RT-03)")
+
+#: Targets beyond which nothing is modelled: no walk goes there.
+_NOT_MODELLED = frozenset(
+    {
+        RouteTarget.LOCAL,
+        RouteTarget.CARRIER_GATEWAY,
+        RouteTarget.LOCAL_GATEWAY,
+        RouteTarget.CORE_NETWORK,
+        RouteTarget.ODB_NETWORK,
+        RouteTarget.UNKNOWN,
+    }
+)
+
+
+class _GoLong(Exception):  # noqa: N818 - not an error: the flow is judged by the long walk
+    """The short walk met something in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +124,12 @@ class Path:
     reply_dst_acl_rule: str | None = None
     reply_route: str | None = None
     reply_src_acl_rule: str | None = None
+    targets: int | None = None
+    reachable_targets: int | None = None
     flow: Mapping[str, Any] = field(default_factory=dict)
     hops: tuple[Hop, ...] = ()
+    behind: tuple[TargetReport, ...] = ()
+    """The targets of the load balancer the flow goes to, each with its own outcome."""
 
     def columns(self) -> dict[str, Any]:
         """The verdict columns by name, as `Evaluator.evaluate` would add them."""
@@ -103,7 +138,8 @@ class Path:
     def to_dict(self) -> dict[str, Any]:
         """Verdict, flow and hops as plain JSON-ready data."""
         plain = {key: value if isinstance(value, (int, str)) else _plain(value) for key, value in self.flow.items()}
-        return {**self.columns(), "flow": plain, "hops": [hop.to_dict() for hop in self.hops]}
+        behind = [target.to_dict() for target in self.behind]
+        return {**self.columns(), "flow": plain, "hops": [hop.to_dict() for hop in self.hops], "behind": behind}
 
 
 class Explainer:
@@ -119,7 +155,11 @@ class Explainer:
         packet = read_packet(flow)
         if isinstance(packet, str):
             return _Walk(self._index, flow, None).fixed(Fixed(UNDECIDED, "INVALID_FLOW", "source", packet))
-        return _Walk(self._index, flow, packet).path()
+        return _Walk(self._index, flow, packet, read_interface_id(flow)).path()
+
+    def converse(self, node: NetworkInterface, packet: Packet, depth: int = 1) -> Conversation:
+        """A conversation that a load balancer's node opens with a target; kept for the next client."""
+        return _converse(self._index, node, packet, depth)
 
 
 _KEPT = 4
@@ -144,45 +184,101 @@ def explain(network: Network, flow: Mapping[str, Any]) -> Path:
 class _Walk:
     """One flow on its way: the packet as it is now, and the hops so far."""
 
-    def __init__(self, index: NetworkIndex, flow: Mapping[str, Any], packet: Packet | None) -> None:
+    def __init__(
+        self,
+        index: NetworkIndex,
+        flow: Mapping[str, Any],
+        packet: Packet | None,
+        interface_id: str | None = None,
+        depth: int = 0,
+    ) -> None:
         self.index, self.flow = index, dict(flow)
-        self.packet = packet
+        self.first, self.interface_id, self.depth = packet, interface_id, depth
+        self._start()
+
+    def _start(self) -> None:
+        self.packet = self.first
         self.leg = FORWARD
         self.hops: list[Hop] = []
         self.stopped = False
+        self.finished = False
         self.way: str | None = None
         self.source: End | None = None
         self.destination: End | None = None
+        self.long: LongAnswer | None = None
 
     # -- the ends ----------------------------------------------------------------------------------------
 
     def path(self) -> Path:
         """Find the ends, walk the case they make, and give the verdict."""
         packet = self._packet()
-        self.source, fixed = find_source(self.index, packet, read_interface_id(self.flow))
+        self.source, fixed = find_source(self.index, packet, self.interface_id)
         if fixed:
             return self.fixed(fixed)
         if self.source is None:
             return self._path_from_outside(packet)
         if packet.source != self.source.address:
             self.packet = packet = packet._replace(source=self.source.address)
-        self._judge_source(self.source)
         self.destination, by_public, fixed = find_destination(self.index, self.source, packet.destination)
         if fixed:
+            self._judge_source(self.source)
             return self.fixed(fixed)
-        if self.destination is not None and not by_public:
-            self._walk_local(self.source, self.destination)
-        else:
-            self._walk_out(self.source, self.destination)
+        local = self.destination if not by_public else None
+        try:
+            if self._opens_long(self.source, local):
+                raise _GoLong
+            self._judge_source(self.source)
+            if local is not None:
+                self._walk_local(self.source, local)
+            else:
+                self._walk_out(self.source, self.destination)
+        except _GoLong:
+            walk = LongWalk(self.index, packet, self._judge_conversation, self.depth)
+            self._take_long(walk.from_interface(self.source, self.destination))
         return self._verdict()
+
+    def _opens_long(self, source: End, local: End | None) -> bool:
+        """Whether the source alone makes the walk long: an endpoint, a Classic Load Balancer in its own subnet."""
+        interface = source.interface
+        if interface.interface_type == "vpc_endpoint":
+            return True
+        if local is None or interface.subnet_id is None or interface.subnet_id != local.interface.subnet_id:
+            return False
+        return is_classic_node(self.index, interface)
 
     def _path_from_outside(self, packet: Packet) -> Path:
         self.destination, by_public, fixed = find_receiver(self.index, packet)
         if fixed:
             return self.fixed(fixed)
-        if self.destination is not None:
+        if self.destination is None:
+            return self._verdict()
+        try:
+            if is_private(packet.source) and not by_public:
+                raise _GoLong
             self._walk_in(self.destination, by_public)
+        except _GoLong:
+            walk = LongWalk(self.index, packet, self._judge_conversation, self.depth)
+            answer = walk.from_outside(self.destination, by_public)
+            if isinstance(answer, Fixed):
+                self._start()
+                return self.fixed(answer)
+            self._take_long(answer)
         return self._verdict()
+
+    def _judge_conversation(self, node: NetworkInterface, packet: Packet, depth: int) -> Conversation:
+        return _converse(self.index, node, packet, depth)
+
+    def _take_long(self, answer: LongAnswer) -> None:
+        """The checks of a long walk in place of the hops so far."""
+        self.hops, self.stopped, self.leg, self.long, self.way = [], False, FORWARD, answer, answer.way
+        for check in answer.checks:
+            if check.reply and self.leg == FORWARD:
+                self._turn(check.packet)
+            self.packet = check.packet
+            self._note(check.stage, check.component, check.outcome, check.after, check.evaluated)
+        if answer.turned and self.leg == FORWARD:
+            self._turn(self.packet)
+        self.finished = answer.finished
 
     def _packet(self) -> Packet:
         assert self.packet is not None  # only an invalid flow has none, and it takes no step
@@ -217,6 +313,7 @@ class _Walk:
                 return
             self._judge_acl("reply-source-network-acl", source, egress=False)
         self._show("source-security-group", source.interface.interface_id, _TRACKED)
+        self.finished = True
 
     def _walk_out(self, source: End, destination: End | None) -> None:
         """The destination is outside the VPC: the selected route says how it is left.
@@ -232,6 +329,8 @@ class _Walk:
         if route is None or route.blackhole:
             self._meet("route", table_id, choice.outcome)
         elif route.target_kind not in gateways:
+            if route.target_kind not in _NOT_MODELLED:
+                raise _GoLong
             self._meet("route", table_id, _unsupported(choice.outcome, route.target_id))
         else:
             self._meet("route", table_id, choice.outcome)
@@ -254,6 +353,7 @@ class _Walk:
         self._meet("reply-gateway", gateway_id, outcome, self._packet()._replace(destination=source.address))
         self._judge_acl("reply-source-network-acl", source, egress=False)
         self._show("source-security-group", source.interface.interface_id, _TRACKED)
+        self.finished = True
 
     def _walk_hairpin(self, source: End, destination: End, gateway_id: str) -> None:
         """HAIRPIN, from the gateway on and back: both ends are mapped, each sees the other's public address (IG-11)."""
@@ -282,6 +382,7 @@ class _Walk:
             return
         self._judge_acl("reply-source-network-acl", source, egress=False)
         self._show("source-security-group", source.interface.interface_id, _TRACKED)
+        self.finished = True
 
     def _walk_in(self, destination: End, by_public: bool) -> None:
         """The source is on the internet. A private address as destination stands for the public one mapped to it."""
@@ -316,15 +417,15 @@ class _Walk:
         if interface.detached:
             outcome = Outcome(DENY, "BAD_STATE", note="detached (EN-03)")
         elif interface.interface_type in LONG_DESTINATION_TYPES:
-            note = f"what a {interface.interface_type} interface does with a packet is not modelled"
-            outcome = Outcome(UNKNOWN, "UNSUPPORTED_COMPONENT", note=note)
+            raise _GoLong
         self._meet("destination", interface.interface_id, outcome)
 
     def _judge_groups(self, stage: str, end: End, egress: bool) -> None:
         self._meet(stage, end.interface.interface_id, judge_groups(self.index, end.interface, egress, self._packet()))
 
     def _judge_acl(self, stage: str, end: End, egress: bool) -> None:
-        acl_id, outcome = judge_acl(self.index, end.interface, egress, self._packet())
+        interface = end.interface
+        acl_id, outcome = judge_acl(self.index, interface.subnet_id, interface.vpc_id, egress, self._packet())
         self._meet(stage, acl_id, outcome)
 
     def _select_route(self, end: End) -> tuple[str, RouteChoice]:
@@ -336,23 +437,25 @@ class _Walk:
         return table.route_table_id, select_route(self.index, table.route_table_id, self._packet().destination)
 
     def _judge_local_route(self, stage: str, end: End) -> str:
-        """The outcome of a route inside the VPC: only the local target is modelled."""
+        """The outcome of a route inside the VPC; any target but local makes the walk long."""
         table_id, choice = self._select_route(end)
         outcome = choice.outcome
         if outcome.outcome == PASS and choice.route and choice.route.target_kind != RouteTarget.LOCAL:
-            outcome = _unsupported(outcome, choice.route.target_id)
+            raise _GoLong
         self._meet(stage, table_id, outcome)
         return outcome.outcome
 
     def _judge_return_route(self, end: End) -> str:
         """The outcome of the route by which the reply of `end` leaves for the internet."""
         table_id, choice = self._select_route(end)
-        outcome = judge_return(self.index, end, choice)
+        outcome = judge_return(self.index, end.interface.vpc_id, choice)
         self._meet("reply-route", table_id, outcome)
         return outcome.outcome
 
     def _meet(self, stage: str, component: str, outcome: Outcome, packet: Packet | None = None) -> None:
         """Note a stage that was evaluated; the packet goes on as `packet`, or unchanged."""
+        if outcome.outcome == LONG:
+            raise _GoLong
         self._note(stage, component, outcome, packet, evaluated=True)
 
     def _show(self, stage: str, component: str, outcome: Outcome) -> None:
@@ -385,9 +488,12 @@ class _Walk:
         packet = self._packet()
         if not has_reply(packet):
             return False
-        self.leg, self.packet = REPLY, reply_to(packet)
-        self.stopped = self.stopped or any(hop.outcome == UNKNOWN for hop in self.hops)
+        self._turn(reply_to(packet))
         return True
+
+    def _turn(self, packet: Packet | None) -> None:
+        self.leg, self.packet = REPLY, packet
+        self.stopped = self.stopped or any(hop.outcome == UNKNOWN for hop in self.hops)
 
     # -- the verdict -------------------------------------------------------------------------------------
 
@@ -435,20 +541,55 @@ class _Walk:
             if hop.outcome == DENY:
                 blocked_by |= 1 << STAGE_BITS[hop.stage]
         named = {hop.stage: hop.rule for hop in met if hop.reached}
+        verdict, long = back if back is not None else there, self.long
+        destination = long.destination if long else self.destination.interface if self.destination else None
+        flagged = long is not None and long.flagged and verdict == ACCEPT
         return Path(
-            verdict=back if back is not None else there,
+            verdict=verdict,
             forward=there,
             reply=back,
-            reason=decided.reason if decided else None,
+            reason=decided.reason if decided else "PATH_THROUGH_GWLB_NOT_CHECKED" if flagged else None,
             stage=decided.stage if decided else None,
             blocked_by=blocked_by,
             path=self.way,
             src_interface=self.source.interface.interface_id if self.source else None,
-            dst_interface=self.destination.interface.interface_id if self.destination else None,
+            dst_interface=destination.interface_id if destination else None,
             **{column: named.get(stage) for column, stage in RULE_STAGES.items()},
+            targets=long.targets if long else None,
+            reachable_targets=long.reachable if long else None,
             flow=self.flow,
             hops=tuple(self.hops),
+            behind=long.reports if long else (),
         )
+
+    def conversation(self) -> Conversation:
+        """The walk as part of another: a load balancer's node to a target."""
+        path = self.path()
+        checks = tuple(
+            Check(
+                hop.stage,
+                hop.component,
+                hop.packet_in,
+                Outcome(hop.outcome, hop.reason, hop.rule, hop.text, hop.note),
+                hop.packet_out,
+                hop.leg == REPLY,
+                hop.evaluated,
+            )
+            for hop in self.hops
+            if hop.packet_in is not None
+        )
+        answered = path.reason == "UNFILTERED_SERVICE"
+        flagged = self.long is not None and self.long.flagged
+        return Conversation(checks, answered or self.leg == REPLY, answered or self.finished, flagged)
+
+
+def _converse(index: NetworkIndex, node: NetworkInterface, packet: Packet, depth: int) -> Conversation:
+    key = node.interface_id, packet, depth
+    found: Conversation | None = index.conversations.get(key)
+    if found is None:
+        found = _Walk(index, {}, packet, node.interface_id, depth).conversation()
+        index.conversations[key] = found
+    return found
 
 
 def _plain(value: Any) -> Any:

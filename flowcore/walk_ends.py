@@ -15,7 +15,7 @@ from .model import (
     Network,
     NetworkInterface,
 )
-from .walk_flow import UNROUTABLE, Packet, is_private, kind_of
+from .walk_flow import UNROUTABLE, Packet, kind_of
 
 if TYPE_CHECKING:
     from .walk_rules import NetworkIndex
@@ -122,14 +122,14 @@ def find_destination(index: NetworkIndex, source: End, address: IPAddress) -> tu
     fixed = _special_destination(index, vpc_id, address)
     if fixed:
         return None, False, fixed
-    owners = [owner for owner in index.owners(address) if owner.vpc_id == vpc_id]
+    owners = index.holders(vpc_id, address)
     if len(owners) > 1:
         ids = ", ".join(owner.interface_id for owner in owners)
         return None, False, Fixed(UNKNOWN, "ADDR_AMBIGUOUS", "destination", f"{address} is held by {ids}")
     if owners:
         return End.at(owners[0], address), False, None
     if index.in_vpc(address, vpc_id):
-        if _is_reserved(index.network, vpc_id, address):
+        if is_reserved(index.network, vpc_id, address):
             note = f"{address} is reserved in its subnet (EN-04)"
             return None, False, Fixed(REJECT, "NO_SOURCE_OR_DESTINATION", "destination", note)
         note = f"{address} is in a CIDR of {vpc_id}, but no described interface holds it"
@@ -159,7 +159,7 @@ def _special_destination(index: NetworkIndex, vpc_id: str | None, address: IPAdd
     return None
 
 
-def _is_reserved(network: Network, vpc_id: str | None, address: IPAddress) -> bool:
+def is_reserved(network: Network, vpc_id: str | None, address: IPAddress) -> bool:
     """Whether `address` is among the first four or the last of a subnet of the VPC (EN-04)."""
     for subnet in network.subnets.values():
         if subnet.vpc_id != vpc_id:
@@ -180,9 +180,6 @@ def find_receiver(index: NetworkIndex, packet: Packet) -> tuple[End | None, bool
         ids = ", ".join(owner.interface_id for owner in owners or [pair[0] for pair in pairs])
         return None, False, Fixed(UNKNOWN, "ADDR_AMBIGUOUS", "destination", f"{address} is held by {ids}")
     if owners:
-        if is_private(packet.source):
-            note = f"{packet.source} is private and not described: it can only arrive by ways not modelled"
-            return None, False, Fixed(UNKNOWN, "UNKNOWN_RESOURCE", "source", note)
         return End.at(owners[0], address), False, None
     if pairs:
         return End.at(*pairs[0]), True, None

@@ -6,6 +6,7 @@ The slow twin's own reading of flows (docs/semantics.md, sections 1 and 2). It s
 from __future__ import annotations
 
 import operator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 _REQUIRED = tuple(column.name for column in FLOW_COLUMNS if column.required)
 _NOT_GIVEN = (None, "", "-")
+
+#: A port that a translation chose: any of FIRST_EPHEMERAL to LAST_PORT (NG-04, AL-02).
+EPHEMERAL = -1
+FIRST_EPHEMERAL, LAST_PORT = 1024, 65535
+_EPHEMERAL_TEXT = f"{FIRST_EPHEMERAL}-{LAST_PORT}"
 
 #: Kinds of address, in the words of docs/semantics.md; the first three are of *private kind*.
 RFC1918, RFC6598, UNIQUE_LOCAL, UNROUTABLE, INTERNET = "rfc1918", "rfc6598", "unique-local", "unroutable", "internet"
@@ -37,7 +43,8 @@ _KINDS = tuple(
 
 
 class Packet(NamedTuple):
-    """The header of one packet, as seen at one place. Ports are None where the protocol has none.
+    """The header of one packet, as seen at one place. Ports are None where the protocol has none, EPHEMERAL where a
+    translation chose them.
 
     For ICMP and ICMPv6 the type and code stand for the destination port; None: not known (FL-64).
     """
@@ -51,8 +58,11 @@ class Packet(NamedTuple):
     icmp_code: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The header as plain JSON-ready data."""
-        return {**self._asdict(), "source": str(self.source), "destination": str(self.destination)}
+        """The header as plain JSON-ready data; a port that is not known is the text "1024-65535"."""
+        ports = {
+            name: _EPHEMERAL_TEXT for name in ("source_port", "destination_port") if getattr(self, name) == EPHEMERAL
+        }
+        return {**self._asdict(), "source": str(self.source), "destination": str(self.destination), **ports}
 
     def __str__(self) -> str:
         name = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMPV6: "icmpv6"}.get(self.protocol, f"protocol {self.protocol}")
@@ -68,7 +78,8 @@ class Packet(NamedTuple):
 
 
 def _end(address: IPAddress, port: int | None) -> str:
-    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+    shown = _EPHEMERAL_TEXT if port == EPHEMERAL else port
+    return f"[{address}]:{shown}" if address.version == 6 else f"{address}:{shown}"
 
 
 def kind_of(address: IPAddress) -> str:
@@ -136,13 +147,21 @@ def read_address(value: Any) -> IPAddress | None:
     """
     if isinstance(value, (IPv4Address, IPv6Address)):
         return None if getattr(value, "scope_id", None) else value
+    if isinstance(value, str):
+        return _read_text(value)
     try:
-        if isinstance(value, str):
-            return None if "%" in value else ip_address(value)
         if isinstance(value, (bytes, bytearray)):
             return ip_address(bytes(value)) if len(value) in (4, 16) else None
         number = _read_number(value)
         return None if number is None else IPv4Address(number)
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=65536)
+def _read_text(text: str) -> IPAddress | None:
+    try:
+        return None if "%" in text else ip_address(text)
     except ValueError:
         return None
 

@@ -11,10 +11,10 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
 from .schema import ANY_PROTOCOL, ICMP, ICMPV6, TCP, UDP
-from .walk_flow import Packet, is_private
+from .walk_flow import EPHEMERAL, FIRST_EPHEMERAL, LAST_PORT, Packet, is_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from .model import (
         IPAddress,
@@ -28,7 +28,16 @@ if TYPE_CHECKING:
 
 PASS, DENY, UNKNOWN = "pass", "deny", "unknown"
 
+#: What the short walk says where it meets something in between: the flow is judged by the long walk (section 6).
+LONG = "long"
+
+#: What group references can see of the sender (docs/semantics.md, section 6, *party*).
+DIRECT, TRANSIT, NONE = "direct", "transit-gateway", "none"
+
 _NO, _MAYBE, _YES = "no", "maybe", "yes"
+
+_KEPT = 100_000
+"""Look-ups by address that an index keeps at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,10 @@ class NetworkIndex:
         self._routes: dict[str, list[Route]] = {}
         self._outcomes: dict[Hashable, Outcome] = {}
         self._services: dict[str | None, frozenset[IPAddress]] = {}
+        self._choices: dict[tuple[str, IPAddress], RouteChoice] = {}
+        self._held: dict[tuple[str | None, IPAddress], list[NetworkInterface]] = {}
+        self.conversations: dict[Hashable, Any] = {}
+        """What load balancers' nodes ask of their targets: it is the same for every client."""
 
     def remembered(self, key: Hashable, make: Callable[..., Outcome], *arguments: Any) -> Outcome:
         """The outcome `make(*arguments)`, made once for each `key`: records keep their identity, so ids will do."""
@@ -106,6 +119,16 @@ class NetworkIndex:
                 found.append(interface)
         return found
 
+    def holders(self, vpc_id: str | None, address: IPAddress) -> list[NetworkInterface]:
+        """Interfaces of one VPC that hold `address` (EN-02)."""
+        key = vpc_id, address
+        found = self._held.get(key)
+        if found is None:
+            if len(self._held) >= _KEPT:
+                self._held.clear()
+            found = self._held[key] = [owner for owner in self.owners(address) if owner.vpc_id == vpc_id]
+        return found
+
     def public_owners(self, address: IPAddress) -> list[tuple[NetworkInterface, IPAddress]]:
         """(interface, private address) pairs that the public IPv4 `address` is mapped to (IG-05)."""
         return self._public.get(address, [])
@@ -114,6 +137,29 @@ class NetworkIndex:
         """The CIDRs of a VPC, IPv4 first."""
         vpc = self.network.vpcs.get(vpc_id or "")
         return vpc.blocks if vpc else ()
+
+    @cached_property
+    def transit_peers(self) -> Mapping[str, frozenset[str]]:
+        """VPC id -> other VPCs with an available attachment to a transit gateway it has one to as well (SG-22)."""
+        attached: dict[str, set[str]] = {}
+        for (gateway_id, vpc_id), attachment in self.network.attachments_of.items():
+            if is_available(attachment.state):
+                attached.setdefault(gateway_id, set()).add(vpc_id)
+        found: dict[str, set[str]] = {}
+        for vpcs in attached.values():
+            for vpc_id in vpcs:
+                found.setdefault(vpc_id, set()).update(vpcs - {vpc_id})
+        return {vpc_id: frozenset(others) for vpc_id, others in found.items()}
+
+    def choice(self, table_id: str, destination: IPAddress) -> RouteChoice:
+        """The route a table selects for `destination`, looked for once."""
+        key = table_id, destination
+        found = self._choices.get(key)
+        if found is None:
+            if len(self._choices) >= _KEPT:
+                self._choices.clear()
+            found = self._choices[key] = _select(self, table_id, destination)
+        return found
 
     def in_vpc(self, address: IPAddress, vpc_id: str | None) -> bool:
         """Whether `address` lies in a CIDR of the VPC."""
@@ -162,6 +208,11 @@ class NetworkIndex:
         return self._routes[table_id]
 
 
+def is_available(state: str | None) -> bool:
+    """Whether a component works: its state is available, or the description does not give it."""
+    return state in (None, "available")
+
+
 def _inside(route: Route, cidrs: Iterable[IPNetwork]) -> bool:
     destination = route.destination
     if isinstance(destination, str):
@@ -177,8 +228,19 @@ def _inside(route: Route, cidrs: Iterable[IPNetwork]) -> bool:
 # -- security groups -----------------------------------------------------------------------------------------
 
 
-def judge_groups(index: NetworkIndex, interface: NetworkInterface, egress: bool, packet: Packet) -> Outcome:
-    """What the security groups of `interface` say of a packet that opens a conversation (SG-01…28, SG-63)."""
+def judge_groups(
+    index: NetworkIndex,
+    interface: NetworkInterface,
+    egress: bool,
+    packet: Packet,
+    party: str = DIRECT,
+    balancer_groups: frozenset[str] = frozenset(),
+) -> Outcome:
+    """What the security groups of `interface` say of a packet that opens a conversation (SG-01…28, SG-63).
+
+    `party`: what group references can see of the sender. References to `balancer_groups` match whoever sent it: the
+    groups of the Network Load Balancer that hands on a client's packet (SG-25).
+    """
     if interface.group_ids is None:
         return Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note="the description does not say which security groups it has")
     if not interface.group_ids:
@@ -190,7 +252,10 @@ def judge_groups(index: NetworkIndex, interface: NetworkInterface, egress: bool,
         protocol = _protocol_match(rule, packet)
         if protocol == _NO:
             continue
-        match, reason = _remote_match(index, rule, remote, interface.vpc_id)
+        if rule.referenced_group_id in balancer_groups:
+            match, reason = _YES, None
+        else:
+            match, reason = _remote_match(index, rule, remote, interface.vpc_id, party)
         if match == _YES and protocol == _YES:
             return index.remembered((interface.group_ids, egress, rule.rule_id), _allowing, rule, len(rules))
         if match != _NO and maybe is None:
@@ -228,9 +293,13 @@ def _protocol_match(rule: SecurityGroupRule, packet: Packet) -> str:
 
 
 def _port_match(first: int | None, last: int | None, packet: Packet) -> str:
-    """Whether the packet's destination port is in first..last, both inclusive (SG-10, NA-06)."""
+    """Whether the packet's destination port is in first..last, both inclusive (SG-10, NA-06, NA-16)."""
     if first is None or last is None or packet.destination_port is None:
         return _YES
+    if packet.destination_port == EPHEMERAL:
+        if first <= FIRST_EPHEMERAL and last >= LAST_PORT:
+            return _YES
+        return _MAYBE if first <= LAST_PORT and last >= FIRST_EPHEMERAL else _NO
     return _YES if first <= packet.destination_port <= last else _NO
 
 
@@ -250,7 +319,7 @@ def _icmp_match(icmp_type: int | None, icmp_code: int | None, packet: Packet) ->
 
 
 def _remote_match(
-    index: NetworkIndex, rule: SecurityGroupRule, remote: IPAddress, vpc_id: str | None
+    index: NetworkIndex, rule: SecurityGroupRule, remote: IPAddress, vpc_id: str | None, party: str
 ) -> tuple[str, str | None]:
     """Whether the remote of a group rule matches `remote` (SG-05), and, where only maybe, for what reason."""
     if rule.cidr_block is not None:
@@ -261,23 +330,24 @@ def _remote_match(
             other_family = listed is not None and listed.address_family not in (None, remote.version)
             return (_NO, None) if other_family else (_MAYBE, "MISSING_PREFIX_LIST")
         return (_YES if any(remote in cidr for cidr in listed.cidr_blocks) else _NO), None
-    if rule.referenced_group_id is not None:
-        return _reference_match(index, rule, remote, vpc_id)
+    if rule.referenced_group_id is not None and party != NONE:
+        return _reference_match(index, rule, remote, vpc_id, party)
     return _NO, None
 
 
 def _reference_match(
-    index: NetworkIndex, rule: SecurityGroupRule, remote: IPAddress, vpc_id: str | None
+    index: NetworkIndex, rule: SecurityGroupRule, remote: IPAddress, vpc_id: str | None, party: str
 ) -> tuple[str, str | None]:
     """Whether a group reference matches `remote`, seen from VPC `vpc_id` (SG-20…26)."""
     if rule.peering_status not in (None, "active"):
         return _NO, None  # stale (SG-26)
-    peers = index.network.peers.get(vpc_id or "", frozenset())
+    others = index.network.peers if party == DIRECT else index.transit_peers
+    peers = others.get(vpc_id or "", frozenset())
     for holder in index.owners(remote):
         if rule.referenced_group_id not in (holder.group_ids or ()):
             continue
         named = holder.vpc_id == rule.referenced_vpc_id and rule.peering_status == "active"
-        if holder.vpc_id == vpc_id or holder.vpc_id in peers or named:
+        if holder.vpc_id in peers or (party == DIRECT and (holder.vpc_id == vpc_id or named)):
             return _YES, None
     elsewhere = rule.referenced_vpc_id
     undescribed = elsewhere and elsewhere != vpc_id and elsewhere not in index.vpcs_with_interfaces
@@ -289,9 +359,11 @@ def _reference_match(
 # -- network ACLs --------------------------------------------------------------------------------------------
 
 
-def judge_acl(index: NetworkIndex, interface: NetworkInterface, egress: bool, packet: Packet) -> tuple[str, Outcome]:
-    """(id, what it says) of the network ACL of the interface's subnet for a packet leaving or entering it."""
-    acl = index.network.acl_of(interface.subnet_id, interface.vpc_id)
+def judge_acl(
+    index: NetworkIndex, subnet_id: str | None, vpc_id: str | None, egress: bool, packet: Packet
+) -> tuple[str, Outcome]:
+    """(id, what it says) of the network ACL of a subnet for a packet leaving or entering it."""
+    acl = index.network.acl_of(subnet_id, vpc_id)
     if acl is None:
         return "", Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note="the subnet's network ACL is not described")
     entries = index.acl_entries(acl.network_acl_id, egress)
@@ -308,6 +380,9 @@ def judge_acl(index: NetworkIndex, interface: NetworkInterface, egress: bool, pa
     allow = last is not None and last.allow
     if any(entry.allow != allow for entry in undecided):
         numbers = ", ".join(str(entry.rule_number) for entry in undecided)
+        if packet.destination_port == EPHEMERAL:
+            note = f"entries {numbers} hold only some of the ports {FIRST_EPHEMERAL}-{LAST_PORT} (NA-16)"
+            return acl.network_acl_id, Outcome(UNKNOWN, "REMAP_EPHEMERAL_PORT", note=note)
         note = f"entries {numbers} may match first: the ICMP type or code is not known (FL-64)"
         return acl.network_acl_id, Outcome(UNKNOWN, "ICMP_TYPE_UNKNOWN", note=note)
     key = acl.network_acl_id, egress, id(last)
@@ -345,6 +420,10 @@ _STATIC, _LISTED, _PROPAGATED = 2, 1, 0
 
 def select_route(index: NetworkIndex, table_id: str, destination: IPAddress) -> RouteChoice:
     """The route a table selects for `destination` (RT-04…13). A selected black hole is a deny (RT-13)."""
+    return index.choice(table_id, destination)
+
+
+def _select(index: NetworkIndex, table_id: str, destination: IPAddress) -> RouteChoice:
     best: tuple[int, int] = (-1, -1)
     chosen: list[Route] = []
     hidden = False
