@@ -297,6 +297,7 @@ class Instance:
     vpc_id: str | None = None
     subnet_id: str | None = None
     interface_ids: tuple[str, ...] = ()
+    """By device index, as far as described: the first one is the primary interface."""
     tags: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -224,6 +224,223 @@ def everything() -> dict[str, Any]:
     }
 
 
+_BALANCING = "arn:aws:elasticloadbalancing:eu-west-1:111122223333"
+_ALB = f"{_BALANCING}:loadbalancer/app/web/50dc6c495c0c9188"
+_LISTENER = f"{_BALANCING}:listener/app/web/50dc6c495c0c9188/f2f7dc8efc522ab2"
+_GROUP = f"{_BALANCING}:targetgroup/web/73e2d6bc24d8a067"
+
+
+def _node(number: int, kind: str, description: str, subnet: int = 1) -> dict[str, Any]:
+    address = f"10.{subnet - 1}.1.{100 + number}"
+    return {
+        "NetworkInterfaceId": f"eni-aws-{number}",
+        "InterfaceType": kind,
+        "VpcId": f"vpc-{subnet}",
+        "SubnetId": f"subnet-{subnet}",
+        "PrivateIpAddress": address,
+        "PrivateIpAddresses": [{"PrivateIpAddress": address, "Primary": True}],
+        "Groups": [],
+        "Description": description,
+        "RequesterManaged": True,
+        "Status": "in-use",
+        "AvailabilityZone": "eu-west-1a",
+    }
+
+
+def between() -> dict[str, Any]:
+    """`everything()` with one or more records of every kind that stands between two interfaces; all of it in order."""
+    documents = everything()
+    nodes = [
+        _node(1, "nat_gateway", "Interface for NAT Gateway nat-1"),
+        _node(2, "interface", "ELB app/web/50dc6c495c0c9188"),
+        _node(3, "load_balancer", "ELB old"),
+        _node(4, "gateway_load_balancer_endpoint", "VPC Endpoint Interface vpce-1"),
+        _node(5, "transit_gateway", "Network Interface for Transit Gateway Attachment tgw-attach-1"),
+    ]
+    documents["NetworkInterfaces"] += nodes
+    return documents | _gateways() | _transit_gateways() | _load_balancers()
+
+
+def _gateways() -> dict[str, Any]:
+    nat_address = {"NetworkInterfaceId": "eni-aws-1", "PrivateIp": "10.0.1.101", "PublicIp": "203.0.113.50"}
+    block = {"CidrBlock": "10.1.0.0/16"}
+    return {
+        "NatGateways": [
+            {
+                "NatGatewayId": "nat-1",
+                "VpcId": "vpc-1",
+                "SubnetId": "subnet-1",
+                "State": "available",
+                "ConnectivityType": "public",
+                "AvailabilityMode": "zonal",
+                "NatGatewayAddresses": [nat_address | {"IsPrimary": True, "Status": "succeeded"}],
+            }
+        ],
+        "VpcPeeringConnections": [
+            {
+                "VpcPeeringConnectionId": "pcx-1",
+                "Status": {"Code": "active"},
+                "RequesterVpcInfo": {"VpcId": "vpc-1", "Region": "eu-west-1", "CidrBlock": "10.0.0.0/16"},
+                "AccepterVpcInfo": {"VpcId": "vpc-2", "Region": "eu-west-1", "CidrBlockSet": [block]},
+            }
+        ],
+        "VpcEndpoints": [
+            {
+                "VpcEndpointId": "vpce-1",
+                "VpcEndpointType": "GatewayLoadBalancer",
+                "VpcId": "vpc-1",
+                "State": "available",
+                "ServiceName": "com.amazonaws.vpce.eu-west-1.vpce-svc-1",
+                "RouteTableIds": [],
+                "SubnetIds": ["subnet-1"],
+                "NetworkInterfaceIds": ["eni-aws-4"],
+                "Tags": [{"Key": "AWSNetworkFirewallManaged", "Value": "true"}],
+            }
+        ],
+        "VpnConnections": [
+            {
+                "VpnConnectionId": "vpn-1",
+                "State": "available",
+                "TransitGatewayId": "tgw-1",
+                "Options": {"StaticRoutesOnly": True},
+                "Routes": [{"DestinationCidrBlock": "192.168.0.0/16", "State": "available"}],
+            }
+        ],
+        "SecurityGroupVpcAssociations": [{"GroupId": "sg-1", "VpcId": "vpc-2", "State": "associated"}],
+        "FirewallStatus": {"SyncStates": {"eu-west-1a": {"Attachment": {"EndpointId": "vpce-1"}}}},
+    }
+
+
+def _transit_gateways() -> dict[str, Any]:
+    table = {"TransitGatewayRouteTableId": "tgw-rtb-1"}
+    ends = [("1", "vpc", "vpc-1"), ("2", "vpc", "vpc-2"), ("3", "vpn", "vpn-1")]
+    attachments: list[dict[str, Any]] = [
+        {
+            "TransitGatewayAttachmentId": f"tgw-attach-{number}",
+            "TransitGatewayId": "tgw-1",
+            "ResourceType": kind,
+            "ResourceId": resource,
+            "State": "available",
+            "Association": {**table, "State": "associated"},
+        }
+        for number, kind, resource in ends
+    ]
+    named = [{key: each[key] for key in ("TransitGatewayAttachmentId", "ResourceType")} for each in attachments]
+    static = {"DestinationCidrBlock": "172.16.0.0/12", "Type": "static", "State": "active"}
+    return {
+        "TransitGateways": [
+            {"TransitGatewayId": "tgw-1", "State": "available", "Options": {"DefaultRouteTableAssociation": "disable"}},
+            {"TransitGatewayId": "tgw-2", "State": "available"},
+        ],
+        "TransitGatewayAttachments": attachments,
+        "TransitGatewayVpcAttachments": [
+            {
+                "TransitGatewayAttachmentId": f"tgw-attach-{number}",
+                "TransitGatewayId": "tgw-1",
+                "VpcId": f"vpc-{number}",
+                "State": "available",
+                "SubnetIds": [f"subnet-{number}"],
+                "Options": {"ApplianceModeSupport": "disable", "Ipv6Support": "enable"},
+            }
+            for number in (1, 2)
+        ],
+        "TransitGatewayPeeringAttachments": [
+            {
+                "TransitGatewayAttachmentId": "tgw-attach-4",
+                "RequesterTgwInfo": {"TransitGatewayId": "tgw-1"},
+                "AccepterTgwInfo": {"TransitGatewayId": "tgw-2"},
+                "State": "available",
+            }
+        ],
+        "TransitGatewayRouteTables": [table | {"TransitGatewayId": "tgw-1", "State": "available"}],
+        "TransitGatewayStaticRoutes": [
+            {**table, "Routes": [static | {"TransitGatewayAttachments": named[2:]}], "AdditionalRoutesAvailable": False}
+        ],
+        "TransitGatewayPropagations": [
+            {**table, "TransitGatewayRouteTablePropagations": [each | {"State": "enabled"} for each in named]}
+        ],
+        "TransitGatewayAssociations": [{**table, "Associations": [each | {"State": "associated"} for each in named]}],
+        "TransitGatewayPrefixListReferences": [
+            {
+                **table,
+                "PrefixListId": "pl-1",
+                "State": "available",
+                "Blackhole": False,
+                "TransitGatewayAttachment": named[0],
+            }
+        ],
+    }
+
+
+def _load_balancers() -> dict[str, Any]:
+    forward = {"Type": "forward", "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": _GROUP, "Weight": 1}]}}
+    listener = {"ListenerArn": _LISTENER, "LoadBalancerArn": _ALB, "Port": 443, "Protocol": "HTTPS"}
+    rule = {"RuleArn": _LISTENER.replace(":listener/", ":listener-rule/") + "/1", "Priority": "1", "Actions": [forward]}
+    classic = {"Protocol": "TCP", "LoadBalancerPort": 25, "InstanceProtocol": "TCP", "InstancePort": 2525}
+    target = {"Id": "i-1", "Port": 8443, "AvailabilityZone": "eu-west-1a"}
+    return {
+        "LoadBalancers": [
+            {
+                "LoadBalancerArn": _ALB,
+                "LoadBalancerName": "web",
+                "Type": "application",
+                "Scheme": "internal",
+                "VpcId": "vpc-1",
+                "State": {"Code": "active"},
+                "AvailabilityZones": [{"SubnetId": "subnet-1", "LoadBalancerAddresses": [{"IpAddress": "10.0.1.102"}]}],
+                "SecurityGroups": ["sg-1"],
+            }
+        ],
+        "Listeners": [listener | {"DefaultActions": [forward]}],
+        "Rules": [rule],
+        "LoadBalancerAttributes": [
+            {
+                "LoadBalancerArn": _ALB,
+                "Attributes": [{"Key": "load_balancing.cross_zone.enabled", "Value": "true"}],
+            },
+            {"LoadBalancerName": "old", "LoadBalancerAttributes": {"CrossZoneLoadBalancing": {"Enabled": False}}},
+        ],
+        "TargetGroups": [
+            {
+                "TargetGroupArn": _GROUP,
+                "TargetGroupName": "web",
+                "Protocol": "HTTPS",
+                "Port": 443,
+                "VpcId": "vpc-1",
+                "TargetType": "instance",
+                "HealthCheckPort": "traffic-port",
+            }
+        ],
+        "TargetGroupAttributes": [
+            {
+                "TargetGroupArn": _GROUP,
+                "Attributes": [
+                    {"Key": "preserve_client_ip.enabled", "Value": "false"},
+                    {"Key": "load_balancing.cross_zone.enabled", "Value": "use_load_balancer_configuration"},
+                ],
+            }
+        ],
+        "LoadBalancerTargetHealth": [
+            {
+                "TargetGroupArn": _GROUP,
+                "TargetHealthDescriptions": [{"Target": target, "TargetHealth": {"State": "healthy"}}],
+            }
+        ],
+        "LoadBalancerDescriptions": [
+            {
+                "LoadBalancerName": "old",
+                "Scheme": "internal",
+                "VPCId": "vpc-1",
+                "Subnets": ["subnet-1"],
+                "SecurityGroups": ["sg-1"],
+                "Instances": [{"InstanceId": "i-1"}],
+                "ListenerDescriptions": [{"Listener": classic}],
+                "HealthCheck": {"Target": "TCP:2525"},
+            }
+        ],
+    }
+
+
 def changed(**keys: Any) -> dict[str, Any]:
     """`everything()` with some top-level keys replaced; None removes one."""
     documents = everything() | keys

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from describe_documents import DATA, everything
+from describe_documents import DATA, between, everything
 
 import flowcore as fc
 from flowcore.errors import InputError
@@ -55,11 +55,11 @@ STRANGE: tuple[Any, ...] = (
 
 
 def base_documents() -> list[dict[str, Any]]:
-    """The hand-made network with every kind of record, and the real one as a single object."""
+    """The hand-made networks with every kind of record, and the real one as a single object."""
     real: dict[str, Any] = {}
     for file in sorted(DATA.rglob("*.json")):
         real |= json.loads(file.read_text())
-    return [everything(), real]
+    return [everything(), between(), real]
 
 
 BASES = base_documents()
@@ -126,8 +126,9 @@ def accept(path: Path) -> bool:
         assert path.name in text
         assert len(text) < 2000
         return False
-    for name in ("members", "peers", "vpcs_with_other_ways_in", "internet_gateway_of"):
+    for name in ("members", "peers", "vpcs_with_other_ways_in", "internet_gateway_of", "attachments_of"):
         getattr(network, name)
+    assert set(network.load_balancer_of) <= set(network.interfaces)
     return True
 
 

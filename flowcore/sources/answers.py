@@ -240,6 +240,7 @@ class GroupName(Answer):
 
 class InterfaceAttachment(Answer):
     instance_id: MaybeId | None = None
+    device_index: int | None = None
 
 
 class NetworkInterfaceAnswer(Answer):

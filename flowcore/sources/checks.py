@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from ..model import IPNetwork, Network, RouteTarget, Vpc
 from .answers import NOT_MODELLED
 from .assemble import some
+from .checks_between import check_between
 from .collect import Collector
+from .references import Dangling, list_reference, note_state
 
 __all__ = ["check"]
 
-#: Key that a description needs -> (a record that shows the key is needed, what becomes UNKNOWN without it).
+#: Key that a description needs -> what becomes UNKNOWN without it.
 _NEEDED = {
     "Vpcs": "the CIDRs of the VPCs are not known: whether an address lies inside them is UNKNOWN",
     "Subnets": "the subnets are not known: reserved addresses and Block Public Access cannot be told",
@@ -33,6 +35,10 @@ _TARGETS = {
     RouteTarget.VIRTUAL_PRIVATE_GATEWAY: ("virtual private gateway", "vpn_gateways"),
     RouteTarget.VPC_PEERING_CONNECTION: ("peering connection", "peering_connections"),
     RouteTarget.NETWORK_INTERFACE: ("network interface", "interfaces"),
+    RouteTarget.NAT_GATEWAY: ("NAT gateway", "nat_gateways"),
+    RouteTarget.TRANSIT_GATEWAY: ("transit gateway", "transit_gateways"),
+    RouteTarget.GATEWAY_ENDPOINT: ("endpoint", "vpc_endpoints"),
+    RouteTarget.GATEWAY_LOAD_BALANCER_ENDPOINT: ("endpoint", "vpc_endpoints"),
 }
 
 
@@ -43,11 +49,12 @@ def check(network: Network, found: Collector) -> None:
     _interface_references(network, found)
     _rule_references(network, found)
     _route_references(network, found)
-    _association_references(network, found)
     _states(network, found)
     _subnets_outside(network, found)
     _overlaps(network, found)
     _owners(found)
+    check_between(network, found)
+    _association_references(network, found)
 
 
 def _missing_keys(found: Collector) -> None:
@@ -64,37 +71,17 @@ def _not_modelled(found: Collector) -> None:
             found.issue("note", "not-modelled", key, message)
 
 
-class _Dangling:
-    """Ids that are named but not described -> the records that name them."""
-
-    def __init__(self, found: Collector, severity: str, what: str, consequence: str) -> None:
-        self.found, self.severity, self.what, self.consequence = found, severity, what, consequence
-        self.named: dict[str, list[str]] = {}
-
-    def add(self, missing: str, named_by: str) -> None:
-        self.named.setdefault(missing, []).append(named_by)
-
-    def report(self) -> None:
-        for missing, names in self.named.items():
-            message = f"{self.what} is not described; named by {some(names)}: {self.consequence}"
-            first, origins = min(names), self.found.origins
-            source = origins.get(first) or origins.get(
-                first.partition(":")[0], ""
-            )  # a made-up id begins with its group
-            self.found.issue(self.severity, "dangling-reference", missing, message, source)
-
-
 def _interface_references(network: Network, found: Collector) -> None:
     consequence = "flows that leave the subnet may be UNKNOWN"
-    subnets = _Dangling(found, "warning", "the subnet", consequence)
-    groups = _Dangling(found, "warning", "the security group", "flows at these interfaces may be UNKNOWN")
+    subnets = Dangling(found, "warning", "the subnet", consequence)
+    groups = Dangling(found, "warning", "the security group", "flows at these interfaces may be UNKNOWN")
     for interface in network.interfaces.values():
         if interface.subnet_id and interface.subnet_id not in network.subnets:
             subnets.add(interface.subnet_id, interface.interface_id)
         for group_id in interface.group_ids or ():
             if group_id not in network.security_groups:
                 groups.add(group_id, interface.interface_id)
-    interfaces = _Dangling(found, "note", "the interface", "its Elastic IP is not used")
+    interfaces = Dangling(found, "note", "the interface", "its Elastic IP is not used")
     for elastic in network.elastic_addresses:
         if elastic.interface_id and elastic.interface_id not in network.interfaces:
             interfaces.add(elastic.interface_id, elastic.allocation_id or str(elastic.public_address))
@@ -103,34 +90,26 @@ def _interface_references(network: Network, found: Collector) -> None:
 
 
 def _rule_references(network: Network, found: Collector) -> None:
-    groups = _Dangling(found, "note", "the security group", "these rules match only the interfaces known to carry it")
-    lists = _Dangling(found, "warning", "the prefix list", "flows that only these rules could match are UNKNOWN")
-    without = _Dangling(found, "warning", "what the prefix list holds", "flows that only it could match are UNKNOWN")
+    groups = Dangling(found, "note", "the security group", "these rules match only the interfaces known to carry it")
+    lists = Dangling(found, "warning", "the prefix list", "flows that only these rules could match are UNKNOWN")
+    without = Dangling(found, "warning", "what the prefix list holds", "flows that only it could match are UNKNOWN")
     for group in network.security_groups.values():
         for rule in group.rules:
             if rule.referenced_group_id and rule.referenced_group_id not in network.security_groups:
                 groups.add(rule.referenced_group_id, rule.rule_id)
             if rule.prefix_list_id:
-                _list_reference(network, rule.prefix_list_id, rule.rule_id, lists, without)
+                list_reference(network, rule.prefix_list_id, rule.rule_id, lists, without)
     for table in network.route_tables.values():
         for route in table.routes:
             if isinstance(route.destination, str):
-                _list_reference(network, route.destination, table.route_table_id, lists, without)
+                list_reference(network, route.destination, table.route_table_id, lists, without)
     for dangling in (groups, lists, without):
         dangling.report()
 
 
-def _list_reference(network: Network, list_id: str, named_by: str, lists: _Dangling, without: _Dangling) -> None:
-    known = network.prefix_lists.get(list_id)
-    if known is None:
-        lists.add(list_id, named_by)
-    elif known.cidr_blocks is None:
-        without.add(list_id, named_by)
-
-
 def _route_references(network: Network, found: Collector) -> None:
     dangling = {
-        kind: _Dangling(found, "warning", f"the {what}", "flows that take these routes may be UNKNOWN")
+        kind: Dangling(found, "warning", f"the {what}", "flows that take these routes may be UNKNOWN")
         for kind, (what, _) in _TARGETS.items()
     }
     for table in network.route_tables.values():
@@ -138,14 +117,15 @@ def _route_references(network: Network, found: Collector) -> None:
             if route.target_kind not in _TARGETS or route.blackhole:
                 continue
             described: Mapping[str, object] = getattr(network, _TARGETS[route.target_kind][1])
-            if route.target_id not in described and route.target_id not in network.instances:
+            attached = (route.target_id, table.vpc_id) in network.attachments_of
+            if route.target_id not in described and route.target_id not in network.instances and not attached:
                 dangling[route.target_kind].add(route.target_id, table.route_table_id)
     for kind in dangling.values():
         kind.report()
 
 
 def _association_references(network: Network, found: Collector) -> None:
-    subnets = _Dangling(found, "note", "the subnet", "it is associated all the same")
+    subnets = Dangling(found, "note", "the subnet", "it is associated all the same")
     for acl in network.network_acls.values():
         for subnet_id in set(acl.subnet_ids) - network.subnets.keys():
             subnets.add(subnet_id, acl.network_acl_id)
@@ -159,20 +139,16 @@ def _states(network: Network, found: Collector) -> None:
     for instance in network.instances.values():
         if instance.state not in (None, "running"):
             message = f"the instance is {instance.state}; its interfaces are judged as if it were running"
-            _note_state(found, instance.instance_id, message)
+            note_state(found, instance.instance_id, message)
     for interface in network.interfaces.values():
         if interface.detached:
             message = f"the interface is {interface.status}, attached to nothing: its flows are REJECT(BAD_STATE)"
-            _note_state(found, interface.interface_id, message)
+            note_state(found, interface.interface_id, message)
     for table in network.route_tables.values():
         for route in table.routes:
             if route.blackhole:
                 message = f"the route to {route.destination} is a black hole: {route.target_id or 'its target'} is gone"
-                _note_state(found, table.route_table_id, message)
-
-
-def _note_state(found: Collector, resource: str, message: str) -> None:
-    found.issue("note", "state", resource, message, found.origins.get(resource, ""))
+                note_state(found, table.route_table_id, message)
 
 
 def _subnets_outside(network: Network, found: Collector) -> None:

@@ -390,15 +390,22 @@ def _addresses(answer: answers.NetworkInterfaceAnswer) -> tuple[InterfaceAddress
 
 
 def instance(answer: answers.InstanceAnswer, scope: Scope) -> Instance:
-    """An instance; a terminated one has no VPC."""
+    """An instance, its interfaces in the order of their devices; a terminated one has no VPC."""
+    interfaces = sorted(answer.network_interfaces or (), key=_device)
     return Instance(
         instance_id=answer.instance_id,
         state=answer.state.name if answer.state else None,
         vpc_id=answer.vpc_id or None,
         subnet_id=answer.subnet_id or None,
-        interface_ids=tuple(dict.fromkeys(item.network_interface_id for item in answer.network_interfaces or ())),
+        interface_ids=tuple(dict.fromkeys(item.network_interface_id for item in interfaces)),
         tags=tags_of(answer.tags),
     )
+
+
+def _device(item: answers.NetworkInterfaceAnswer) -> tuple[bool, int]:
+    """Its place among the instance's interfaces; those of which it is not said come last, as described."""
+    index = item.attachment.device_index if item.attachment else None
+    return index is None, index or 0
 
 
 def elastic_address(answer: answers.AddressAnswer, scope: Scope) -> ElasticAddress | None:
