@@ -413,10 +413,8 @@ class _Walk:
 
     def _judge_destination(self, destination: End) -> None:
         interface = destination.interface
-        outcome = Outcome(PASS)
-        if interface.detached:
-            outcome = Outcome(DENY, "BAD_STATE", note="detached (EN-03)")
-        elif interface.interface_type in LONG_DESTINATION_TYPES:
+        outcome = self.index.judge_destination(interface)
+        if outcome.outcome == PASS and interface.interface_type in LONG_DESTINATION_TYPES:
             raise _GoLong
         self._meet("destination", interface.interface_id, outcome)
 

@@ -456,13 +456,12 @@ class _Preserved:
     def _over_peering(self, peering_id: str, address: IPAddress) -> str | None:
         """The VPC at the other end of a peering connection in this Region; None: cut."""
         peering = self.index.network.peering_connections.get(peering_id)
-        source = own_address(self.node, address.version) or self.client.source
-        outcome, vpc_id = judge_peering(self.index, peering, self.node.vpc_id, source, address)
-        self.part.check("peering", peering_id, outcome)
-        if outcome.outcome != PASS or peering is None:
-            return None
-        if peering.requester_region != peering.accepter_region:
+        if peering is not None and peering.requester_region != peering.accepter_region:
             self._refuse(f"{peering_id} leads to another Region (NL-07)")
+            return None
+        outcome, vpc_id = judge_peering(self.index, peering, self.node.vpc_id, None, address)
+        self.part.check("peering", peering_id, outcome)
+        if outcome.outcome != PASS:
             return None
         return vpc_id
 

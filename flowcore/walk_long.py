@@ -170,7 +170,8 @@ class LongWalk:
         groups = walker.judge_groups(interface, False, walker.leg.party())
         walker.check("destination-security-group", interface.interface_id, groups)
         balancer = balancer_at(self.index, interface)
-        walker.check("destination", interface.interface_id, judge_destination(interface, balancer is not None))
+        outcome = judge_destination(self.index, interface, balancer is not None)
+        walker.check("destination", interface.interface_id, outcome)
         if interface.interface_type == "nat_gateway":
             note = "a NAT gateway takes no conversation from outside (NG-05)"
             walker.check("nat-gateway", interface.interface_id, Outcome(DENY, "NO_POSSIBLE_DESTINATION", note=note))
@@ -277,10 +278,11 @@ def judge_source(interface: NetworkInterface) -> Outcome:
     return Outcome(PASS)
 
 
-def judge_destination(interface: NetworkInterface, balances: bool) -> Outcome:
+def judge_destination(index: NetworkIndex, interface: NetworkInterface, balances: bool) -> Outcome:
     """Whether an interface takes conversations. `balances`: it is a described load balancer's node."""
-    if interface.detached:
-        return Outcome(DENY, "BAD_STATE", note="detached (EN-03)")
+    outcome = index.judge_destination(interface)
+    if outcome.outcome != PASS:
+        return outcome
     kind = interface.interface_type
     if kind in LONG_DESTINATION_TYPES and kind != "nat_gateway" and not balances:
         note = f"what this {kind} interface does with a packet is not described"

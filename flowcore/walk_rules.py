@@ -139,6 +139,20 @@ class NetworkIndex:
         return vpc.blocks if vpc else ()
 
     @cached_property
+    def closed_endpoints(self) -> frozenset[str]:
+        """Interfaces of described VPC endpoints that are not available (EP-04)."""
+        endpoints = self.network.vpc_endpoints.values()
+        return frozenset(each for one in endpoints if not is_available(one.state) for each in one.interface_ids)
+
+    def judge_destination(self, interface: NetworkInterface) -> Outcome:
+        """Whether an interface takes conversations at all, whatever type it is of."""
+        if interface.detached:
+            return Outcome(DENY, "BAD_STATE", note="detached (EN-03)")
+        if interface.interface_id in self.closed_endpoints:
+            return Outcome(DENY, "BAD_STATE", note="its VPC endpoint is not available (EP-04)")
+        return Outcome(PASS)
+
+    @cached_property
     def transit_peers(self) -> Mapping[str, frozenset[str]]:
         """VPC id -> other VPCs with an available attachment to a transit gateway it has one to as well (SG-22)."""
         attached: dict[str, set[str]] = {}

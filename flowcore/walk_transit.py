@@ -38,10 +38,13 @@ def judge_peering(
     index: NetworkIndex,
     peering: VpcPeeringConnection | None,
     vpc_id: str | None,
-    source: IPAddress,
+    source: IPAddress | None,
     destination: IPAddress,
 ) -> tuple[Outcome, str | None]:
-    """(what a peering connection says of a packet that leaves a VPC, the VPC at its other end)."""
+    """(what a peering connection says of a packet that leaves a VPC, the VPC at its other end).
+
+    `source` None: where it comes from is not asked.
+    """
     if peering is None:
         return Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note="the peering connection is not described"), None
     name = peering.peering_id
@@ -54,7 +57,7 @@ def judge_peering(
     if vpc_id != peering.requester_vpc_id:
         near, far, other = far, near, peering.requester_vpc_id
     for address, blocks, end in ((source, near, vpc_id), (destination, far, other)):
-        if not _is_in(address, blocks) and not index.in_vpc(address, end):
+        if address is not None and not _is_in(address, blocks) and not index.in_vpc(address, end):
             note = f"{address} is in no CIDR of {end} (PX-03, PX-04)"
             return Outcome(DENY, "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR", note=note), None
     if other not in index.vpcs_with_interfaces:
