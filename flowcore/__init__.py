@@ -9,9 +9,11 @@ from .model import Network
 
 if TYPE_CHECKING:
     from .analyses.diff import diff
+    from .analyses.diff_exhaustive import diff_exhaustive
     from .evaluate import Evaluator, compile_network
     from .pipeline import evaluate_logs
     from .sources.describe import network_from_documents, read_network
+    from .sources.terraform import apply_plan
     from .walk import explain
 
 __version__ = "0.1.0"
@@ -25,8 +27,10 @@ __all__ = [
     "Network",
     "NetworkError",
     "__version__",
+    "apply_plan",
     "compile_network",
     "diff",
+    "diff_exhaustive",
     "evaluate_logs",
     "explain",
     "network_from_documents",
@@ -35,8 +39,10 @@ __all__ = [
 
 _LAZY = {
     "Evaluator": "evaluate",
+    "apply_plan": "sources.terraform",
     "compile_network": "evaluate",
     "diff": "analyses.diff",
+    "diff_exhaustive": "analyses.diff_exhaustive",
     "evaluate_logs": "pipeline",
     "explain": "walk",
     "network_from_documents": "sources.describe",

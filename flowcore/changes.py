@@ -16,9 +16,6 @@ from .model import (
     ElasticAddress,
     Issue,
     Network,
-    Route,
-    RouteTable,
-    RouteTarget,
     Vpc,
 )
 
@@ -258,13 +255,3 @@ def _rules_of(kind: str, record: Any) -> dict[str, Any]:
     if kind == "route_tables":
         return {f"{record.route_table_id} {route.destination}": route for route in record.routes}
     return {}
-
-
-def local_routes(vpc: Vpc) -> tuple[Route, ...]:
-    """The local route of each CIDR of a VPC (RT-09)."""
-    return tuple(Route(cidr, RouteTarget.LOCAL, "local") for cidr in vpc.blocks)
-
-
-def routes_without(table: RouteTable, destination: object) -> tuple[Route, ...]:
-    """The table's routes but the static one to a destination."""
-    return tuple(route for route in table.routes if route.destination != destination or route.propagated)

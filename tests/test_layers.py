@@ -21,6 +21,7 @@ LAYERS: list[list[str]] = [
     ["addresses"],
     ["model_between"],
     ["model"],
+    ["changes*"],
     ["columns", "sources.*", "synthetic*", "compile*", "walk*", "selectors"],
     ["evaluate"],
     ["pipeline*"],

@@ -1,6 +1,6 @@
-"""`terraform show -json` of a plan, decoded: resource changes, configuration and the ids known before the plan.
+"""`terraform show -json` of a plan, decoded: resource changes and configuration.
 
-Only what is used is decoded; planned values and the attributes of other providers' resources are skipped, so that a
+Only what is used is decoded; planned values, the prior state and other providers' resources are skipped, so that a
 plan of 80 MB is read in about a second. OpenTofu writes the same family of JSON.
 """
 
@@ -98,30 +98,6 @@ class _Configuration(Struct):
     root_module: ConfiguredModule | None = None
 
 
-class _Ids(Struct):
-    id: Any = None
-    arn: Any = None
-
-
-class _StateResource(Struct):
-    address: str
-    mode: str = "managed"
-    values: _Ids | None = None
-
-
-class _StateModule(Struct):
-    resources: list[_StateResource] | None = None
-    child_modules: list[_StateModule] | None = None
-
-
-class _StateValues(Struct):
-    root_module: _StateModule | None = None
-
-
-class _State(Struct):
-    values: _StateValues | None = None
-
-
 class _PlanAnswer(Struct):
     format_version: str
     terraform_version: str | None = None
@@ -129,7 +105,6 @@ class _PlanAnswer(Struct):
     resource_drift: list[ResourceChange] | None = None
     deferred_changes: list[_Deferred] | None = None
     configuration: _Configuration | None = None
-    prior_state: _State | None = None
     complete: bool | None = None
     errored: bool | None = None
 
@@ -144,8 +119,6 @@ class Plan:
     deferred: tuple[tuple[str, str], ...] = ()
     """(address, reason)"""
     root: ConfiguredModule = field(default_factory=ConfiguredModule)
-    known_ids: dict[str, str] = field(default_factory=dict)
-    """Address -> id before the plan, data sources included."""
     partial: tuple[str, ...] = ()
     """Why the plan does not hold all that would change; empty for a whole one."""
 
@@ -200,7 +173,6 @@ def decode_plan(data: bytes, name: str) -> Plan:
             for d in answer.deferred_changes or ()
         ),
         (answer.configuration.root_module if answer.configuration else None) or ConfiguredModule(),
-        dict(_state_ids(answer.prior_state)),
         tuple(_partial(answer)),
     )
 
@@ -212,18 +184,6 @@ def _partial(answer: _PlanAnswer) -> Iterator[str]:
         yield "complete is false (-target, or changes were deferred)"
     if answer.deferred_changes:
         yield f"{len(answer.deferred_changes)} changes are deferred"
-
-
-def _state_ids(state: _State | None) -> Iterator[tuple[str, str]]:
-    todo = [state.values.root_module] if state and state.values else []
-    while todo:
-        module = todo.pop()
-        if module is None:
-            continue
-        todo += module.child_modules or []
-        for resource in module.resources or ():
-            if resource.values and isinstance(resource.values.id, str) and resource.values.id:
-                yield resource.address, resource.values.id
 
 
 def _shape_error(data: bytes, name: str, text: str) -> NetworkError:
