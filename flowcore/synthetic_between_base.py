@@ -114,7 +114,7 @@ class Between:
     def flaw(self, kind: str, share: float) -> bool:
         """Whether a flaw of this kind is put here; `share` among the places of networks that may have it."""
         if kind not in self.flaws:
-            self.flaws[kind] = self.chance(0.35)
+            self.flaws[kind] = self.chance(0.22)
         return self.chance(share) and self.flaws[kind]
 
     def pick(self, *weighted: tuple[_T, float]) -> _T:
@@ -171,7 +171,7 @@ class Between:
 
     def host(self, cloud: Cloud, place: Place, *, public: bool = False) -> Record:
         """An instance with one interface in one or two of the VPC's groups."""
-        chosen = [self.pick(*zip(cloud.groups, (6, 3, 2), strict=True))]
+        chosen = [self.pick(*zip(cloud.groups, (8, 3, 2), strict=True))]
         if self.chance(0.15):
             chosen.append(cloud.groups[1])
         if self.flaw("hosts without groups", 0.1):
@@ -193,9 +193,14 @@ class Between:
         cloud.hosts.append(Host(str(record["NetworkInterfaceId"]), instance_id, str(record["PrivateIpAddress"]), place))
         return record
 
-    def spread(self, cloud: Cloud, destination: str, target: str, *, share: float = 0.8) -> None:
-        """Put a route into most of the VPC's tables that have none for the destination."""
+    def spread(
+        self, cloud: Cloud, destination: str, target: str, *, share: float = 0.8, home: Place | None = None
+    ) -> None:
+        """Put a route into most of the VPC's tables that have none for the destination.
+
+        `home`: where the target is; its own table seldom gets the route, for that makes a circle.
+        """
         for table in cloud.tables:
-            if self.chance(share):
+            if self.chance(share) and (home is None or table is not home.table or self.chance(0.1)):
                 state = "blackhole" if self.flaw("black holes", 0.15) else "active"
                 table.put(destination, target, state=state)

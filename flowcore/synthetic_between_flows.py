@@ -38,7 +38,9 @@ class _Ends:
     """The addresses of one family that flows go between."""
 
     own: list[tuple[str, str]] = field(default_factory=list)
-    """(interface id, address); interfaces of instances several times, for they open most flows."""
+    """(interface id, address); interfaces of instances several times, for they have most flows."""
+    senders: list[tuple[str, str]] = field(default_factory=list)
+    """The same, with hardly any of the interfaces that open nothing."""
     public: list[str] = field(default_factory=list)
     nodes: list[tuple[str, str, tuple[int, ...]]] = field(default_factory=list)
     """(address of a load balancer's node, its public one or "", the listeners' ports)."""
@@ -83,7 +85,7 @@ class _Draw:
         kind = rng.choices(self.kinds, self.weights)[0]
         source, destination, interface, port = self._of_kind(kind, version)
         self.last = source, destination, interface
-        if interface is not None and rng.random() < 0.2:
+        if interface is not None and rng.random() < 0.1:
             interface = None
         return (source, destination, *self._ports(version if ":" in source else 4, port, interface))
 
@@ -91,7 +93,7 @@ class _Draw:
         """Source, destination, interface of the source, and the port if the kind of flow wants a certain one."""
         rng, ends, port = self.rng, self.ends[version], None
         nobody = ("", "10.0.0.9" if version == 4 else "2600:1f18:9::9")
-        own, source = self._pick(ends.own, nobody)
+        own, source = self._pick(ends.senders, nobody)
         interface = own or None
         destination = self._pick(ends.own, ("", ends.internet[0]))[1]
         if kind in ("balancer", "to_balancer") and ends.nodes:
@@ -99,12 +101,12 @@ class _Draw:
             destination = public if public and rng.random() < 0.5 else private
             port = rng.choice(ports) + rng.choice((0, 0, 0, 0, 0, 1, -1)) if ports else None
         if kind == "to_balancer":
-            source, interface = self._outside(ends), None
+            source, interface = self._outside(ends, 0.35), None
         elif kind == "out":
             destination = self._outside(ends)
         elif kind == "in_":
-            source, interface = self._outside(ends), None
-            if rng.random() < 0.5:
+            source, interface = self._outside(ends, 0.35), None
+            if rng.random() < 0.65:
                 destination = self._pick(ends.public, destination)
         elif kind == "public":
             destination = self._pick(ends.public, destination)
@@ -127,8 +129,9 @@ class _Draw:
     def _pick(self, values: list[_T], default: _T) -> _T:
         return self.rng.choice(values) if values else default
 
-    def _outside(self, ends: _Ends) -> str:
-        by_route = ends.outside and self.rng.random() < 0.55
+    def _outside(self, ends: _Ends, share: float = 0.55) -> str:
+        """An address inside a route that leads out (a `share` of them), or of the internet."""
+        by_route = ends.outside and self.rng.random() < share
         return self.rng.choice(ends.outside if by_route else ends.internet)
 
     def _ports(
@@ -162,10 +165,12 @@ def _ends(network: Network, version: int) -> _Ends:
     for interface in network.interfaces.values():
         if interface.vpc_id is None:
             continue
-        times = 4 if interface.interface_type == "interface" else 1
+        ordinary = interface.interface_type == "interface"
         for own in interface.addresses:
             if own.address.version == version:
-                found.own += [(interface.interface_id, str(own.address))] * times
+                end = interface.interface_id, str(own.address)
+                found.own += [end] * (5 if ordinary else 1)
+                found.senders += [end] * (30 if ordinary else 4 if interface.interface_type == "nat_gateway" else 1)
                 found.public += [str(own.public_address)] if own.public_address else []
                 _add_node(found, network, interface, str(own.address), str(own.public_address or ""))
     kind = IPv4Address if version == 4 else IPv6Address

@@ -194,7 +194,7 @@ def _routes(between: Between, transit: _Transit, others: list[_Transit]) -> None
                 _put(between, table, ANYWHERE, [row])
         for row in edges:
             by_propagation = between.chance(0.6)
-            for cidr in between.rng.sample(ON_PREMISES, 2):
+            for cidr in between.rng.sample(ON_PREMISES, between.rng.choice((2, 4, 4))):
                 _put(between, table, cidr, [row], propagated=by_propagation)
             propagating += [row] if by_propagation else []
         for row in peerings:
@@ -204,7 +204,7 @@ def _routes(between: Between, transit: _Transit, others: list[_Transit]) -> None
                 _put(between, table, ANYWHERE, [row])
         _odd_routes(between, table, transit)
         _describe_routes(between, table_id, list(table.values()), propagating)
-    _vpc_routes(between, transit, [cloud.cidr for _, cloud in far])
+    _vpc_routes(between, transit, [cloud.cidr for _, cloud in far], egress, to_edge=bool(edges))
 
 
 def _put(
@@ -255,21 +255,26 @@ def _describe_routes(between: Between, table_id: str, rows: list[Record], propag
         between.add("TransitGatewayPropagations", wrapper)
 
 
-def _vpc_routes(between: Between, transit: _Transit, far: list[str]) -> None:
-    """What the VPCs send to the transit gateway: each other, what is far, on-premises, the internet."""
+def _vpc_routes(between: Between, transit: _Transit, far: list[str], egress: Cloud | None, *, to_edge: bool) -> None:
+    """What the VPCs send to the transit gateway: each other, what is far, on-premises, the internet.
+
+    Seldom what the transit gateway would send back (circles end after 64 steps).
+    """
     attached = [cloud for _, cloud in transit.ends if cloud is not None]
     clouds = between.clouds if between.flaw("route without attachment", 0.4) else attached
     for cloud in clouds:
         wanted = [other.cidr for other in between.clouds if other is not cloud]
         wanted += [other.cidr6 for other in between.clouds if other is not cloud and other.cidr6]
-        wanted += [*far, *between.rng.sample(ON_PREMISES, 2)]
-        if between.chance(0.4):
+        wanted += far
+        if between.chance(0.9 if to_edge else 0.1):
+            wanted += between.rng.sample(ON_PREMISES, 2)
+        if between.chance(0.2):
             wanted.append("10.0.0.0/8")
-        if between.chance(0.5):
+        if between.chance(0.03 if cloud is egress else 0.5):
             wanted.append(ANYWHERE)
         for destination in wanted:
             between.spread(cloud, destination, transit.gateway_id, share=0.85)
         for table in cloud.edge_tables:  # a regional NAT gateway's
             for destination in wanted:
-                if between.chance(0.6):
+                if destination != ANYWHERE and between.chance(0.6):
                     table.put(destination, transit.gateway_id)

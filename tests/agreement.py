@@ -34,12 +34,12 @@ def between_network(seed: int) -> Network:
 
 
 def drawn(kind: str, seed: int, count: int) -> tuple[Network, pl.DataFrame]:
-    """Network and flows of one seed; `kind`: edge, or between (a fifth of whose flows are edge flows)."""
+    """Network and flows of one seed; `kind`: edge, or between (an eighth of whose flows are edge flows)."""
     if kind == "edge":
         network = edge_network(seed)
         return network, edge_flows(network, seed, count)
     network = between_network(seed)
-    few = count // 5
+    few = count // 8
     return network, pl.concat(
         [between_flows(network, seed, count - few), edge_flows(network, seed, few)], how="vertical_relaxed"
     )

@@ -19,7 +19,7 @@ from flowcore.cli import main
 from flowcore.model import Network
 from flowcore.sources.describe import network_from_documents, read_network
 
-SEEDS = range(200)
+SEEDS = range(500)
 SMALL: dict[str, Any] = {"interfaces": 100, "groups": 30, "acls": 8, "subnets": 24, "vpcs": 4}
 
 
