@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from .model import LONG_DESTINATION_TYPES, IPAddress, LoadBalancer, NatGateway, NetworkInterface, Route, RouteTarget
+from .schema import STAGE_BITS
 from .walk_ends import is_reserved
 from .walk_flow import Packet
 from .walk_rules import (
@@ -201,8 +202,9 @@ class Walker:
     # -- checks ------------------------------------------------------------------------------------------
 
     def stage(self, name: str) -> str:
-        """The stage of that name in the present direction."""
-        return f"reply-{name}" if self.reply else name
+        """The stage of that name in the present direction; security groups have none on the way back."""
+        back = f"reply-{name}"
+        return back if self.reply and back in STAGE_BITS else name
 
     def check(self, name: str, component: str, outcome: Outcome, after: Packet | None = None) -> Check:
         """Note a check; the packet goes on as `after`, or unchanged. `name`: a stage without its `reply-`."""

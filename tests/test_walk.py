@@ -151,10 +151,20 @@ def test_sources_that_nobody_holds(source):
     assert answer(ask(flow(source, B))) == ("UNKNOWN", "UNKNOWN_RESOURCE", "source")
 
 
-def test_ep03_unmodelled_source_types():
-    path = ask(flow(A, B), **with_interfaces(a={"interface_type": "vpc_endpoint", "status": "available"}))
+def test_unmodelled_source_types():
+    path = ask(flow(A, B), **with_interfaces(a={"interface_type": "transit_gateway", "status": "available"}))
     assert answer(path) == ("UNKNOWN", "UNSUPPORTED_COMPONENT", "source")
     assert (path.src_interface, path.blocked_by) == ("eni-a", 0)
+
+
+def test_ep03_an_interface_endpoint_never_opens():
+    endpoint = with_interfaces(a={"interface_type": "vpc_endpoint"})
+    path = ask(flow(A, B), **endpoint)
+    assert answer(path) == ("REJECT", "VPCE_INTRA_VPC_TRAFFIC", "source")
+    assert path.blocked_by == bits("source")
+    # the rest is judged all the same
+    assert ask(flow(A, B, 80), **endpoint).blocked_by == bits("source", "destination-security-group")
+    assert answer(ask(flow(A, "169.254.169.253"), **endpoint)) == ("ACCEPT", "UNFILTERED_SERVICE", None)
 
 
 def test_en03_detached_source_denies_and_the_rest_is_evaluated():
@@ -317,7 +327,7 @@ def test_st01_st03_there_and_back_between_subnets():
         **{"path": "vpc", "src_interface": "eni-a", "dst_interface": "eni-b", "src_sg_rule": "sgr-out4"},
         **{"src_acl_rule": "acl-1#100", "route": "rtb-1 10.0.0.0/16", "dst_acl_rule": "acl-1#100"},
         **{"dst_sg_rule": "sgr-in443", "reply_dst_acl_rule": "acl-1#100", "reply_route": "rtb-1 10.0.0.0/16"},
-        **{"reply_src_acl_rule": "acl-1#100"},
+        **{"reply_src_acl_rule": "acl-1#100", "targets": None, "reachable_targets": None},
     }
     assert list(path.columns()) == [column.name for column in VERDICT_COLUMNS]
 
@@ -369,7 +379,7 @@ def test_blocked_by_names_every_stage_that_denies():
 
 
 def test_section4_an_unsupported_local_route_cuts_off_what_follows():
-    redirect = table("rtb-1", ("10.0.1.0/24", "network-interface", "eni-fw"), IGW, main=True)
+    redirect = table("rtb-1", ("10.0.1.0/24", "local-gateway", "lgw-1"), IGW, main=True)
     path = ask(flow(A, B), route_tables={"rtb-1": redirect}, **with_acls(b=[]))
     assert answer(path) == ("UNKNOWN", "UNSUPPORTED_COMPONENT", "route")
     assert (path.route, path.blocked_by, path.reply) == ("rtb-1 10.0.1.0/24", 0, None)
@@ -385,7 +395,7 @@ def test_section4_a_denying_local_route_does_not():
 
 
 def test_section4_an_unknown_reply_route_cuts_off_the_last_acl():
-    back = table("rtb-b", ("10.0.0.0/24", "network-interface", "eni-fw"), subnet_ids=("subnet-b",))
+    back = table("rtb-b", ("10.0.0.0/24", "local-gateway", "lgw-1"), subnet_ids=("subnet-b",))
     tables = by_id("route_table_id", table("rtb-1", main=True), back)
     path = ask(flow(A, B), route_tables=tables, **with_acls(a=[entry(1, True)]))
     assert answer(path) == ("UNKNOWN", "UNSUPPORTED_COMPONENT", "reply-route")
@@ -397,7 +407,9 @@ def test_section4_an_unknown_reply_route_cuts_off_the_last_acl():
     ("changes", "expected"),
     [
         ({"status": "available"}, ("REJECT", "BAD_STATE", "destination")),
-        ({"interface_type": "nat_gateway", "group_ids": ()}, ("UNKNOWN", "UNSUPPORTED_COMPONENT", "destination")),
+        ({"interface_type": "nat_gateway", "group_ids": ()}, ("REJECT", "NO_POSSIBLE_DESTINATION", "nat-gateway")),
+        ({"interface_type": "transit_gateway", "group_ids": ()}, ("UNKNOWN", "UNSUPPORTED_COMPONENT", "destination")),
+        ({"interface_type": "load_balancer"}, ("UNKNOWN", "UNSUPPORTED_COMPONENT", "destination")),
         ({"interface_type": "lambda"}, ("ACCEPT", None, None)),
     ],
 )

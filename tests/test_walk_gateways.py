@@ -59,7 +59,6 @@ def test_ig01_out_through_the_internet_gateway():
         (A, X, with_interfaces(a={"deny_all_igw_traffic": True}), ("ACCEPT", None)),
         (A, X, {"internet_gateways": {}}, ("UNKNOWN", "UNKNOWN_RESOURCE")),
         (A, X, {"internet_gateways": {"igw-1": Gateway("igw-1", ("vpc-9",))}}, ("REJECT", "BAD_STATE_ATTACHMENT")),
-        (A6, "2600:aa::1", with_interfaces(ELSEWHERE), ("UNKNOWN", "UNSUPPORTED_COMPONENT")),
     ],
 )  # fmt: skip
 def test_gateway_out(source, destination, changes, expected):
@@ -69,12 +68,17 @@ def test_gateway_out(source, destination, changes, expected):
     assert "reply-source-network-acl" in stages(path)  # evaluated whatever the gateway said
 
 
+def test_ig08_an_ipv6_address_of_another_vpc_is_entered_by_its_own_gateway():
+    path = ask(flow(A6, "2600:aa::1"), **with_interfaces(ELSEWHERE))
+    assert (*answer(path), path.dst_interface) == ("REJECT", "NO_PATH", "gateway", None)
+    assert stages(path)[-2:] == ["gateway", "gateway"]
+
+
 @pytest.mark.parametrize(
     ("kind", "target", "way"),
     [
-        *(("nat-gateway", "nat-1", "nat"), ("transit-gateway", "tgw-1", "transit-gateway")),
-        *(("vpc-peering-connection", "pcx-1", "peering"), ("virtual-private-gateway", "vgw-1", "vpn")),
-        *(("local", "local", "vpc"), ("network-interface", "eni-x", "appliance"), ("unknown", "?", "unknown")),
+        *(("local", "local", "vpc"), ("unknown", "?", "unknown"), ("carrier-gateway", "cagw-1", "carrier-gateway")),
+        *(("local-gateway", "lgw-1", "local-gateway"), ("core-network", "core-1", "core-network")),
     ],
 )
 def test_targets_not_modelled_are_named(kind, target, way):
@@ -111,9 +115,8 @@ def test_ig09_egress_only_gateway():
     [
         ("nat-gateway", "nat-1", ("REJECT", "ASYMMETRIC_RETURN")),  # IG-02, C-03
         ("virtual-private-gateway", "vgw-1", ("REJECT", "ASYMMETRIC_RETURN")),
-        ("network-interface", "eni-fw", ("UNKNOWN", "UNSUPPORTED_COMPONENT")),
-        ("gateway-endpoint", "vpce-1", ("UNKNOWN", "UNSUPPORTED_COMPONENT")),
-        ("gateway-load-balancer-endpoint", "vpce-2", ("UNKNOWN", "UNSUPPORTED_COMPONENT")),
+        ("gateway-endpoint", "vpce-1", ("REJECT", "ASYMMETRIC_RETURN")),
+        ("carrier-gateway", "cagw-1", ("REJECT", "ASYMMETRIC_RETURN")),
         ("unknown", "?", ("UNKNOWN", "UNSUPPORTED_COMPONENT")),
         ("internet-gateway", "igw-none", ("UNKNOWN", "UNKNOWN_RESOURCE")),
         ("internet-gateway", "igw-other", ("REJECT", "BAD_STATE_ATTACHMENT")),
@@ -146,7 +149,6 @@ def test_way_in_without_gateway():
     [
         ([], ("ACCEPT", None)),
         ([("10.0.0.0/16", "local", "local")], ("ACCEPT", None)),
-        ([("10.0.0.0/24", "network-interface", "eni-fw")], ("UNKNOWN", "UNSUPPORTED_COMPONENT")),
         ([route("10.0.0.0/24", "network-interface", "eni-fw", blackhole=True)], ("REJECT", "BAD_STATE_ROUTE")),
     ],
 )
@@ -185,12 +187,12 @@ def test_ig11_hairpin_without_a_public_source():
 
 def test_public_destination_by_another_way_is_out():
     path = ask(flow(A, B_PUBLIC), **with_routes(("0.0.0.0/0", "nat-gateway", "nat-1")))
-    assert answer(path) == ("UNKNOWN", "UNSUPPORTED_COMPONENT", "route")
+    assert answer(path) == ("UNKNOWN", "UNKNOWN_RESOURCE", "nat-gateway")
     assert (path.dst_interface, path.path) == ("eni-b", "nat")
 
 
 def test_hairpin_reply_route_unknown():
-    back = table("rtb-b", ("0.0.0.0/0", "network-interface", "eni-fw"), subnet_ids=("subnet-b",))
+    back = table("rtb-b", ("0.0.0.0/0", "unknown", "?"), subnet_ids=("subnet-b",))
     tables = {**network().route_tables, "rtb-b": back}
     path = ask(flow(A, B_PUBLIC), route_tables=tables)
     assert answer(path) == ("UNKNOWN", "UNSUPPORTED_COMPONENT", "reply-route")

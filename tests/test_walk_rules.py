@@ -332,7 +332,7 @@ def test_rt11_only_propagated_routes_lose_to_local():
 
 
 def test_rt09_a_replaced_local_route_is_not_added_again():
-    assert route_answer(EB, ("10.0.0.0/16", "network-interface", "eni-fw"))[:2] == ("unknown", "UNSUPPORTED_COMPONENT")
+    assert route_answer(EB, ("10.0.0.0/16", "network-interface", "eni-fw"))[2:] == ("rtb-1 10.0.0.0/16", "eni-fw")
 
 
 def lists(*records: PrefixList) -> dict:
