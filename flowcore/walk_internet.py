@@ -92,9 +92,14 @@ def _judge_way_out(
     if outcome.outcome == PASS and not egress_only and not walker.middleboxes[0]:
         own = walker.network.internet_gateway_of.get(place.vpc_id or "", gateway_id)
         edge = look_at_edge(index, own, packet.source)
-        if edge.route is not None:
+        if edge.route is not None and not _is_held_by(walker.network, edge.route.target_id, packet.source):
             outcome = Outcome(DENY, "INGRESS_RTB_TRAFFIC_REDIRECTION", note=f"{edge.outcome.note} (RT-21)")
     return outcome, public
+
+
+def _is_held_by(network: Network, interface_id: str, address: IPAddress) -> bool:
+    interface = network.interfaces.get(interface_id)
+    return interface is not None and interface.holds(address)
 
 
 def _judge_source(walker: Walker, vpc_id: str | None) -> tuple[Outcome, IPAddress | None]:
@@ -181,8 +186,10 @@ def _past_edge(walker: Walker, edge: Edge, vpc_id: str | None, receiver: Receive
     """From a gateway's own table: straight to the receiver, or first through a middlebox."""
     if edge.route is None:
         return Arrival(receiver, across=True)
-    walker.entered_by_middlebox = walker.entered_by_middlebox or not walker.reply
-    return walker.handlers[edge.route.target_kind](walker, edge.route, Place(None, vpc_id, Zone()))
+    met = len(walker.middleboxes[0])
+    move = walker.handlers[edge.route.target_kind](walker, edge.route, Place(None, vpc_id, Zone()))
+    walker.entered_by_middlebox = walker.entered_by_middlebox or len(walker.middleboxes[0]) > met
+    return move
 
 
 def _by_edge(walker: Walker, gateway_id: str, shown: str, vpc_id: str | None, after: Packet) -> Move:
