@@ -18,6 +18,9 @@ from .model import (
     RouteTarget,
     SecurityGroup,
     SecurityGroupRule,
+    TransitGatewayAttachment,
+    TransitGatewayRoute,
+    TransitGatewayRouteTable,
     Vpc,
 )
 
@@ -31,6 +34,7 @@ __all__ = [
     "local_routes",
     "main_table_of",
     "make_main",
+    "propagated_routes",
     "put_route",
     "remove_route",
     "undescribe_acl",
@@ -159,6 +163,41 @@ def with_cidrs(draft: Draft, vpc: Vpc) -> None:
         present = {r.destination for r in kept if not r.propagated}
         new = [route for route in local_routes(vpc) if route.destination not in present]
         draft.put("route_tables", replace(table, routes=(*kept, *new)))
+    for peering in list(draft.table("peering_connections").values()):
+        for end in ("requester", "accepter"):
+            if getattr(peering, f"{end}_vpc_id") == vpc.vpc_id and getattr(peering, f"{end}_cidr_blocks"):
+                fields: dict[str, Any] = {f"{end}_cidr_blocks": vpc.blocks}
+                draft.change_record("peering_connections", peering.peering_id, **fields)
+    _propagate_cidrs(draft, vpc, gone)
+
+
+def _propagate_cidrs(draft: Draft, vpc: Vpc, gone: set[IPNetwork]) -> None:
+    """Transit gateway tables that a VPC's attachment propagates to gain and lose its CIDRs (TG-05)."""
+    for attachment in list(draft.table("transit_gateway_attachments").values()):
+        if attachment.resource_id != vpc.vpc_id:
+            continue
+        for table in list(draft.table("transit_gateway_route_tables").values()):
+            own = [r for r in table.routes or () if r.propagated and attachment.attachment_id in r.attachment_ids]
+            if own:
+                kept = tuple(r for r in table.routes if not (r in own and r.destination in gone))
+                left = replace(table, routes=kept)
+                draft.put("transit_gateway_route_tables", propagated_routes(draft, left, attachment))
+
+
+def propagated_routes(
+    draft: Draft, table: TransitGatewayRouteTable, attachment: TransitGatewayAttachment
+) -> TransitGatewayRouteTable:
+    """The table with a route to each CIDR of an attachment's VPC, but where a static route has it (TG-05)."""
+    vpc = draft.get("vpcs", attachment.resource_id)
+    if vpc is None or not vpc.blocks:
+        return replace(table, complete=False)
+    present = {route.destination for route in table.routes or ()}
+    new = (
+        TransitGatewayRoute(block, (attachment.attachment_id,), propagated=True)
+        for block in vpc.blocks
+        if block not in present
+    )
+    return replace(table, routes=(*(table.routes or ()), *new))
 
 
 def vpc_defaults(draft: Draft, vpc: Vpc, made: str) -> None:

@@ -180,12 +180,21 @@ def test_sg03_a_new_group_has_no_rules_but_the_plans(tmp_path: Any) -> None:
 def test_a_replaced_group_is_followed_by_what_refers_to_it(tmp_path: Any) -> None:
     before = {"id": "i-db", "vpc_security_group_ids": ["sg-db"], "source_dest_check": True}
     changes = [
-        change("aws_security_group.db", "create,delete", {"id": "sg-db", "name": "db", "vpc_id": "vpc-1"},
-               {"name": "db2", "vpc_id": "vpc-1", "ingress": inline(5432, security_groups=["sg-web"])},
-               {"id": True, "egress": True}),
-        change("aws_instance.db", "update", before, {"id": "i-db", "source_dest_check": True},
-               {"vpc_security_group_ids": True}),
-    ]  # fmt: skip
+        change(
+            "aws_security_group.db",
+            "create,delete",
+            {"id": "sg-db", "name": "db", "vpc_id": "vpc-1"},
+            {"name": "db2", "vpc_id": "vpc-1", "ingress": inline(5432, security_groups=["sg-web"])},
+            {"id": True, "egress": True},
+        ),
+        change(
+            "aws_instance.db",
+            "update",
+            before,
+            {"id": "i-db", "source_dest_check": True},
+            {"vpc_security_group_ids": True},
+        ),
+    ]
     resources = [
         configured("aws_security_group.db", {"ingress": const([])}),
         configured("aws_instance.db", {"vpc_security_group_ids": refs("aws_security_group.db.id")}),
@@ -292,8 +301,10 @@ def test_na12_a_new_acl_denies_and_takes_over_its_subnets(tmp_path: Any) -> None
     )
     acls = done.network.network_acls
     assert [(e.rule_number, e.egress, e.allow) for e in acls["tf:aws_network_acl.n"].entries] == [
-        (7, False, True), (32767, False, False), (32767, True, False),
-    ]  # fmt: skip
+        (7, False, True),
+        (32767, False, False),
+        (32767, True, False),
+    ]
     assert acls["tf:aws_network_acl.n"].subnet_ids == ("subnet-a",)
     assert acls["acl-1"].subnet_ids == ("subnet-b", "subnet-pub")
     before = {**after, "id": "tf:aws_network_acl.n", "egress": []}
@@ -335,9 +346,14 @@ def test_a_replaced_nat_gateway_is_followed_by_its_route(tmp_path: Any) -> None:
     nat = {"id": "nat-1", "subnet_id": "subnet-pub", "allocation_id": "eipalloc-nat", "connectivity_type": "public"}
     changes = [
         change("aws_nat_gateway.n", "delete,create", nat, {k: v for k, v in nat.items() if k != "id"}, {"id": True}),
-        change("aws_route.out", "update", route_values(id="r-1", nat_gateway_id="nat-1"), route_values(id="r-1"),
-               {"nat_gateway_id": True}),
-    ]  # fmt: skip
+        change(
+            "aws_route.out",
+            "update",
+            route_values(id="r-1", nat_gateway_id="nat-1"),
+            route_values(id="r-1"),
+            {"nat_gateway_id": True},
+        ),
+    ]
     resources = [
         configured("aws_nat_gateway.n"),
         configured("aws_route.out", {"nat_gateway_id": refs("aws_nat_gateway.n.id")}),
@@ -420,9 +436,14 @@ def two_nats() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     new = {"subnet_id": "subnet-pub", "allocation_id": "eipalloc-free"}
     changes = [change(f"aws_nat_gateway.n[{i}]", "create", None, new, {"id": True}) for i in (0, 1)]
     changes.append(
-        change("aws_route.out", "update", route_values(id="r-1", nat_gateway_id="nat-1"), route_values(id="r-1"),
-               {"nat_gateway_id": True})
-    )  # fmt: skip
+        change(
+            "aws_route.out",
+            "update",
+            route_values(id="r-1", nat_gateway_id="nat-1"),
+            route_values(id="r-1"),
+            {"nat_gateway_id": True},
+        )
+    )
     resources = [
         configured("aws_nat_gateway.n", count_expression=const(2)),
         configured("aws_route.out", {"nat_gateway_id": {"references": ["local.nat_gateway_ids"]}}),
@@ -460,10 +481,14 @@ def test_a_subnet_with_one_of_two_tables_is_unknown_alone(tmp_path: Any) -> None
     moved = change(
         "aws_route_table_association.a", "update", association, {"subnet_id": "subnet-a"}, {"route_table_id": True}
     )
-    done = planned(tmp_path, [*tables, moved], [
-        configured("aws_route_table.t"),
-        configured("aws_route_table_association.a", {"route_table_id": {"references": ["local.table"]}}),
-    ])  # fmt: skip
+    done = planned(
+        tmp_path,
+        [*tables, moved],
+        [
+            configured("aws_route_table.t"),
+            configured("aws_route_table_association.a", {"route_table_id": {"references": ["local.table"]}}),
+        ],
+    )
     assert ask(done.network, "10.0.1.10", "10.0.2.20", 5432) == ("UNKNOWN", "UNKNOWN_RESOURCE")
     assert ask(done.network, "10.0.2.20", "10.0.0.5", 443)[1] != "UNKNOWN_RESOURCE"
 
@@ -555,17 +580,21 @@ def test_drift_is_noted(tmp_path: Any) -> None:
         ({"format_version": "2.0"}, ["$.format_version", "'2.0'", "1.x"]),
         ({"Vpcs": []}, ["$", "format_version", "terraform show -json"]),
         ([], ["$", "format_version"]),
-        (plan([change(f"{IN}.x", "create", None, {**WEB_RULE, "cidr_ipv4": "10.0.0/8"})]),
-         ["$.resource_changes[0].change.after.cidr_ipv4", "'10.0.0/8'", "a CIDR"]),
-        (plan([change(f"{IN}.x", "create", None, {**WEB_RULE, "from_port": [1]})]),
-         ["$.resource_changes[0].change.after.from_port", "[1]", "a whole number"]),
+        (
+            plan([change(f"{IN}.x", "create", None, {**WEB_RULE, "cidr_ipv4": "10.0.0/8"})]),
+            ["$.resource_changes[0].change.after.cidr_ipv4", "'10.0.0/8'", "a CIDR"],
+        ),
+        (
+            plan([change(f"{IN}.x", "create", None, {**WEB_RULE, "from_port": [1]})]),
+            ["$.resource_changes[0].change.after.from_port", "[1]", "a whole number"],
+        ),
         (plan([change(f"{IN}.x", "update", WEB_RULE, {**WEB_RULE, "to_port": 70000})]), ["to_port", "70000"]),
         (plan([change(f"{IN}.x", "explode", None, WEB_RULE)]), ["$.resource_changes[0].change.actions", "explode"]),
         (plan([change(f"{IN}.x", "create", None, [])]), ["$.resource_changes[0].change.after", "an object"]),
         (plan([change(f"{IN}.x", "delete", None, None)]), ["$.resource_changes[0].change.before"]),
         ({**plan([]), "resource_changes": [{"address": 5}]}, ["$.resource_changes[0].address", "found 5", "str"]),
     ],
-)  # fmt: skip
+)
 def test_bad_plans_say_where_what_and_what_to_do(tmp_path: Any, document: Any, parts: list[str]) -> None:
     path = write(tmp_path, document)
     with pytest.raises(fc.NetworkError) as caught:

@@ -17,7 +17,15 @@ import msgspec
 from ..changes import AttributeChange, Change, Draft
 from ..errors import NetworkError
 from ..model import Issue, Network
-from . import terraform_groups, terraform_interfaces, terraform_routes, terraform_vpcs
+from . import (
+    terraform_balancers,
+    terraform_between,
+    terraform_groups,
+    terraform_interfaces,
+    terraform_routes,
+    terraform_transit,
+    terraform_vpcs,
+)
 from .checks import check
 from .collect import Collector, sort_issues
 from .terraform_kinds import LEAVES, RANKS, is_network_type, not_modelled
@@ -28,7 +36,15 @@ from .values import BadValueError
 
 __all__ = ["PlannedNetwork", "apply_plan", "overlay", "read_plan"]
 
-_PARTS: tuple[Any, ...] = (terraform_groups, terraform_routes, terraform_vpcs, terraform_interfaces)
+_PARTS: tuple[Any, ...] = (
+    terraform_groups,
+    terraform_routes,
+    terraform_vpcs,
+    terraform_interfaces,
+    terraform_between,
+    terraform_transit,
+    terraform_balancers,
+)
 _APPLY: dict[str, Any] = {name: function for part in _PARTS for name, function in part.APPLY.items()}
 _REMOVE: dict[str, Any] = {name: function for part in _PARTS for name, function in part.REMOVE.items()}
 
@@ -127,13 +143,16 @@ def overlay(
     shared = Overlay(draft, References(plan, instances), plan.path, choices or {})
     shared.separate_rules = _separate_rules(shared, instances)
     todo = [r.planned(shared, undone) for r in resources if r.action != "none" and r.name not in undone]
+    shared.replaced_ids = frozenset(p.old_id for p in todo if p.action in ("delete", "replace") and p.old_id)
     changes = [resource for resource in resources if resource.action != "none" and resource.counts]
     _notes(shared, plan)
     _apply_all(shared, plan, todo)
     after = draft.finished()
-    issues = sort_issues(draft.issues + _new_issues(network, after))
-    if issues:
-        after = after.with_issues(issue for issue in issues if issue not in network.issues)
+    new, gone = _checked_issues(network, after)
+    issues = sort_issues(draft.issues + new)
+    kept = tuple(issue for issue in network.issues if (issue.code, issue.resource) not in gone and issue not in issues)
+    if kept + issues != network.issues:
+        after = replace(after, issues=kept + issues)
     made = tuple(_change(resource, draft, plan) for resource in changes if resource.name not in undone)
     replaced = {p.old_id: p.id for p in todo if p.action == "replace" and p.old_id}
     return PlannedNetwork(after, made, issues, tuple(shared.ambiguities.values()), replaced, network, plan)
@@ -325,16 +344,14 @@ def _touches(change: ResourceChange) -> bool:
     return any(word in name and (before.get(name) or after.get(name)) for name in names for word in _WORDS)
 
 
-def _new_issues(before: Network, after: Network) -> list[Issue]:
-    """What the checks of a description find in the planned network and did not find in the one before."""
+def _checked_issues(before: Network, after: Network) -> tuple[list[Issue], set[tuple[str, str]]]:
+    """What the checks of a description find only in the planned network, and what they find no more."""
     if before is after:
-        return []
-    known = {(issue.code, issue.resource) for issue in _checked(before)}
-    return [
-        replace(issue, source="after the plan")
-        for issue in _checked(after)
-        if (issue.code, issue.resource) not in known
-    ]
+        return [], set()
+    old = {(issue.code, issue.resource) for issue in _checked(before)}
+    found = _checked(after)
+    new = [replace(issue, source="after the plan") for issue in found if (issue.code, issue.resource) not in old]
+    return new, old - {(issue.code, issue.resource) for issue in found}
 
 
 def _checked(network: Network) -> list[Issue]:

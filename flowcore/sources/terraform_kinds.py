@@ -23,7 +23,7 @@ _ORDER = _types(
     vpc_peering_connection vpc_peering_connection_accepter vpc_peering_connection_options
     ec2_transit_gateway ec2_transit_gateway_route_table
     ec2_transit_gateway_vpc_attachment ec2_transit_gateway_vpc_attachment_accepter
-    ec2_transit_gateway_peering_attachment ec2_transit_gateway_peering_attachment_accepter
+    ec2_transit_gateway_peering_attachment ec2_transit_gateway_peering_attachment_accepter ec2_transit_gateway_connect
     ec2_transit_gateway_route_table_association ec2_transit_gateway_route_table_propagation
     ec2_transit_gateway_route ec2_transit_gateway_prefix_list_reference
     route_table default_route_table main_route_table_association route_table_association
@@ -44,7 +44,7 @@ LEAVES = frozenset(
     for name in RANKS
     if name.endswith(("_rule", "_entry", "_association", "_attachment", "_propagation", "_route", "_reference"))
     and not name.endswith(("_vpc_attachment", "_peering_attachment"))
-)
+) | {"aws_vpc_block_public_access_exclusion"}
 
 #: Beginnings of types that a flow could meet and that are not modelled.
 _NOT_MODELLED = tuple(

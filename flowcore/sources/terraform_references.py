@@ -9,7 +9,7 @@ one heuristic is that `count.index` and `each.key` beside a reference select the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -94,7 +94,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "balancer": _kind("lb alb", "load_balancer_arn"),
         "listener": _kind("lb_listener alb_listener", "listener_arn"),
         "target group": _kind("lb_target_group alb_target_group", "target_group_arn"),
-        "target": _kind("instance lb alb", "instance_id target_id private_ip"),
+        "target": _kind("instance lb alb", "instance_id target_id"),
     }
 )
 
@@ -220,6 +220,19 @@ class References:
         """The block of the configuration that an instance comes from."""
         module = self._module(instance.modules)
         return module.resource("managed", instance.type, instance.name) if module else None
+
+    def values_of(self, object_id: str, resource_type: str) -> Mapping[str, Any] | None:
+        """The attributes of an object after apply, if the plan has it."""
+        found = self.instance_of(object_id, (resource_type,))
+        return found.values if found else None
+
+    def instance_of(self, object_id: str, types: Collection[str]) -> Instance | None:
+        """The resource of one of these types with that id after apply, if the plan has it."""
+        return next((i for i in self._by_id.get(object_id, ()) if i.type in types), None)
+
+    def of_types(self, types: Collection[str]) -> Iterator[Instance]:
+        """Every resource of these types that is there after apply."""
+        return (instance for instance in self._all if instance.type in types)
 
     def follow(self, instance: Instance, path: tuple[str | int, ...], kind: Kind, element: Any = None) -> Reference:
         """What the value at `path` of an instance refers to; `element` is the list element it stands in, if any."""
@@ -364,12 +377,16 @@ class References:
             search.found.update(dict.fromkeys(value))
         elif (instance.type, attribute) in MADE_ALONG:
             search.found[instance.id + MADE_ALONG[instance.type, attribute]] = None
-        elif search.depth > _MAX_DEPTH:
+        elif search.depth > _MAX_DEPTH or not self._is_configured(instance, attribute):
             search.lost()
         else:
             search.depth += 1
             self._attribute(search, instance, (attribute,), None)
             search.depth -= 1
+
+    def _is_configured(self, instance: Instance, attribute: str) -> bool:
+        block = self.configured(instance)
+        return block is not None and isinstance(block.expressions, Mapping) and attribute in block.expressions
 
     def _anything_made(self, search: _Search, modules: Modules) -> None:
         """Where the JSON has lost the way: whatever of that kind the plan makes, of the same module first."""

@@ -233,8 +233,9 @@ class Overlay:
     ambiguities: dict[str, Ambiguity] = field(default_factory=dict)
     separate_rules: frozenset[str] = frozenset()
     """Groups, ACLs, tables and lists that resources of their own add rules to."""
+    replaced_ids: frozenset[str] = frozenset()
+    """Ids of objects that the plan deletes or replaces."""
     where: str = ""
-    _public: int = 0
 
     def note(self, severity: str, code: str, resource: str, message: str) -> None:
         self.draft.note(severity, code, resource, message, f"{self.source}: {self.where}")

@@ -1,0 +1,349 @@
+"""Load balancers, listeners and target groups of a plan.
+
+A new load balancer has no nodes yet: their addresses are known after apply. What a listener rule that goes sent to is
+known only if the plan holds every rule of the listener; else the listener is marked as not wholly described.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..model import Listener, LoadBalancer, Target, TargetGroup
+from .terraform_values import Block, Overlay, Planned, is_open
+from .terraform_vpcs import tags_of
+from .values import BadValueError
+
+__all__ = ["APPLY", "REMOVE"]
+
+_RULES = ("aws_lb_listener_rule", "aws_alb_listener_rule")
+_ANSWERS = frozenset({"redirect", "fixed-response"})
+
+
+# -- load balancers ---------------------------------------------------------------------------------------
+
+
+def _balancer(overlay: Overlay, planned: Planned) -> None:
+    new, draft = planned.new, overlay.draft
+    assert new is not None
+    subnets = _subnets(new)
+    groups = new.references("security_groups", "group")
+    if planned.made:
+        kind = new.text("load_balancer_type") or "application"
+        vpcs = {draft.get("subnets", each).vpc_id for each in subnets or () if draft.get("subnets", each)}
+        vpc_id = new.text("vpc_id") or (vpcs.pop() if len(vpcs) == 1 else None)
+        vpc = draft.get("vpcs", vpc_id)
+        made = LoadBalancer(
+            planned.id,
+            new.text("name") or planned.address,
+            kind,
+            internet_facing=not new.flag("internal"),
+            vpc_id=vpc_id,
+            state="active",
+            subnet_ids=subnets or (),
+            group_ids=groups or (),
+            cross_zone=_cross_zone(new, kind),
+            listeners=(),
+            region=vpc.region if vpc else None,
+            tags=tags_of(new),
+        )
+        draft.put("load_balancers", made)
+        overlay.undetermined(planned, "the addresses of its nodes are known after apply")
+        return
+    live = draft.get("load_balancers", planned.id)
+    if live is None:
+        overlay.not_there(planned, f"load balancer {planned.id}")
+        return
+    if planned.changed("security_groups"):
+        live = replace(live, group_ids=groups or ())
+        for node in live.interface_ids:
+            if node in draft.table("interfaces"):
+                draft.change_record("interfaces", node, group_ids=groups)
+    if planned.changed("enable_cross_zone_load_balancing"):
+        live = replace(live, cross_zone=_cross_zone(new, live.kind))
+    if planned.changed("subnets", "subnet_mapping") and subnets is not None:
+        live = _moved(overlay, planned, live, subnets)
+    draft.put("load_balancers", live)
+
+
+def _subnets(new: Block) -> tuple[str, ...] | None:
+    mapped = [each for block in new.blocks("subnet_mapping") if (each := block.reference("subnet_id", "subnet"))]
+    named = tuple(mapped) if mapped else new.references("subnets", "subnet")
+    return None if named is None else tuple(sorted(named))
+
+
+def _cross_zone(new: Block, kind: str) -> bool | None:
+    if kind == "application" or not new.known("enable_cross_zone_load_balancing"):
+        return None
+    return new.flag("enable_cross_zone_load_balancing")
+
+
+def _moved(overlay: Overlay, planned: Planned, live: LoadBalancer, subnets: tuple[str, ...]) -> LoadBalancer:
+    """The load balancer in other subnets: nodes elsewhere go, those of new subnets have no address yet."""
+    kept = []
+    for node in live.interface_ids:
+        interface = overlay.draft.get("interfaces", node)
+        if interface is not None and interface.subnet_id not in subnets:
+            overlay.draft.remove("interfaces", node)
+        else:
+            kept.append(node)
+    if set(subnets) - set(live.subnet_ids):
+        overlay.undetermined(planned, "the addresses of its nodes in new subnets are known after apply")
+    return replace(live, subnet_ids=subnets, interface_ids=tuple(kept))
+
+
+def _remove_balancer(overlay: Overlay, planned: Planned) -> None:
+    live = overlay.draft.get("load_balancers", planned.old_id)
+    if live is None:
+        overlay.not_there(planned, f"load balancer {planned.old_id}")
+        return
+    for node in live.interface_ids:
+        overlay.draft.remove("interfaces", node)
+    overlay.draft.remove("load_balancers", live.load_balancer_id)
+
+
+# -- listeners --------------------------------------------------------------------------------------------
+
+
+def _forwards(overlay: Overlay, block: Block, name: str) -> tuple[list[str], bool]:
+    """Target groups that actions forward to, weight 0 left out unless all are 0 (AL-04), and whether one answers."""
+    group_ids: list[str] = []
+    answers = False
+    for action in block.blocks(name):
+        answers = answers or action.text("type") in _ANSWERS
+        single = action.reference("target_group_arn", "target group")
+        if single:
+            group_ids.append(single)
+        for forward in action.blocks("forward"):
+            weighed = [
+                (each.reference("arn", "target group") or "", each.number("weight"))
+                for each in forward.blocks("target_group")
+            ]
+            heavy = [group_id for group_id, weight in weighed if weight != 0]
+            group_ids += heavy or [group_id for group_id, _ in weighed]
+    return list(dict.fromkeys(group_ids)), answers
+
+
+def _listener_of(overlay: Overlay, listener_id: str | None) -> tuple[LoadBalancer, Listener] | None:
+    for balancer in overlay.draft.table("load_balancers").values():
+        for listener in balancer.listeners or ():
+            if listener_id and listener.listener_id == listener_id:
+                return balancer, listener
+    return None
+
+
+def _put_listener(overlay: Overlay, balancer: LoadBalancer, old: Listener | None, new: Listener | None) -> None:
+    listeners = [each for each in balancer.listeners or () if each is not old and each != old]
+    listeners += [new] if new else []
+    ordered = tuple(sorted(listeners, key=lambda each: (each.port, each.protocol, each.listener_id)))
+    overlay.draft.put("load_balancers", replace(balancer, listeners=ordered))
+
+
+def _listener(overlay: Overlay, planned: Planned) -> None:
+    new, draft = planned.new, overlay.draft
+    assert new is not None
+    port = new.number("port")
+    if planned.made:
+        balancer = draft.get("load_balancers", new.reference("load_balancer_arn", "balancer"))
+        old = None
+        if balancer is None:
+            overlay.not_there(planned, f"a listener of load balancer {new.text('load_balancer_arn')}")
+            return
+    else:
+        found = _listener_of(overlay, planned.id)
+        if found is None:
+            overlay.not_there(planned, f"listener {planned.id}")
+            return
+        balancer, old = found
+    if not new.known("port") or not new.known("protocol"):
+        overlay.undetermined(
+            planned, "its port or protocol is known after apply: what the load balancer takes is UNKNOWN"
+        )
+        draft.put("load_balancers", replace(balancer, listeners=None))
+        return
+    if port is None:  # a Gateway Load Balancer's listener takes every port
+        return
+    if not 1 <= port <= 65535:
+        raise BadValueError(port, "a port from 1 to 65535", "port")
+    protocol = (new.text("protocol") or ("HTTP" if balancer.kind == "application" else "TCP")).upper()
+    group_ids, answers = _forwards(overlay, new, "default_action")
+    made = Listener(port, protocol, tuple(group_ids), planned.id, answers)
+    if balancer.kind == "application":
+        made = _with_rules(overlay, made, old)
+    _put_listener(overlay, balancer, old, made)
+
+
+def _remove_listener(overlay: Overlay, planned: Planned) -> None:
+    found = _listener_of(overlay, planned.old_id)
+    if found is None:
+        overlay.not_there(planned, f"listener {planned.old_id}")
+    else:
+        _put_listener(overlay, *found, None)
+
+
+def _planned_rules(overlay: Overlay, listener_id: str) -> Iterator[Block]:
+    """The rules of a listener that the plan knows, as they are after apply."""
+    for instance in overlay.references.of_types(_RULES):
+        block = Block(instance.values, instance, overlay)
+        if block.reference("listener_arn", "listener") == listener_id:
+            yield block
+
+
+def _with_rules(overlay: Overlay, listener: Listener, old: Listener | None) -> Listener:
+    """The listener with what the plan's rules add; rules that the plan does not know stay where they may be."""
+    group_ids, answers = [*listener.target_group_ids], listener.answers
+    for block in _planned_rules(overlay, listener.listener_id):
+        more, also = _forwards(overlay, block, "action")
+        group_ids, answers = [*group_ids, *more], answers or also
+    complete = True
+    if old is not None:
+        unexplained = set(old.target_group_ids) - set(group_ids) - overlay.replaced_ids
+        complete = old.complete and not unexplained
+        group_ids += [each for each in old.target_group_ids if each in unexplained]
+    return replace(listener, target_group_ids=tuple(dict.fromkeys(group_ids)), answers=answers, complete=complete)
+
+
+def _default_of(overlay: Overlay, listener: Listener) -> Listener | None:
+    """The listener with its default actions only, as the plan says they are after apply; None: not in the plan."""
+    instance = overlay.references.instance_of(listener.listener_id, ("aws_lb_listener", "aws_alb_listener"))
+    if instance is None:
+        return None
+    block = Block(instance.values, instance, overlay)
+    group_ids, answers = _forwards(overlay, block, "default_action")
+    return replace(listener, target_group_ids=tuple(group_ids), answers=answers)
+
+
+def _rule(overlay: Overlay, planned: Planned) -> None:
+    new = planned.new
+    assert new is not None
+    listener_id = new.reference("listener_arn", "listener")
+    found = _listener_of(overlay, listener_id)
+    if found is None:
+        overlay.not_there(planned, f"a rule of listener {listener_id}")
+        return
+    balancer, listener = found
+    group_ids, answers = _forwards(overlay, new, "action")
+    ids = tuple(dict.fromkeys((*listener.target_group_ids, *group_ids)))
+    added = replace(listener, target_group_ids=ids, answers=listener.answers or answers)
+    _put_listener(overlay, balancer, listener, added)
+    if planned.action == "update" and planned.changed("action") and planned.old is not None:
+        _take_away(overlay, planned, listener_id, planned.old)
+
+
+def _remove_rule(overlay: Overlay, planned: Planned) -> None:
+    old = planned.old
+    assert old is not None
+    if _listener_of(overlay, old.text("listener_arn")) is None:
+        overlay.not_there(planned, f"a rule of listener {old.text('listener_arn')}")
+    else:
+        _take_away(overlay, planned, old.text("listener_arn"), old)
+
+
+def _take_away(overlay: Overlay, planned: Planned, listener_id: str | None, old: Block) -> None:
+    """Takes away the groups only this rule sent to: exact where the plan knows the listener's default action."""
+    found = _listener_of(overlay, listener_id)
+    if found is None:
+        return
+    balancer, listener = found
+    gone = set(_forwards(overlay, old, "action")[0])
+    default = _default_of(overlay, listener)
+    still: set[str] = set(default.target_group_ids) if default else set()
+    for block in _planned_rules(overlay, listener.listener_id):
+        still |= set(_forwards(overlay, block, "action")[0])
+    stay = still | (set(listener.target_group_ids) - gone - overlay.replaced_ids)
+    left = tuple(each for each in listener.target_group_ids if each in stay)
+    sure = default is not None and set(left) <= still
+    if not sure:
+        overlay.undetermined(planned, f"rules of {listener_id} that the plan does not know may send to the same groups")
+    _put_listener(
+        overlay, balancer, listener, replace(listener, target_group_ids=left, complete=listener.complete and sure)
+    )
+
+
+# -- target groups ----------------------------------------------------------------------------------------
+
+
+def _switch(value: Any) -> bool | None:
+    """true and false as the provider writes them: booleans or texts."""
+    return {"true": True, "false": False}.get(str(value).lower())
+
+
+def _group(overlay: Overlay, planned: Planned) -> None:
+    new, draft = planned.new, overlay.draft
+    assert new is not None
+    if planned.made:
+        kind = new.text("target_type") or "instance"
+        made = TargetGroup(
+            planned.id,
+            kind,
+            None if kind == "lambda" else new.text("protocol"),
+            None if kind == "lambda" else new.number("port"),
+            new.reference("vpc_id", "vpc"),
+            _switch(new.values.get("preserve_client_ip")),
+            _switch(new.values.get("load_balancing_cross_zone_enabled")),
+            targets=(),
+            name=new.text("name"),
+        )
+        draft.put("target_groups", made)
+        return
+    live = draft.get("target_groups", planned.id)
+    if live is None:
+        overlay.not_there(planned, f"target group {planned.id}")
+        return
+    if planned.changed("preserve_client_ip"):
+        live = replace(live, preserve_client_ip=_switch(new.values.get("preserve_client_ip")))
+    if planned.changed("load_balancing_cross_zone_enabled"):
+        live = replace(live, cross_zone=_switch(new.values.get("load_balancing_cross_zone_enabled")))
+    draft.put("target_groups", live)
+
+
+def _remove_group(overlay: Overlay, planned: Planned) -> None:
+    if not overlay.draft.remove("target_groups", planned.old_id or ""):
+        overlay.not_there(planned, f"target group {planned.old_id}")
+
+
+def _target(overlay: Overlay, planned: Planned) -> None:
+    new = planned.new
+    assert new is not None
+    group_id = new.reference("target_group_arn", "target group") or ""
+    live = overlay.draft.get("target_groups", group_id)
+    target_id = new.reference("target_id", "target") or ""
+    if live is None or live.targets is None:
+        overlay.not_there(planned, f"a target of target group {group_id}")
+    elif is_open(target_id):
+        overlay.draft.put("target_groups", replace(live, targets=None))
+    else:
+        made = Target(target_id, new.number("port"), new.text("availability_zone"))
+        others = [each for each in live.targets if (each.target_id, each.port) != (made.target_id, made.port)]
+        _put_targets(overlay, live, [*others, made])
+
+
+def _put_targets(overlay: Overlay, group: TargetGroup, targets: list[Target]) -> None:
+    ordered = tuple(sorted(targets, key=lambda each: (each.target_id, each.port or 0)))
+    overlay.draft.put("target_groups", replace(group, targets=ordered))
+
+
+def _remove_target(overlay: Overlay, planned: Planned) -> None:
+    old = planned.old
+    assert old is not None
+    live = overlay.draft.get("target_groups", old.text("target_group_arn"))
+    if live is None or live.targets is None:
+        overlay.not_there(planned, f"a target of target group {old.text('target_group_arn')}")
+        return
+    ports = {old.number("port")} if old.number("port") is not None else {None, live.port}
+    kept = [each for each in live.targets if each.target_id != old.text("target_id") or each.port not in ports]
+    if len(kept) == len(live.targets):
+        overlay.not_there(planned, f"target {old.text('target_id')}")
+    _put_targets(overlay, live, kept)
+
+
+_BOTH: Mapping[str, tuple[Any, Any]] = {
+    "lb": (_balancer, _remove_balancer),
+    "lb_listener": (_listener, _remove_listener),
+    "lb_listener_rule": (_rule, _remove_rule),
+    "lb_target_group": (_group, _remove_group),
+    "lb_target_group_attachment": (_target, _remove_target),
+}
+APPLY = {f"aws_{a}{name}": functions[0] for name, functions in _BOTH.items() for a in ("", "a")}
+REMOVE = {f"aws_{a}{name}": functions[1] for name, functions in _BOTH.items() for a in ("", "a")}

@@ -1,0 +1,250 @@
+"""Peering connections and VPC endpoints of a plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..model import (
+    Route,
+    RouteTarget,
+    VpcEndpoint,
+    VpcPeeringConnection,
+)
+from .terraform_values import MADE, OPEN, Overlay, Planned, is_open, made_up_id
+from .terraform_vpcs import tags_of
+
+__all__ = ["APPLY", "REMOVE"]
+
+
+# -- peering connections ----------------------------------------------------------------------------------
+
+
+def _peering(overlay: Overlay, planned: Planned) -> None:
+    new, draft = planned.new, overlay.draft
+    assert new is not None
+    live = draft.get("peering_connections", planned.id)
+    if planned.made:
+        requester, accepter = new.reference("vpc_id", "vpc"), new.reference("peer_vpc_id", "vpc")
+        mine, other = draft.get("vpcs", requester), draft.get("vpcs", accepter)
+        region = mine.region if mine else None
+        accepted = new.flag("auto_accept")
+        draft.put(
+            "peering_connections",
+            VpcPeeringConnection(
+                planned.id,
+                "active" if accepted else "pending-acceptance",
+                requester,
+                accepter,
+                region,
+                new.text("peer_region") or (other.region if other else region),
+                mine.blocks if mine else (),
+                other.blocks if other else (),
+            ),
+        )
+    elif live is None:
+        overlay.not_there(planned, f"peering connection {planned.id}")
+    elif planned.changed("auto_accept") and new.flag("auto_accept"):
+        _accept(overlay, planned.id)
+
+
+def _accept(overlay: Overlay, peering_id: str) -> None:
+    """Routes to a peering connection are black holes until it is active (RT-13)."""
+    overlay.draft.change_record("peering_connections", peering_id, status="active")
+    for table in list(overlay.draft.table("route_tables").values()):
+        routes = tuple(replace(r, blackhole=False) if r.target_id == peering_id else r for r in table.routes)
+        overlay.draft.put("route_tables", replace(table, routes=routes))
+
+
+def _accepter(overlay: Overlay, planned: Planned) -> None:
+    new = planned.new
+    assert new is not None
+    peering_id = new.reference("vpc_peering_connection_id", "peering") or ""
+    live = overlay.draft.get("peering_connections", peering_id)
+    if live is None:
+        overlay.not_there(planned, f"peering connection {peering_id}")
+    elif new.flag("auto_accept") and live.status != "active":
+        _accept(overlay, peering_id)
+
+
+def _options(overlay: Overlay, planned: Planned) -> None:
+    """Options of a peering connection are about names, not packets; an accepter that goes leaves it accepted."""
+
+
+def _remove_peering(overlay: Overlay, planned: Planned) -> None:
+    if not overlay.draft.remove("peering_connections", planned.old_id or ""):
+        overlay.not_there(planned, f"peering connection {planned.old_id}")
+
+
+# -- VPC endpoints ----------------------------------------------------------------------------------------
+
+
+def _endpoint(overlay: Overlay, planned: Planned) -> None:
+    new, draft = planned.new, overlay.draft
+    assert new is not None
+    if planned.made:
+        vpc_id = new.reference("vpc_id", "vpc")
+        vpc = draft.get("vpcs", vpc_id)
+        kind, region = new.text("vpc_endpoint_type") or "Gateway", vpc.region if vpc else None
+        made = VpcEndpoint(
+            planned.id, kind, vpc_id, "available", new.text("service_name"), region=region, tags=tags_of(new)
+        )
+        draft.put("vpc_endpoints", made)
+        if kind in ("Interface", "Resource", "ServiceNetwork"):
+            overlay.undetermined(planned, "the addresses of its interfaces are known after apply")
+    live = draft.get("vpc_endpoints", planned.id)
+    if live is None:
+        overlay.not_there(planned, f"VPC endpoint {planned.id}")
+        return
+    if planned.changed("route_table_ids") and live.endpoint_type == "Gateway":
+        tables = new.references("route_table_ids", "table")
+        if tables is None:
+            overlay.undetermined(planned, "route_table_ids are known after apply: its routes are as before")
+        else:
+            before = set(planned.old.texts("route_table_ids")) if planned.old and not planned.made else set()
+            for table_id in sorted(before - set(tables)):
+                _endpoint_route(overlay, planned, planned.id, table_id, False)
+            for table_id in tables:
+                _endpoint_route(overlay, planned, planned.id, table_id, True)
+    if planned.changed("subnet_ids"):
+        subnets = new.references("subnet_ids", "subnet")
+        if subnets is not None:
+            _endpoint_subnets(overlay, planned.id, set(subnets))
+    if planned.changed("security_group_ids") and not planned.made:
+        groups = new.references("security_group_ids", "group")
+        for interface_id in live.interface_ids:
+            if interface_id in draft.table("interfaces"):
+                draft.change_record("interfaces", interface_id, group_ids=groups)
+
+
+def _endpoint_subnets(overlay: Overlay, endpoint_id: str, subnets: set[str]) -> None:
+    """The subnets of an endpoint; its interfaces in others go."""
+    draft = overlay.draft
+    live = draft.get("vpc_endpoints", endpoint_id)
+    kept = []
+    for interface_id in live.interface_ids:
+        interface = draft.get("interfaces", interface_id)
+        if interface is not None and interface.subnet_id not in subnets:
+            draft.remove("interfaces", interface_id)
+        else:
+            kept.append(interface_id)
+    draft.put("vpc_endpoints", replace(live, subnet_ids=tuple(sorted(subnets)), interface_ids=tuple(kept)))
+
+
+def _endpoint_route(overlay: Overlay, planned: Planned, endpoint_id: str, table_id: str, on: bool) -> None:
+    """Adds or takes away the route of a gateway endpoint in a table (EP-01)."""
+    draft = overlay.draft
+    live, table = draft.get("vpc_endpoints", endpoint_id), draft.get("route_tables", table_id)
+    if live is None or table is None:
+        overlay.not_there(planned, f"the route to {endpoint_id} of {table_id}")
+        return
+    others = tuple(route for route in table.routes if route.target_id != endpoint_id)
+    if on and len(others) == len(table.routes):
+        destination = _service_list(overlay, planned, live)
+        others = (*others, Route(destination, RouteTarget.GATEWAY_ENDPOINT, endpoint_id))
+    elif on:
+        others = table.routes
+    draft.put("route_tables", replace(table, routes=others))
+    ids = {*live.route_table_ids, table_id} if on else {*live.route_table_ids} - {table_id}
+    draft.put("vpc_endpoints", replace(live, route_table_ids=tuple(sorted(ids))))
+
+
+def _service_list(overlay: Overlay, planned: Planned, endpoint: VpcEndpoint) -> str:
+    """The prefix list of a service: as the plan says, as another endpoint's routes say, or by its name."""
+    for block in (planned.new, planned.old):
+        told = block.text("prefix_list_id") if block else None
+        if told:
+            return told
+    same = {
+        each.endpoint_id
+        for each in overlay.draft.table("vpc_endpoints").values()
+        if each.service_name == endpoint.service_name and each.endpoint_type == "Gateway"
+    }
+    for table in overlay.draft.table("route_tables").values():
+        for route in table.routes:
+            if route.target_id in same and isinstance(route.destination, str):
+                return str(route.destination)
+    for known in overlay.draft.table("prefix_lists").values():
+        if endpoint.service_name and known.name == endpoint.service_name:
+            return str(known.prefix_list_id)
+    overlay.undetermined(
+        planned, "the prefix list of its service is not described: flows that it could take are UNKNOWN"
+    )
+    return OPEN + made_up_id(f"{planned.address}.prefix_list_id").removeprefix(MADE)
+
+
+def _remove_endpoint(overlay: Overlay, planned: Planned) -> None:
+    draft, live = overlay.draft, overlay.draft.get("vpc_endpoints", planned.old_id)
+    if live is None:
+        overlay.not_there(planned, f"VPC endpoint {planned.old_id}")
+        return
+    for table_id in live.route_table_ids if live.endpoint_type == "Gateway" else ():
+        if draft.get("route_tables", table_id) is not None:
+            _endpoint_route(overlay, planned, live.endpoint_id, table_id, False)
+    for interface_id in live.interface_ids:
+        draft.remove("interfaces", interface_id)
+    draft.remove("vpc_endpoints", live.endpoint_id)
+
+
+def _endpoint_association(overlay: Overlay, planned: Planned) -> None:
+    """aws_vpc_endpoint_route_table_association, _subnet_association, _security_group_association."""
+    new = planned.new
+    assert new is not None
+    endpoint_id = new.reference("vpc_endpoint_id", "endpoint") or ""
+    live = overlay.draft.get("vpc_endpoints", endpoint_id)
+    if live is None:
+        overlay.not_there(planned, f"VPC endpoint {endpoint_id}")
+    elif new.values.get("route_table_id"):
+        table_id = new.reference("route_table_id", "table") or ""
+        for each in overlay.candidates(table_id) if is_open(table_id) else (table_id,):
+            _endpoint_route(overlay, planned, endpoint_id, each, True)
+    elif new.values.get("subnet_id"):
+        subnet_id = new.reference("subnet_id", "subnet")
+        _endpoint_subnets(overlay, endpoint_id, {*live.subnet_ids, *([subnet_id] if subnet_id else [])})
+        overlay.undetermined(planned, "the address of its interface there is known after apply")
+    else:
+        _endpoint_group(overlay, planned, live, new.reference("security_group_id", "group"), True)
+
+
+def _remove_endpoint_association(overlay: Overlay, planned: Planned) -> None:
+    old = planned.old
+    assert old is not None
+    endpoint_id = old.text("vpc_endpoint_id") or ""
+    live = overlay.draft.get("vpc_endpoints", endpoint_id)
+    if live is None:
+        overlay.not_there(planned, f"VPC endpoint {endpoint_id}")
+    elif old.text("route_table_id"):
+        _endpoint_route(overlay, planned, endpoint_id, old.text("route_table_id") or "", False)
+    elif old.text("subnet_id"):
+        _endpoint_subnets(overlay, endpoint_id, set(live.subnet_ids) - {old.text("subnet_id") or ""})
+    else:
+        _endpoint_group(overlay, planned, live, old.text("security_group_id"), False)
+
+
+def _endpoint_group(overlay: Overlay, planned: Planned, live: VpcEndpoint, group_id: str | None, on: bool) -> None:
+    for interface_id in live.interface_ids:
+        interface = overlay.draft.get("interfaces", interface_id)
+        if interface is None or interface.group_ids is None or group_id is None:
+            continue
+        others = tuple(each for each in interface.group_ids if each != group_id)
+        group_ids = (*others, group_id) if on else others
+        overlay.draft.put("interfaces", replace(interface, group_ids=group_ids))
+
+
+APPLY = {
+    "aws_vpc_peering_connection": _peering,
+    "aws_vpc_peering_connection_accepter": _accepter,
+    "aws_vpc_peering_connection_options": _options,
+    "aws_vpc_endpoint": _endpoint,
+    "aws_vpc_endpoint_route_table_association": _endpoint_association,
+    "aws_vpc_endpoint_subnet_association": _endpoint_association,
+    "aws_vpc_endpoint_security_group_association": _endpoint_association,
+}
+REMOVE = {
+    "aws_vpc_peering_connection": _remove_peering,
+    "aws_vpc_peering_connection_accepter": _options,
+    "aws_vpc_peering_connection_options": _options,
+    "aws_vpc_endpoint": _remove_endpoint,
+    "aws_vpc_endpoint_route_table_association": _remove_endpoint_association,
+    "aws_vpc_endpoint_subnet_association": _remove_endpoint_association,
+    "aws_vpc_endpoint_security_group_association": _remove_endpoint_association,
+}
