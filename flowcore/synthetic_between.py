@@ -331,10 +331,11 @@ def _middlebox_routes(between: Between, cloud: Cloud, target: str, home: Place) 
     if 0.35 < kind < 0.55:
         between.spread(cloud, between.rng.choice(ON_PREMISES), target, home=home)
     if kind > 0.5:
-        for place in between.rng.sample(cloud.places, min(2, len(cloud.places))):
-            between.spread(cloud, str(place.cidr), target, share=0.6, home=home)
+        others = [place for place in cloud.places if place is not home]
+        for place in between.rng.sample(others, min(2, len(others))):
+            between.spread(cloud, str(place.cidr), target, share=0.8, home=home)
             if place.cidr6 and between.chance(0.4):
-                between.spread(cloud, str(place.cidr6), target, share=0.6, home=home)
+                between.spread(cloud, str(place.cidr6), target, share=0.8, home=home)
     if kind > 0.95:
         between.rng.choice(cloud.tables).routes[cloud.cidr] = records.route(cloud.cidr, target)
     if kind < 0.1:
@@ -545,7 +546,7 @@ def _acl_entries(between: Between, *, egress: bool) -> list[Record]:
         icmp = rng.choice(((-1, -1), (8, -1), (0, 0))) if protocol == 1 else None
         action = rng.choice(("allow", "allow", "deny"))
         rows.append(records.acl_entry(number, egress, action, rng.choice(pool), protocol, ports, icmp))
-    if between.chance(0.65):
+    if between.chance(0.5):
         return [
             *rows,
             *(records.acl_entry(number, egress, "allow", cidr) for number, cidr in ((100, ANYWHERE), (101, ANYWHERE6))),

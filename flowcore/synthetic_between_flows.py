@@ -98,7 +98,8 @@ class _Draw:
         destination = self._pick(ends.own, ("", ends.internet[0]))[1]
         if kind in ("balancer", "to_balancer") and ends.nodes:
             private, public, ports = rng.choice(ends.nodes)
-            destination = public if public and rng.random() < 0.5 else private
+            share = 0.8 if kind == "to_balancer" else 0.5
+            destination = public if public and rng.random() < share else private
             port = rng.choice(ports) + rng.choice((0, 0, 0, 0, 0, 1, -1)) if ports else None
         if kind == "to_balancer":
             source, interface = self._outside(ends, 0.35), None
@@ -106,7 +107,7 @@ class _Draw:
             destination = self._outside(ends)
         elif kind == "in_":
             source, interface = self._outside(ends, 0.35), None
-            if rng.random() < 0.65:
+            if rng.random() < 0.8:
                 destination = self._pick(ends.public, destination)
         elif kind == "public":
             destination = self._pick(ends.public, destination)

@@ -231,6 +231,9 @@ def _odd_routes(between: Between, table: dict[tuple[str, bool], Record], transit
         _put(between, table, str(place.cidr), [rng.choice(rows)], propagated=between.chance(0.3))
     if between.chance(0.15):
         _put(between, table, rng.choice(("10.0.0.0/8", "203.0.113.0/24")), rng.sample(rows, min(2, len(rows))))
+    attached = [row for row, cloud in transit.ends if cloud is not None]
+    if between.chance(0.2) and attached:  # on-premises by the virtual private gateway of a VPC (VG-02 forbids it)
+        _put(between, table, rng.choice(ON_PREMISES), [rng.choice(attached)])
     if between.flaw("route to an undescribed attachment", 0.3):
         end = between_records.attachment(between.ids("tgw-attach"), transit.gateway_id, "vpc", between.ids("vpc"))
         _put(between, table, "172.16.0.0/12", [end])
