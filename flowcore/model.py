@@ -99,7 +99,6 @@ WAYS_IN = frozenset(
     {
         RouteTarget.NETWORK_INTERFACE,
         RouteTarget.TRANSIT_GATEWAY,
-        RouteTarget.VPC_PEERING_CONNECTION,
         RouteTarget.VIRTUAL_PRIVATE_GATEWAY,
         RouteTarget.GATEWAY_LOAD_BALANCER_ENDPOINT,
         RouteTarget.CARRIER_GATEWAY,
@@ -460,7 +459,8 @@ class Network:
 
     @cached_property
     def vpcs_with_other_ways_in(self) -> frozenset[str]:
-        """VPCs that traffic can enter other than by an internet gateway."""
+        """VPCs that traffic from outside can enter other than by an internet gateway: not by NAT gateways (NG-05) or
+        peering (PX-03), but by Network Load Balancers that keep a client's address, for a peer's targets too (NL-07)."""
         found = {
             table.vpc_id
             for table in self.route_tables.values()
@@ -468,14 +468,13 @@ class Network:
             if route.target_kind in WAYS_IN
         }
         found.update(vpc_id for gateway in self.vpn_gateways.values() for vpc_id in gateway.vpc_ids)
-        found.update(
-            interface.vpc_id
-            for interface in self.interfaces.values()
-            if interface.vpc_id and interface.interface_type in LONG_DESTINATION_TYPES
-        )
+        kinds = {(interface.interface_type, interface.vpc_id) for interface in self.interfaces.values()}
+        keeping = {vpc_id for kind, vpc_id in kinds if vpc_id and kind == "network_load_balancer"}
+        found.update(keeping, (vpc_id for kind, vpc_id in kinds if vpc_id and kind in UNMODELLED_SOURCE_TYPES))
         for peering in self.peering_connections.values():
-            if peering.status == "active":
-                found.update(end for end in (peering.requester_vpc_id, peering.accepter_vpc_id) if end)
+            ends = peering.requester_vpc_id, peering.accepter_vpc_id
+            if peering.status == "active" and keeping.intersection(ends):
+                found.update(end for end in ends if end)
         return frozenset(found)
 
     @cached_property

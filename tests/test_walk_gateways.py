@@ -134,14 +134,18 @@ def test_ig02_the_reply_must_leave_by_the_internet_gateway(kind, target, expecte
 def test_way_in_without_gateway():
     none = {"internet_gateways": {}}
     peered = {"peering_connections": {"pcx-1": VpcPeeringConnection("pcx-1", "active", "vpc-1", "vpc-2")}}
+    vpn = {"vpn_gateways": by_id("gateway_id", Gateway("vgw-1", ("vpc-1",)))}
     nowhere = with_routes()
     assert answer(ask(flow(X, A_PUBLIC), **none, **nowhere)) == ("REJECT", "NO_PATH", "gateway")
     # the route names igw-1, which is not described
     assert answer(ask(flow(X, A_PUBLIC), **none)) == ("UNKNOWN", "UNKNOWN_RESOURCE", "gateway")
     assert ask(flow(X, A_PUBLIC), **none, **nowhere, described_keys=frozenset()).reason == "UNKNOWN_RESOURCE"
-    assert ask(flow(X, A), **none, **nowhere, **peered).reason == "UNSUPPORTED_COMPONENT"
-    assert answer(ask(flow(X, A_PUBLIC), **none, **nowhere, **peered)) == ("REJECT", "NO_PATH", "gateway")
-    assert answer(ask(flow(X, A2), **peered)) == ("UNKNOWN", "UNSUPPORTED_COMPONENT", "gateway")
+    assert ask(flow(X, A), **none, **nowhere, **vpn).reason == "UNSUPPORTED_COMPONENT"
+    assert answer(ask(flow(X, A_PUBLIC), **none, **nowhere, **vpn)) == ("REJECT", "NO_PATH", "gateway")
+    assert answer(ask(flow(X, A2), **vpn)) == ("UNKNOWN", "UNSUPPORTED_COMPONENT", "gateway")
+    # px03: nothing from outside the peer's CIDRs comes by peering
+    assert ask(flow(X, A), **none, **nowhere, **peered).reason == "NO_PATH"
+    assert ask(flow(X, A2), **peered).reason == "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS"
 
 
 @pytest.mark.parametrize(
