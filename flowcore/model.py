@@ -460,7 +460,7 @@ class Network:
     @cached_property
     def vpcs_with_other_ways_in(self) -> frozenset[str]:
         """VPCs that traffic from outside can enter other than by an internet gateway: not by NAT gateways (NG-05) or
-        peering (PX-03), but by Network Load Balancers that keep a client's address, for a peer's targets too (NL-07)."""
+        peering (PX-03), but by Network Load Balancers that keep a client's address, even for a peer (NL-07)."""
         found = {
             table.vpc_id
             for table in self.route_tables.values()
