@@ -194,6 +194,37 @@ def test_tg02_the_tables_own_answer_counts_before_the_attachments() -> None:  # 
     assert table(TransitGatewayAssociations=members("tgw-attach-1", state="associating")).attachment_ids == ()
 
 
+def test_tg02_the_attachments_answer_does_not_move_what_a_table_holds() -> None:
+    two = [{"TransitGatewayRouteTableId": name, "TransitGatewayId": "tgw-1"} for name in (TABLE, "tgw-rtb-0")]
+    rows = [
+        attachment("tgw-attach-1", "vpc-1", table="tgw-rtb-0"),
+        attachment("tgw-attach-2", "vpc-2", table="tgw-rtb-0"),
+    ]
+    network = transit(
+        TransitGatewayRouteTables=two,
+        TransitGatewayAttachments=rows,
+        TransitGatewayAssociations=members("tgw-attach-1"),
+    )
+    found = {key: each.attachment_ids for key, each in network.transit_gateway_route_tables.items()}
+    assert found == {TABLE: ("tgw-attach-1",), "tgw-rtb-0": ("tgw-attach-2",)}
+    assert not issues(network, "conflict")
+
+
+def test_tg02_each_end_of_a_peering_has_its_own_table() -> None:
+    far = attachment("tgw-attach-3", "tgw-1", "peering", "tgw-rtb-2", TransitGatewayId="tgw-2")
+    tables = [
+        {"TransitGatewayRouteTableId": TABLE, "TransitGatewayId": "tgw-1"},
+        {"TransitGatewayRouteTableId": "tgw-rtb-2", "TransitGatewayId": "tgw-2"},
+    ]
+    network = transit(
+        TransitGatewayAttachments=[far],
+        TransitGatewayRouteTables=tables,
+        TransitGatewayAssociations=members("tgw-attach-3"),
+    )
+    found = {key: each.attachment_ids for key, each in network.transit_gateway_route_tables.items()}
+    assert found == {TABLE: ("tgw-attach-3",), "tgw-rtb-2": ("tgw-attach-3",)}
+
+
 def test_tg02_not_described_is_not_none() -> None:
     assert table(TransitGatewayAttachments=None).attachment_ids is None
     assert table(TransitGatewayAttachments=[attachment("tgw-attach-1", "vpc-1")]).attachment_ids == ()

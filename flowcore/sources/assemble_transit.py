@@ -108,10 +108,12 @@ def _associations(found: Collector, tables: dict[str, TransitGatewayRouteTable])
     if transit.attachment_tables:
         for table_id in tables.keys() - whole:
             members[table_id] = set()
-    taken = set().union(*(members[table_id] for table_id in whole))
+    taken = {
+        (tables[table_id].transit_gateway_id, each) for table_id in whole & tables.keys() for each in members[table_id]
+    }
     for attachment_id, table_ids in transit.attachment_tables.items():
-        if attachment_id not in taken:
-            for table_id in table_ids & tables.keys() - whole:
+        for table_id in table_ids & tables.keys() - whole:
+            if (tables[table_id].transit_gateway_id, attachment_id) not in taken:
                 members[table_id].add(attachment_id)
     attachments: dict[str, TransitGatewayAttachment] = found.tables["transit_gateway_attachments"]
     for attachment in attachments.values():
