@@ -63,7 +63,8 @@ def test_a_region_is_the_same_for_the_same_seed_only() -> None:
 
 def test_a_region_is_read_without_complaint() -> None:
     network = region()
-    assert {issue.code for issue in network.issues} <= {"not-modelled"}
+    found = {(issue.code, issue.resource.split("-")[0]) for issue in network.issues if issue.severity != "note"}
+    assert found <= {("dangling-reference", "vpce")}  # S3 endpoints are described in mixed regions only
     assert len(network.interfaces) == 120
     assert all(group.rules for group in network.security_groups.values())
 
