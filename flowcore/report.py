@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .model import Issue
     from .pipeline import Summary
-    from .walk import Hop, Path
+    from .walk import Hop, Path, TargetReport
 
 #: Every reason a verdict can carry, as one sentence.
 REASON_TEXTS: dict[str, str] = {
@@ -102,6 +102,9 @@ REASON_TEXTS: dict[str, str] = {
     "INVALID_FLOW": "An address, port or protocol is missing or not valid.",
     "DENY_ALL_IGW_TRAFFIC": "The interface is marked to refuse all traffic with the internet (DenyAllIgwTraffic).",
     "NO_DATA": "The record carries no flow (NODATA or SKIPDATA).",
+    "MAX_HOPS_EXCEEDED": "The routes lead round in a circle.",
+    "PATH_THROUGH_GWLB_NOT_CHECKED": "Let through, unless an appliance behind a Gateway Load Balancer drops it.",
+    "REMAP_EPHEMERAL_PORT": "A translation chose the port, and a network ACL allows only some of those it may choose.",
 }
 
 
@@ -268,24 +271,49 @@ def also_blocked(path: Path) -> list[str]:
 
 
 def path_grids(path: Path) -> list[Grid]:
-    """Two grids, forward and reply (no second one without a reply): one row per hop, the packet in the title.
+    """One grid a direction, forward and reply (if there is one): one row per hop, the packet in the title.
 
-    A hop that changes the packet says what it becomes.
+    A hop that changes the packet says what it becomes. Behind a load balancer a third grid, one row per target.
     """
     grids = []
     for leg, title in (("forward", "There"), ("reply", "Back")):
         hops = [hop for hop in path.hops if hop.leg == leg]
         if hops:
             packet = hops[0].packet_in
-            rows = tuple(_hop_row(hop) for hop in hops)
+            rows = tuple(_hop_row(hop, before) for hop, before in zip(hops, (hops[0], *hops), strict=False))
             grids.append(
                 Grid(("outcome", "stage", "decided by"), rows, title=f"{title}: {packet}" if packet else title)
             )
+    if path.behind:
+        grids.append(targets_grid(path))
     return grids
 
 
-def _hop_row(hop: Hop) -> tuple[object, ...]:
+def targets_grid(path: Path) -> Grid:
+    """One row per target of the load balancer: the outcome if it is chosen, and what decided."""
+    rows = []
+    for target in path.behind:
+        outcome = target.forward if target.forward != "ACCEPT" else target.reply or target.forward
+        place = f"{target.address}:{target.port}" if target.address and target.port else target.address
+        names = tuple(filter(None, (target.target, place if place != target.target else None)))
+        group = tuple(filter(None, (target.group, target.zone and f"zone {target.zone}")))
+        rows.append((outcome, names, group, _why_target(target)))
+    reached = f"{path.reachable_targets} of {path.targets}"
+    return Grid(("outcome", "target", "group", "decided by"), tuple(rows), title=f"Targets: {reached} are reached")
+
+
+def _why_target(target: TargetReport) -> tuple[object, ...]:
+    direction = "" if target.forward != "ACCEPT" else " (the reply)"
+    why = [f"{target.reason} at {target.stage}{direction}" if target.reason else None, target.component, target.rule]
+    seen = "the client's address" if target.client_address_preserved else "the load balancer's address"
+    why += [target.text or None, f"the target sees {seen}", target.health and f"health as described: {target.health}"]
+    return tuple(filter(None, [*why, "shown above" if target.chosen else None]))
+
+
+def _hop_row(hop: Hop, before: Hop) -> tuple[object, ...]:
     decided = [hop.rule, hop.text, hop.note]
+    if hop is not before and hop.packet_in is not None and hop.packet_in != before.packet_out:
+        decided.insert(0, f"now {hop.packet_in}")
     if hop.reason and hop.outcome != "pass":
         decided.insert(0, hop.reason)
     if hop.packet_out is not None and hop.packet_out != hop.packet_in:
@@ -300,6 +328,7 @@ def path_text(path: Path, ends: str, file: IO[str]) -> str:
     lines = [printable(ends), verdict_line(path)]
     if also_blocked(path):
         lines.append(f"Also stopped by: {', '.join(also_blocked(path))}")
+    lines += [f"Warning: {printable(warning)}" for warning in path.warnings]
     return "\n".join(lines) + "\n\n" + to_text(path_grids(path), file)
 
 
@@ -308,7 +337,11 @@ def path_markdown(path: Path, ends: str) -> str:
     parts = [f"## {_markdown(ends)}\n", f"**{_markdown(verdict_line(path))}**\n"]
     if also_blocked(path):
         parts.append(f"Also stopped by: {', '.join(also_blocked(path))}\n")
+    parts += [f"Warning: {_markdown(warning)}\n" for warning in path.warnings]
     return "\n".join([*parts, *(to_markdown(grid) for grid in path_grids(path))])
+
+
+_OUTCOMES = {"ACCEPT": "pass", "REJECT": "deny", "UNKNOWN": "unknown"}
 
 
 def path_mermaid(path: Path) -> str:
@@ -333,6 +366,17 @@ def path_mermaid(path: Path) -> str:
         lines.append("  end")
     if any(hop.leg == "reply" for hop in path.hops):
         lines.append("  forward --> reply")
+    if path.behind:
+        lines.append(f'  subgraph targets["Targets: {path.reachable_targets} of {path.targets} are reached"]')
+        for number, target in enumerate(path.behind):
+            words = [target.target, target.address, target.reason or target.reply or target.forward]
+            lines.append(f'    t{number}["{"<br/>".join(_mermaid(word) for word in words if word)}"]')
+            outcome = target.forward if target.forward != "ACCEPT" else target.reply or target.forward
+            classes[_OUTCOMES[outcome]].append(f"t{number}")
+        lines.append("  end")
+    for number, warning in enumerate(path.warnings):
+        lines.append(f'  warning{number}["{_mermaid(warning)}"]')
+        classes["unknown"].append(f"warning{number}")
     lines.append(f'  verdict(["{_mermaid(verdict_line(path))}"])')
     for outcome, colour in (("pass", "#2e7d32"), ("deny", "#c62828"), ("unknown", "#f9a825")):
         lines.append(f"  classDef {outcome} stroke:{colour},stroke-width:2px")

@@ -1,6 +1,7 @@
 """What `--from` and `--to` name: interfaces of the network, or addresses outside it.
 
-A selector is an interface id, an instance id, an IP address, a CIDR, `internet`, or `tag:Key=Value`.
+A selector is an interface id, an instance id, a load balancer's name or ARN, an IP address, a CIDR, `internet`, or
+`tag:Key=Value`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ __all__ = ["EPHEMERAL_PORT", "Endpoint", "flow_between", "select"]
 #: The source port of a client that is not told otherwise: inside every range clients use (NA-16).
 EPHEMERAL_PORT = 49152
 
-_FORMS = "an interface id, instance id, IP address, CIDR, `internet` or `tag:Key=Value`"
+_FORMS = "an interface id, instance id, load balancer name or ARN, IP address, CIDR, `internet` or `tag:Key=Value`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,9 @@ def select(network: Network, text: str) -> list[Endpoint]:
     instance_interfaces = [i for i in network.interfaces.values() if _is_of_instance(network, i, text)]
     if instance_interfaces:
         return [_endpoint(interface, text) for interface in instance_interfaces]
+    nodes = _nodes_of(network, text)
+    if nodes:
+        return [_endpoint(node, text) for node in nodes]
     address = _as_address(text)
     if address is not None:
         return [_by_address(network, address)]
@@ -89,6 +93,29 @@ def _is_of_instance(network: Network, interface: NetworkInterface, instance_id: 
     instance = network.instances.get(instance_id)
     named = instance is not None and interface.interface_id in instance.interface_ids
     return named or (interface.instance_id is not None and interface.instance_id == instance_id)
+
+
+def _nodes_of(network: Network, text: str) -> list[NetworkInterface]:
+    """The interfaces of the load balancers that have this name or ARN, in the order of the description."""
+    ids = {
+        node
+        for balancer in network.load_balancers.values()
+        if text in (balancer.load_balancer_id, balancer.name)
+        for node in balancer.interface_ids
+    }
+    found = [each for each in network.interfaces.values() if each.interface_id in ids]
+    if not found:
+        found = [each for each in network.interfaces.values() if _balancer_name(each) == text]
+    return [each for each in found if each.addresses]
+
+
+def _balancer_name(interface: NetworkInterface) -> str | None:
+    """The name of the load balancer that an interface's description says it is a node of (LB-01)."""
+    description = interface.description or ""
+    if not description.startswith("ELB "):
+        return None
+    parts = description.removeprefix("ELB ").split("/")  # "ELB app/NAME/50dc6c495c0c9188", Classic: "ELB NAME"
+    return parts[1] if len(parts) > 1 else parts[0]
 
 
 def _by_address(network: Network, address: IPAddress) -> Endpoint:
@@ -231,8 +258,13 @@ def _near(text: str, words: Iterable[str]) -> list[str]:
 
 def _unknown(network: Network, text: str) -> InputError:
     """The error that tells what `text` may have meant."""
-    if text.startswith("arn:") or text in _load_balancer_names(network):
-        return InputError("load balancers are not modelled yet", found=text, expected=_FORMS)
+    balancers = network.load_balancers.values()
+    if any(text in (balancer.load_balancer_id, balancer.name) for balancer in balancers):
+        return InputError("no described interface is a node of this load balancer", found=text, expected=_FORMS)
+    if text.startswith("arn:"):
+        near = get_close_matches(text, [balancer.load_balancer_id for balancer in balancers], n=5, cutoff=0.6)
+        hint = "near matches: " + (", ".join(near) or "none")
+        return InputError("no load balancer has this ARN", found=text, hint=hint)
     if text in network.instances:
         return InputError("no described interface belongs to this instance", found=text, expected=_FORMS)
     if text in network.vpcs or text in network.subnets:
@@ -243,7 +275,7 @@ def _unknown(network: Network, text: str) -> InputError:
     named = [i.interface_id for i in network.interfaces.values() if _name_of(network, i) == text]
     if named:
         return InputError("this is a name, not an id", found=text, hint=f"use tag:Name={text}, or {' or '.join(named)}")
-    known = [*network.interfaces, *network.instances]
+    known = [*network.interfaces, *network.instances, *(balancer.name for balancer in balancers)]
     near = get_close_matches(text, known, n=5, cutoff=0.6)
     hint = f"near matches: {', '.join(near)}" if near else f"for example {', '.join(known[:3]) or 'internet'}"
     return InputError("no such end in the network", found=text, expected=_FORMS, hint=hint)
@@ -252,21 +284,6 @@ def _unknown(network: Network, text: str) -> InputError:
 def _name_of(network: Network, interface: NetworkInterface) -> str | None:
     instance = network.instances.get(interface.instance_id or "")
     return interface.tags.get("Name") or (instance.tags.get("Name") if instance else None)
-
-
-def _load_balancer_names(network: Network) -> set[str]:
-    """Names by which load balancers are known: from their own records and from their interfaces' descriptions."""
-    found: set[str] = set()
-    for key in ("LoadBalancers", "LoadBalancerDescriptions"):
-        for record in network.other.get(key, ()):
-            if isinstance(record, dict):
-                found.update(str(record[name]) for name in ("LoadBalancerName", "DNSName") if name in record)
-    for interface in network.interfaces.values():
-        description = interface.description or ""
-        if description.startswith("ELB "):  # "ELB app/NAME/50dc6c495c0c9188", Classic: "ELB NAME"
-            parts = description.removeprefix("ELB ").split("/")
-            found.add(parts[1] if len(parts) > 1 else parts[0])
-    return found
 
 
 # -- flows ---------------------------------------------------------------------------------------------------

@@ -8,19 +8,19 @@ meets something in between is walked in `walk_long` instead.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .model import LONG_DESTINATION_TYPES, TARGET_PATHS, Network, NetworkInterface, RouteTarget
-from .schema import RULE_STAGES, STAGE_BITS, VERDICT_COLUMNS
-from .walk_balancers import Conversation, TargetReport
+from .model import LONG_DESTINATION_TYPES, TARGET_PATHS, Issue, Network, NetworkInterface, RouteTarget
+from .schema import RULE_STAGES, STAGE_BITS
+from .walk_balancers import Conversation, TargetReport, blocked_health_checks
 from .walk_ends import ACCEPT, REJECT, End, Fixed, find_destination, find_receiver, find_source
 from .walk_ends import UNKNOWN as UNDECIDED
 from .walk_flow import Packet, check_keys, has_reply, is_private, read_interface_id, read_packet, reply_to
 from .walk_gateways import judge_edge, judge_return, judge_way_in, judge_way_out
 from .walk_hops import Check, is_classic_node
 from .walk_long import LongAnswer, LongWalk
+from .walk_path import FORWARD, REPLY, Hop, Path
 from .walk_rules import (
     DENY,
     LONG,
@@ -37,9 +37,8 @@ from .walk_rules import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Explainer", "Hop", "Path", "explain"]
+__all__ = ["Explainer", "Hop", "Path", "TargetReport", "explain", "health_check_findings"]
 
-FORWARD, REPLY = "forward", "reply"
 _TRACKED = Outcome(PASS, "STATEFUL_REPLY", note="tracked: the reply passes (SG-30)")
 _SAME_SUBNET = Outcome(PASS, "SAME_SUBNET", note="same subnet: network ACLs are not evaluated (NA-05)")
 _SAME_SUBNET_ROUTE = Outcome(PASS, "SAME_SUBNET", note="same subnet: no route applies (RT-03)")
@@ -61,87 +60,6 @@ class _GoLong(Exception):  # noqa: N818 - not an error: the flow is judged by th
     """The short walk met something in between."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """One stage as the walk met it.
-
-    `leg`: forward or reply. `stage`: a name of `schema.STAGES`. `component`: id of the interface, ACL, route table
-    or gateway that judged; "" where it is not known. `outcome`: pass, deny or unknown, and its `reason`. `rule`: the
-    deciding rule as in the rule columns; `text`: in words. `note`: why, with statement ids. `reached`: whether a
-    packet gets this far; stages after the first deny are shown all the same. `evaluated`: False for what is only
-    shown, such as the security groups a tracked reply passes.
-    """
-
-    leg: str
-    stage: str
-    component: str
-    packet_in: Packet | None
-    packet_out: Packet | None
-    outcome: str
-    reason: str | None = None
-    rule: str | None = None
-    text: str = ""
-    note: str = ""
-    reached: bool = True
-    evaluated: bool = True
-
-    def to_dict(self) -> dict[str, Any]:
-        """The hop as plain JSON-ready data."""
-        return {
-            "leg": self.leg,
-            "stage": self.stage,
-            "component": self.component,
-            "packet_in": self.packet_in.to_dict() if self.packet_in else None,
-            "packet_out": self.packet_out.to_dict() if self.packet_out else None,
-            "outcome": self.outcome,
-            "reason": self.reason,
-            "rule": self.rule,
-            "text": self.text,
-            "note": self.note,
-            "reached": self.reached,
-            "evaluated": self.evaluated,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Path:
-    """The verdict of one flow, with every stage that led to it. The columns are those of `schema.VERDICT_COLUMNS`."""
-
-    verdict: str
-    forward: str
-    reply: str | None = None
-    reason: str | None = None
-    stage: str | None = None
-    blocked_by: int = 0
-    path: str | None = None
-    src_interface: str | None = None
-    dst_interface: str | None = None
-    src_sg_rule: str | None = None
-    src_acl_rule: str | None = None
-    route: str | None = None
-    dst_acl_rule: str | None = None
-    dst_sg_rule: str | None = None
-    reply_dst_acl_rule: str | None = None
-    reply_route: str | None = None
-    reply_src_acl_rule: str | None = None
-    targets: int | None = None
-    reachable_targets: int | None = None
-    flow: Mapping[str, Any] = field(default_factory=dict)
-    hops: tuple[Hop, ...] = ()
-    behind: tuple[TargetReport, ...] = ()
-    """The targets of the load balancer the flow goes to, each with its own outcome."""
-
-    def columns(self) -> dict[str, Any]:
-        """The verdict columns by name, as `Evaluator.evaluate` would add them."""
-        return {column.name: getattr(self, column.name) for column in VERDICT_COLUMNS}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Verdict, flow and hops as plain JSON-ready data."""
-        plain = {key: value if isinstance(value, (int, str)) else _plain(value) for key, value in self.flow.items()}
-        behind = [target.to_dict() for target in self.behind]
-        return {**self.columns(), "flow": plain, "hops": [hop.to_dict() for hop in self.hops], "behind": behind}
-
-
 class Explainer:
     """Explains flows of one network; keeps what it looked up. `Explainer(network).explain(flow)` is `explain`."""
 
@@ -161,6 +79,11 @@ class Explainer:
         """A conversation that a load balancer's node opens with a target; kept for the next client."""
         return _converse(self._index, node, packet, depth)
 
+    def health_warnings(self, load_balancer_id: str) -> tuple[str, ...]:
+        """A sentence for each target group and zone of whose targets no health check gets through (LB-06)."""
+        balancer = self.network.load_balancers[load_balancer_id]
+        return tuple(blocked_health_checks(self._index, balancer, self.converse))
+
 
 _KEPT = 4
 _explainers: dict[int, Explainer] = {}
@@ -173,12 +96,35 @@ def explain(network: Network, flow: Mapping[str, Any]) -> Path:
     whole numbers; the protocol as number or name. Other keys are ignored. Raises FlowError if a required one is
     missing; a bad value gives UNKNOWN(INVALID_FLOW).
     """
+    explainer = _explainer(network)
+    path = explainer.explain(flow)
+    if not path.behind or path.dst_interface is None:
+        return path
+    balancer = network.load_balancer_of[path.dst_interface]
+    return replace(path, warnings=explainer.health_warnings(balancer.load_balancer_id))
+
+
+def health_check_findings(network: Network) -> tuple[Issue, ...]:
+    """A warning for each load balancer's target group and zone of whose targets no health check gets through (LB-06).
+
+    `code` is health-check-blocked, `resource` the load balancer's ARN (a Classic Load Balancer's name). A target that
+    fails its health check gets no traffic while another is healthy; verdicts do not count with it.
+    """
+    explainer = _explainer(network)
+    return tuple(
+        Issue("warning", "health-check-blocked", balancer_id, warning)
+        for balancer_id in network.load_balancers
+        for warning in explainer.health_warnings(balancer_id)
+    )
+
+
+def _explainer(network: Network) -> Explainer:
     explainer = _explainers.get(id(network))
     if explainer is None or explainer.network is not network:
         while len(_explainers) >= _KEPT:
             _explainers.pop(next(iter(_explainers)), None)
         explainer = _explainers[id(network)] = Explainer(network)
-    return explainer.explain(flow)
+    return explainer
 
 
 class _Walk:
@@ -539,6 +485,7 @@ class _Walk:
             if hop.outcome == DENY:
                 blocked_by |= 1 << STAGE_BITS[hop.stage]
         named = {hop.stage: hop.rule for hop in met if hop.reached}
+        rules: dict[str, Any] = {column: named.get(stage) for column, stage in RULE_STAGES.items()}
         verdict, long = back if back is not None else there, self.long
         destination = long.destination if long else self.destination.interface if self.destination else None
         flagged = long is not None and long.flagged and verdict == ACCEPT
@@ -552,7 +499,7 @@ class _Walk:
             path=self.way,
             src_interface=self.source.interface.interface_id if self.source else None,
             dst_interface=destination.interface_id if destination else None,
-            **{column: named.get(stage) for column, stage in RULE_STAGES.items()},
+            **rules,
             targets=long.targets if long else None,
             reachable_targets=long.reachable if long else None,
             flow=self.flow,
@@ -588,13 +535,6 @@ def _converse(index: NetworkIndex, node: NetworkInterface, packet: Packet, depth
         found = _Walk(index, {}, packet, node.interface_id, depth).conversation()
         index.conversations[key] = found
     return found
-
-
-def _plain(value: Any) -> Any:
-    """A flow's value as JSON has it: null and numbers as they are, anything else as text."""
-    if value is None or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    return str(value)
 
 
 def _unsupported(chosen: Outcome, target_id: str) -> Outcome:

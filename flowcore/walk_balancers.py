@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any, NamedTuple
 
 from .model import IPAddress, Listener, LoadBalancer, NetworkInterface, RouteTarget, Target, TargetGroup
@@ -484,14 +485,13 @@ class _Preserved:
 
 def _report(walk: TargetWalk, outcome: tuple[str, str | None, Check | None], chosen: bool) -> TargetReport:
     candidate, (forward, reply, check) = walk.candidate, outcome
-    zone = candidate.zone
     said = check.outcome if check else Outcome(PASS)
     return TargetReport(
         target=candidate.target.target_id,
         group=candidate.group.name or candidate.group.target_group_id,
         address=str(candidate.address) if candidate.address is not None else None,
         port=candidate.port,
-        zone=(zone.name or zone.zone_id) if isinstance(zone, Zone) else zone,
+        zone=_zone_name(candidate),
         client_address_preserved=walk.preserved,
         forward=forward,
         reply=reply,
@@ -505,23 +505,54 @@ def _report(walk: TargetWalk, outcome: tuple[str, str | None, Check | None], cho
     )
 
 
-def health_check_packets(
+def _zone_name(candidate: Candidate) -> str | None:
+    zone = candidate.zone
+    return (zone.name or zone.zone_id) if isinstance(zone, Zone) else zone
+
+
+def blocked_health_checks(index: NetworkIndex, balancer: LoadBalancer, judge: Judge) -> Iterable[str]:
+    """A sentence for each target group and zone of whose targets no health check gets through (LB-06, LB-07)."""
+    asked: dict[tuple[str, str], list[tuple[str, Check | None]]] = {}
+    for node, candidate, packet in _health_checks(index, balancer):
+        there, check = UNDECIDED, None
+        if packet is not None:
+            conversation = judge(node, packet, 1)
+            there, check = leg_verdict(each for each in conversation.checks if not each.reply)
+            if there == ACCEPT:
+                there, check = leg_verdict(each for each in conversation.checks if each.reply)
+        group = candidate.group.name or candidate.group.target_group_id
+        asked.setdefault((group, _zone_name(candidate) or "?"), []).append((there, check))
+    for (group, zone), answers in asked.items():
+        if all(verdict == REJECT for verdict, _ in answers):
+            check = answers[0][1]
+            why = f"{check.outcome.reason} at {check.stage} {check.component}" if check else ""
+            yield (
+                f"HEALTH_CHECK_BLOCKED: no health check of {balancer.name} reaches a target of {group} in zone {zone} "
+                f"({why})"
+            )
+
+
+def _health_checks(
     index: NetworkIndex, balancer: LoadBalancer
-) -> Iterable[tuple[NetworkInterface, TargetGroup, Candidate, Packet]]:
-    """What each node asks of each of its targets to see whether it is healthy (LB-06, LB-07)."""
+) -> Iterable[tuple[NetworkInterface, Candidate, Packet | None]]:
+    """What each node asks of each of its targets to see whether it is healthy: over TCP, from its own address.
+
+    None where the target's address or port is not known.
+    """
     groups: dict[str, TargetGroup] = {}
-    for listener in balancer.listeners or ():
+    listeners = balancer.listeners if balancer.kind != "gateway" else ()
+    for listener in listeners or ():
         for group_id in listener.target_group_ids:
             group = index.network.target_groups.get(group_id)
             if group is not None and group.target_type != "lambda":
                 groups[group_id] = group
-    for node_id in balancer.interface_ids:
-        node = index.network.interfaces.get(node_id)
-        for group in groups.values() if node is not None else ():
-            assert node is not None  # the loop is empty otherwise
-            _, kept = _judge_zones(index, balancer, node, _candidates(index, balancer, node, group))
-            for each in kept:
-                port = group.health_check_port or each.port
-                own = own_address(node, each.address.version) if each.address is not None else None
-                if each.address is not None and own is not None and port is not None:
-                    yield node, group, each, Packet(own, each.address, TCP, EPHEMERAL, port)
+    nodes = (index.network.interfaces.get(node_id) for node_id in balancer.interface_ids)
+    for node, group in product(filter(None, nodes), groups.values()):
+        _, kept = _judge_zones(index, balancer, node, _candidates(index, balancer, node, group))
+        for each in kept:
+            port = group.health_check_port or each.port
+            own = own_address(node, each.address.version) if each.address is not None else None
+            if each.address is None or own is None or port is None:
+                yield node, each, None
+            else:
+                yield node, each, Packet(own, each.address, TCP, EPHEMERAL, port)

@@ -6,9 +6,11 @@ import pytest
 from walk_networks import IP, N, address, allow, by_id, interface, interfaces, network, with_interfaces, with_rules
 
 from flowcore.errors import InputError
-from flowcore.model import Instance, Network, Vpc
+from flowcore.model import Instance, LoadBalancer, Network, Vpc
 from flowcore.selectors import EPHEMERAL_PORT, flow_between, select
 from flowcore.walk import explain
+
+ARN = "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app"
 
 
 def tagged() -> Network:
@@ -16,11 +18,16 @@ def tagged() -> Network:
         interface("eni-twin", "subnet-z", "10.0.0.10", vpc_id="vpc-2"),
         a={"instance_id": "i-web", "tags": {"Name": "web"}},
         a2={"instance_id": "i-web"},
-        b={"tags": {"Role": "db"}},
+        b={"tags": {"Role": "db"}, "description": "ELB app/other/50dc6c495c0c9188"},
     )
     instances = by_id("instance_id", Instance("i-web", tags={"Role": "web"}), Instance("i-gone"))
-    other = {"LoadBalancers": ({"LoadBalancerName": "front"},)}
-    return network(**changes, instances=instances, other=other, vpcs={**network().vpcs, "vpc-2": Vpc("vpc-2")})
+    balancers = by_id(
+        "load_balancer_id",
+        LoadBalancer(f"{ARN}/front/1", "front", "application", interface_ids=("eni-b", "eni-a2")),
+        LoadBalancer(f"{ARN}/back/1", "back", "application"),
+    )
+    vpcs = {**network().vpcs, "vpc-2": Vpc("vpc-2")}
+    return network(**changes, instances=instances, load_balancers=balancers, vpcs=vpcs)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +35,9 @@ def tagged() -> Network:
     [
         ("eni-b", ["eni-b"]),
         ("i-web", ["eni-a", "eni-a2"]),
+        ("front", ["eni-a2", "eni-b"]),  # the nodes of a load balancer
+        (f"{ARN}/front/1", ["eni-a2", "eni-b"]),
+        ("other", ["eni-b"]),  # only its interface is described
         ("10.0.1.20", ["eni-b"]),
         ("52.0.0.10", ["eni-a"]),
         ("10.0.0.0/24", ["eni-a", "eni-a2", "eni-twin"]),
@@ -49,8 +59,9 @@ def test_select(text, expected):
     ("text", "says"),
     [
         ("10.0.0.10", "name one: eni-a in vpc-1, eni-twin in vpc-2"),
-        ("front", "load balancers are not modelled yet"),
-        ("arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app/x/1", "load balancers are not modelled yet"),
+        ("back", "no described interface is a node of this load balancer"),
+        (f"{ARN}/fromt/1", f"near matches: {ARN}/front/1"),
+        ("fron", "near matches: front"),
         ("eni-bb", "near matches: eni-b"),
         ("i-gone", "no described interface belongs to this instance"),
         ("web", "use tag:Name=web, or eni-a"),

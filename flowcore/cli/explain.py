@@ -13,7 +13,7 @@ from ..report import path_markdown, path_mermaid, path_text, to_json
 from .options import AssumeDefaults, NetworkFolder, Quiet
 from .terminal import DONE, open_network, say, write
 
-_END = "interface id, instance id, IP address, CIDR, internet, or tag:Key=Value"
+_END = "interface id, instance id, load balancer name or ARN, IP address, CIDR, internet, or tag:Key=Value"
 
 
 def explain(

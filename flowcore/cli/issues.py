@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from ..report import issues_as_dicts, issues_grid, to_csv, to_json, to_markdown, to_text
+from ..walk import health_check_findings
 from .options import AssumeDefaults, Format, NetworkFolder, Quiet
 from .terminal import DONE, FINDINGS, open_network, say, write
 
@@ -25,11 +26,12 @@ def issues(
     assume_defaults: AssumeDefaults = False,
     quiet: Quiet = False,
 ) -> int:
-    """List what of a snapshot was not understood, is missing or is not modelled.
+    """List what of a snapshot was not understood, is missing or is not modelled, and health checks that cannot work.
 
     error: part of the description was left out; warning: some flows will be UNKNOWN; note: for information.
     """
-    found = open_network(network, assume_defaults=assume_defaults, quiet=quiet).issues
+    described = open_network(network, assume_defaults=assume_defaults, quiet=quiet)
+    found = (*described.issues, *health_check_findings(described))
     shown = [issue for issue in found if _ORDER.index(issue.severity) >= _ORDER.index(severity)]
     if format == "json":
         write(to_json(issues_as_dicts(shown)))
