@@ -8,6 +8,7 @@ from .errors import FlowcoreError, FlowError, IncompleteError, InputError, Netwo
 from .model import Network
 
 if TYPE_CHECKING:
+    from . import edits
     from .analyses.diff import diff
     from .analyses.diff_exhaustive import diff_exhaustive
     from .evaluate import Evaluator, compile_network
@@ -31,6 +32,7 @@ __all__ = [
     "compile_network",
     "diff",
     "diff_exhaustive",
+    "edits",
     "evaluate_logs",
     "explain",
     "network_from_documents",
@@ -43,6 +45,7 @@ _LAZY = {
     "compile_network": "evaluate",
     "diff": "analyses.diff",
     "diff_exhaustive": "analyses.diff_exhaustive",
+    "edits": "edits",
     "evaluate_logs": "pipeline",
     "explain": "walk",
     "network_from_documents": "sources.describe",
@@ -55,7 +58,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(f".{_LAZY[name]}", __name__), name)
+    module = import_module(f".{_LAZY[name]}", __name__)
+    value = module if name == _LAZY[name] else getattr(module, name)
     globals()[name] = value
     return value
 

@@ -20,6 +20,7 @@ PUBLIC = [
     "compile_network",
     "diff",
     "diff_exhaustive",
+    "edits",
     "evaluate_logs",
     "explain",
     "network_from_documents",

@@ -10,6 +10,7 @@ from ..model import (
     VpcEndpoint,
     VpcPeeringConnection,
 )
+from .standing import service_list
 from .terraform_values import MADE, OPEN, Overlay, Planned, is_open, made_up_id
 from .terraform_vpcs import tags_of
 
@@ -154,18 +155,9 @@ def _service_list(overlay: Overlay, planned: Planned, endpoint: VpcEndpoint) -> 
         told = block.text("prefix_list_id") if block else None
         if told:
             return told
-    same = {
-        each.endpoint_id
-        for each in overlay.draft.table("vpc_endpoints").values()
-        if each.service_name == endpoint.service_name and each.endpoint_type == "Gateway"
-    }
-    for table in overlay.draft.table("route_tables").values():
-        for route in table.routes:
-            if route.target_id in same and isinstance(route.destination, str):
-                return str(route.destination)
-    for known in overlay.draft.table("prefix_lists").values():
-        if endpoint.service_name and known.name == endpoint.service_name:
-            return str(known.prefix_list_id)
+    found = service_list(overlay.draft, endpoint.service_name)
+    if found:
+        return found
     overlay.undetermined(
         planned, "the prefix list of its service is not described: flows that it could take are UNKNOWN"
     )

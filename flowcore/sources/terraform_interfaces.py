@@ -6,9 +6,8 @@ give it, if no rule of the network can tell the free addresses of its subnet apa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from typing import Any
 
 from ..changes_links import local_routes
@@ -24,15 +23,13 @@ from ..model import (
     RouteTarget,
     Subnet,
 )
+from .standing import add_nat_gateway, made_public_address
 from .terraform_groups import default_group_of
 from .terraform_values import Block, Overlay, Planned, is_open
 from .terraform_vpcs import tags_of
 from .values import ipv4_address, ipv6_address
 
 __all__ = ["APPLY", "REMOVE"]
-
-#: Public addresses that AWS has not given yet are taken from here: the range for benchmarks, which no host has.
-_MADE_PUBLIC = IPv4Network("198.18.0.0/15")
 
 
 # -- interfaces and instances -----------------------------------------------------------------------------
@@ -270,16 +267,6 @@ def _remove_instance(overlay: Overlay, planned: Planned) -> None:
 # -- Elastic IPs ------------------------------------------------------------------------------------------
 
 
-def _made_public(overlay: Overlay) -> IPv4Address:
-    """A public address that nothing in the network has, for one AWS has not given yet."""
-    used = {elastic.public_address for elastic in overlay.draft.single("elastic_addresses")}
-    used |= {a.public_address for n in overlay.draft.table("nat_gateways").values() for a in n.addresses}
-    number = int(_MADE_PUBLIC.broadcast_address) - 1
-    while IPv4Address(number) in used:
-        number -= 1
-    return IPv4Address(number)
-
-
 def _elastic(overlay: Overlay, planned: Planned) -> None:
     new = planned.new
     assert new is not None
@@ -287,7 +274,7 @@ def _elastic(overlay: Overlay, planned: Planned) -> None:
         if new.text("domain") not in (None, "vpc"):
             return
         text = new.text("public_ip")
-        public = ipv4_address(text, "public_ip") if text else _made_public(overlay)
+        public = ipv4_address(text, "public_ip") if text else made_public_address(overlay.draft)
         _put_elastic(overlay, ElasticAddress(public, planned.id, region=_only_region(overlay)))
     live = _elastic_of(overlay, planned.id)
     if live is None:
@@ -384,46 +371,19 @@ def _nat(overlay: Overlay, planned: Planned) -> None:
     if subnet is None:
         overlay.undetermined(planned, "its subnet is not described: flows through it are UNKNOWN")
         return
-    public = new.text("connectivity_type") != "private"
     text = new.text("private_ip")
-    private = ipv4_address(text, "private_ip") if text else _standing_for(overlay, subnet)
-    if private is None:
-        overlay.undetermined(planned, "its address is known after apply, and rules tell addresses of its subnet apart")
     elastic = _elastic_of(overlay, new.reference("allocation_id", "address"))
-    given = (elastic.public_address if elastic else _made_public(overlay)) if public else None
-    interface_id = f"{planned.id}:network-interface"
-    addresses = (NatGatewayAddress(private, given, interface_id, primary=True),) if private else ()
-    draft.put(
-        "nat_gateways",
-        NatGateway(
-            planned.id,
-            subnet.vpc_id,
-            subnet.subnet_id,
-            "available",
-            public,
-            addresses=addresses,
-            region=subnet.region,
-            owner_id=subnet.owner_id,
-            tags=tags_of(new),
-        ),
+    addressed = add_nat_gateway(
+        draft,
+        planned.id,
+        subnet,
+        public=new.text("connectivity_type") != "private",
+        private_address=ipv4_address(text, "private_ip") if text else None,
+        public_address=elastic.public_address if elastic else None,
+        tags=tags_of(new),
     )
-    if private:
-        draft.put(
-            "interfaces",
-            NetworkInterface(
-                interface_id,
-                subnet.vpc_id,
-                subnet.subnet_id,
-                "nat_gateway",
-                (InterfaceAddress(private, True, given),),
-                group_ids=(),
-                requester_managed=True,
-                status="in-use",
-                availability_zone=subnet.availability_zone,
-                region=subnet.region,
-                owner_id=subnet.owner_id,
-            ),
-        )
+    if not addressed:
+        overlay.undetermined(planned, "its address is known after apply, and rules tell addresses of its subnet apart")
 
 
 def _regional_nat(overlay: Overlay, planned: Planned) -> None:
@@ -436,7 +396,7 @@ def _regional_nat(overlay: Overlay, planned: Planned) -> None:
     out = [Route(IPv4Network("0.0.0.0/0"), RouteTarget.INTERNET_GATEWAY, each) for each in attached]
     table_id = f"{planned.id}:route-table"
     draft.put("route_tables", RouteTable(table_id, vpc_id, (*local_routes(vpc), *out)))
-    address = NatGatewayAddress(public_address=_made_public(overlay), primary=True)
+    address = NatGatewayAddress(public_address=made_public_address(draft), primary=True)
     region = vpc.region if vpc else None
     nat = NatGateway(planned.id, vpc_id, None, "available", True, True, table_id, (address,), region, tags=tags_of(new))
     draft.put("nat_gateways", nat)
@@ -452,41 +412,6 @@ def _remove_nat(overlay: Overlay, planned: Planned) -> None:
     if live.route_table_id:
         draft.remove("route_tables", live.route_table_id)
     draft.remove("nat_gateways", live.nat_gateway_id)
-
-
-def _standing_for(overlay: Overlay, subnet: Subnet) -> IPv4Address | None:
-    """A free address of the subnet that every other free one is like; None if a rule or route tells them apart."""
-    block = subnet.cidr_block
-    if block is None or block.num_addresses < 16:
-        return None
-    first, last = int(block.network_address), int(block.broadcast_address)
-    taken = {first, first + 1, first + 2, first + 3, last}
-    for interface in overlay.draft.table("interfaces").values():
-        if interface.vpc_id == subnet.vpc_id:
-            taken.update(int(own.address) for own in interface.addresses if own.address.version == 4)
-    taken = {number for number in taken if first <= number <= last}
-    free = block.num_addresses - len(taken)
-    for low, high in {bounds for bounds in _bounds(overlay) if first <= bounds[0] and bounds[1] <= last}:
-        inside = high - low + 1 - sum(low <= number <= high for number in taken)
-        if 0 < inside < free:
-            return None
-    number = last - 1
-    while number in taken:
-        number -= 1
-    return IPv4Address(number) if number > first else None
-
-
-def _bounds(overlay: Overlay) -> Iterator[tuple[int, int]]:
-    """First and last address of every IPv4 network that a rule, an entry, a list or a route names."""
-    draft = overlay.draft
-    networks: Iterator[Any] = (r.cidr_block for g in draft.table("security_groups").values() for r in g.rules)
-    lists = (b for each in draft.table("prefix_lists").values() for b in each.cidr_blocks or ())
-    entries = (e.cidr_block for acl in draft.table("network_acls").values() for e in acl.entries)
-    routes = (r.destination for t in draft.table("route_tables").values() for r in t.routes)
-    for found in (networks, lists, entries, routes):
-        for each in found:
-            if isinstance(each, IPv4Network):
-                yield int(each.network_address), int(each.broadcast_address)
 
 
 APPLY = {
