@@ -18,9 +18,9 @@ from ..evaluate import Evaluator, compile_network
 from ..model import Network
 from ..schema import FLOW_COLUMNS, PROTOCOL_NUMBERS, RULE_STAGES, VERDICTS
 from .diff_attribution import UNATTRIBUTED, Cause, attribute
-from .diff_changes import Changes, RecordChanges
+from .diff_changes import Changes, RecordChanges, variants_without
 from .diff_tracking import Moment, Tracking
-from .diff_verdicts import CATEGORIES, MOMENTS, TARGET_COLUMNS, categories, judge, plain
+from .diff_verdicts import CATEGORIES, MOMENTS, TARGET_COLUMNS, categories, judge, plain, settled
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,17 +54,20 @@ class Difference:
 
     `summary`: one row a category of CATEGORIES, all of them: flows, records, packets, bytes, first, last.
     `groups`: the flows that are not unchanged, by category and cause, the gravest category first and most flows first:
-    category, changes (names; empty: no change of those known undoes it), undo (any: undoing one of them suffices; all:
-    it takes them all), the totals, `now`, `new_connections` and `after_idle` (flows of each moment, broken ones only),
-    reasons (after, or before for opened flows) and examples (command lines of `flowcore explain`).
+    category, changes (names; empty: no change of those known undoes it), details (what each does, where that is known),
+    undo (any: undoing one of them suffices; all: it takes them all), the totals, `now`, `new_connections` and
+    `after_idle` (flows of each moment, broken ones only), reasons (after, or before for opened flows) and examples
+    (command lines of `flowcore explain`).
     `flows`: one row a flow that is not unchanged: the flow columns, the totals, category, verdict, reason, stage and
     path before and after, decided (what decided it, where that differs), when, idle_seconds, changes and undo.
+    `undecided`: flows that are UNKNOWN before, and after; whatever they became.
     Totals are null where the flows do not say; first and last are as in the flows (seconds since 1970 in flow logs).
     """
 
     summary: pl.DataFrame
     groups: pl.DataFrame
     flows: pl.DataFrame
+    undecided: tuple[int, int] = (0, 0)
 
     def of(self, category: str) -> pl.DataFrame:
         """The rows of `flows` of one category."""
@@ -158,6 +161,7 @@ class Diff:
         self._changes, self._snapshot, self._threads = changes, snapshot, threads
         self._kept: list[_Kept] = []
         self._totals: list[pl.DataFrame] = []
+        self._undecided = (0, 0)
 
     @cached_property
     def evaluators(self) -> tuple[Evaluator, Evaluator]:
@@ -165,9 +169,17 @@ class Diff:
         first, second = (side if isinstance(side, Evaluator) else compile_network(side) for side in self._sides)
         return first, second
 
+    @cached_property
+    def _variants(self) -> tuple[Evaluator, ...]:
+        """The networks that AFTER leaves open, compiled."""
+        open_networks = variants_without(self._changes, ()) if self._changes is not None else ()
+        return tuple(map(compile_network, open_networks))
+
     def add(self, flows: pl.DataFrame) -> None:
         """Judge a batch of flows by both networks and keep what differs."""
         before, after = (judge(evaluator, flows, threads=self._threads) for evaluator in self.evaluators)
+        if "UNKNOWN" in after["verdict"]:
+            after = settled(after, self._variants, flows, threads=self._threads)
         self._add(flows, before, after)
 
     def add_verdicts(self, before: pl.DataFrame, after: pl.DataFrame) -> None:
@@ -190,6 +202,8 @@ class Diff:
 
         category = categories(before, after)
         known = _known_columns(flows)
+        now = tuple(int((side["verdict"] == "UNKNOWN").sum()) for side in (before, after))
+        self._undecided = (self._undecided[0] + now[0], self._undecided[1] + now[1])
         self._totals.append(totals(pl.concat([known, category.to_frame()], how="horizontal"), ["category"]))
         rows = (category != "unchanged").arg_true()
         if rows.len():
@@ -212,7 +226,7 @@ class Diff:
             verdicts = plain(pl.DataFrame(schema={"verdict": pl.String}), None)
             kept = _Kept(_known_columns(nothing), verdicts, verdicts, pl.Series("category", [], pl.Enum(CATEGORIES)))
         flows = self._flows(kept, self._causes(kept, progress), self._moments(kept))
-        return Difference(self._summary(), self._groups(flows), flows)
+        return Difference(self._summary(), self._groups(flows), flows, self._undecided)
 
     def _causes(self, kept: _Kept, progress: Callable[[int, int], None] | None) -> list[Cause]:
         if not self.judges or not kept.flows.height:
@@ -274,7 +288,8 @@ class Diff:
         """The flows by category and cause, see Difference.groups."""
         import polars as pl
 
-        keys = ["category", "changes", "undo"]
+        keys = ["category", "changes", "details", "undo"]
+        detail = getattr(self._changes, "detail", lambda _: None)
         text = pl.col("changes").list.join("\x00").alias("key")
         keyed = flows.with_columns(text)
         told = pl.when(pl.col("category") == "opened").then("reason_before").otherwise("reason_after")
@@ -287,7 +302,10 @@ class Diff:
         )
         examples = [list(_examples(row, self._snapshot)) for row in groups.iter_rows(named=True)]
         return (
-            groups.with_columns(examples=pl.Series(examples, dtype=pl.List(pl.String)))
+            groups.with_columns(
+                examples=pl.Series(examples, dtype=pl.List(pl.String)),
+                details=pl.Series([list(map(detail, names)) for names in groups["changes"]], dtype=pl.List(pl.String)),
+            )
             .select(*keys, "flows", *TOTALS, *(m.replace("-", "_") for m in MOMENTS), "reasons", "examples")
             .sort("category", "flows", pl.col("changes").list.join(" "), descending=[False, True, False])
         )

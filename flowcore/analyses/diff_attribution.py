@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .diff_changes import Changes
-from .diff_verdicts import judge, undone
+from .diff_changes import Changes, variants_without
+from .diff_verdicts import judge, settled, undone
 
 if TYPE_CHECKING:
     import polars as pl
@@ -91,6 +91,8 @@ class _Search:
         if not rows:
             return []
         network = self._changes.network_without(names)
-        again = judge(network, self._flows[rows], threads=self._threads)
+        flows = self._flows[rows]
+        again = judge(network, flows, threads=self._threads)
+        again = settled(again, variants_without(self._changes, names), flows, threads=self._threads)
         same = undone(self._category[rows], self._before[rows], again)
         return [row for row, is_undone in zip(rows, same, strict=True) if is_undone]

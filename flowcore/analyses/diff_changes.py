@@ -51,6 +51,12 @@ class Changes(Protocol):
         ...
 
 
+def variants_without(changes: Changes, names: Collection[str]) -> Sequence[Network]:
+    """The networks that `network_without(names)` leaves open, where changes tell them by `variants_without` (plans)."""
+    known = getattr(changes, "variants_without", None)
+    return known(names) if known is not None else ()
+
+
 class RecordChanges:
     """The changes between two networks, found by comparing their records; a `Changes`.
 

@@ -12,6 +12,8 @@ from ..schema import RULE_STAGES, VERDICT_COLUMNS
 from ..walk import Explainer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
     from ..evaluate import Evaluator
@@ -57,6 +59,25 @@ def judge(judged_by: Network | Evaluator, flows: pl.DataFrame, *, threads: int |
     if flows.height <= few:
         return plain(explained(judged_by, flows), judged_by)
     return plain(compile_network(judged_by).evaluate(flows, threads=threads), judged_by)
+
+
+def settled(
+    verdicts: pl.DataFrame, variants: Sequence[Network | Evaluator], flows: pl.DataFrame, *, threads: int | None = None
+) -> pl.DataFrame:
+    """`verdicts` with those UNKNOWN ones decided that every variant of the network decides alike.
+
+    `variants`: the networks that an open value of a plan may lead to, all of them; none: nothing is settled.
+    """
+    rows = (verdicts["verdict"] == "UNKNOWN").arg_true()
+    if not variants or not rows.len():
+        return verdicts
+    answers = [judge(variant, flows[rows], threads=threads) for variant in variants]
+    alike = answers[0]["verdict"] != "UNKNOWN"
+    for answer in answers[1:]:
+        alike &= answer["verdict"] == answers[0]["verdict"]
+    better = answers[0].filter(alike)
+    places = rows.filter(alike)
+    return verdicts.with_columns(verdicts[name].scatter(places, better[name]) for name in verdicts.columns)
 
 
 def explained(network: Network, flows: pl.DataFrame) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from .terminal import BAD_INPUT, BROKEN, DONE, INCOMPLETE, INTERRUPTED, drop_std
 #: Command -> its one-line help, in the order `flowcore --help` shows them.
 COMMANDS: dict[str, str] = {
     "demo": "Judge a few million flows of the bundled network and show what comes out.",
+    "diff": "Which flows would a change break, and which would it open? Says which change did it.",
     "evaluate": "Judge flows or flow logs against a network; write the verdicts as Parquet.",
     "explain": "Follow one flow hop by hop: what lets it through, what stops it.",
     "issues": "List what of a snapshot was not understood, is missing or is not modelled.",
