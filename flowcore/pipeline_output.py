@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from .errors import InputError
 from .sources.intake import REJECT_COLUMNS
@@ -50,18 +50,18 @@ class VerdictWriter:
         self.out, self._columns = out, dict(columns)
         self._words = {name for name, dtype in self._columns.items() if dtype == pl.Categorical}
         self._single = is_single(out)
-        with _writing(out):
-            _check_out(out, overwrite)
-        self._partial, self._old = _hidden(out, "partial"), _hidden(out, "old")
+        with writing(out):
+            check_out(out, overwrite)
+        self._partial, self._old = hidden(out, "partial"), hidden(out, "old")
         self._rejects_out = rejects_path(out)
-        self._rejects_partial = _hidden(self._rejects_out, "partial")
+        self._rejects_partial = hidden(self._rejects_out, "partial")
         self._waiting: list[pl.DataFrame] = []
         self._rows = self._part_rows = self._parts = 0
         self._writer: Any = None
         self._rejects: BinaryIO | None = None
 
-    def __enter__(self) -> VerdictWriter:
-        with _writing(self.out):
+    def __enter__(self) -> Self:
+        with writing(self.out):
             self.out.parent.mkdir(parents=True, exist_ok=True)
             self._remove_partial()
             if not self._single:
@@ -73,7 +73,7 @@ class VerdictWriter:
     ) -> None:
         try:
             if kind is None:
-                with _writing(self.out):
+                with writing(self.out):
                     self._finish()
         finally:
             self._abandon()
@@ -83,7 +83,7 @@ class VerdictWriter:
         rest = self._columns_of(frame)
         while self._rows + rest.height >= ROW_GROUP_ROWS:
             room = ROW_GROUP_ROWS - self._rows
-            with _writing(self.out):
+            with writing(self.out):
                 self._write_group([*self._waiting, rest[:room]])
             self._waiting, self._rows, rest = [], 0, rest[room:]
         if rest.height:
@@ -106,7 +106,7 @@ class VerdictWriter:
     def write_rejects(self, frame: pl.DataFrame) -> None:
         """Adds lines to the rejects file."""
         lines = frame.write_csv(include_header=False).encode()
-        with _writing(self._rejects_out):
+        with writing(self._rejects_out):
             if self._rejects is None:
                 self._rejects = self._rejects_partial.open("wb")
                 self._rejects.write((",".join(REJECT_COLUMNS) + "\n").encode())
@@ -121,7 +121,7 @@ class VerdictWriter:
             self._writer = None
         table = _written(pieces, self._words)
         if self._writer is None:
-            place = self._partial if self._single else self._partial / f"part-{self._parts:05d}.parquet"
+            place = self._partial if self._single else self._partial / part_name(self._parts)
             self._writer = pq.ParquetWriter(place, table.schema, compression="zstd", store_schema=False)
             self._writer.add_key_value_metadata(MARK)
             self._parts, self._part_rows = self._parts + 1, 0
@@ -179,8 +179,38 @@ class VerdictWriter:
                 path.unlink(missing_ok=True)
 
 
+class ColumnWriter(VerdictWriter):
+    """Writes row groups of codes and numbers to one Parquet file; in all else as VerdictWriter."""
+
+    def __init__(self, out: Path, columns: Mapping[str, pl.DataType], *, overwrite: bool = False) -> None:
+        super().__init__(out, columns, overwrite=overwrite)
+        self._single = True
+
+    def write_columns(self, columns: Mapping[str, Any], rows: int) -> None:
+        """Adds a row group; columns that are not given are null."""
+        with writing(self.out):
+            self._open().write(columns, rows)
+
+    def _open(self) -> Any:
+        from .pipeline_parquet import ParquetWriter
+
+        if self._writer is None:
+            kinds = {name: _KINDS.get(str(dtype), "string") for name, dtype in self._columns.items()}
+            metadata = {key.decode(): value.decode() for key, value in MARK.items()}
+            self._writer = ParquetWriter(self._partial.open("wb"), kinds, metadata)
+        return self._writer
+
+    def _finish(self) -> None:
+        with writing(self.out):
+            self._open()
+        super()._finish()
+
+
+_KINDS = {"Int32": "int32", "Int64": "int64", "UInt32": "uint32", "UInt16": "uint16", "Boolean": "bool"}
+
+
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
     """Turns what the system says against writing `path` (full disk, no permission) into InputError."""
     try:
         yield
@@ -189,8 +219,14 @@ def _writing(path: Path) -> Iterator[None]:
         raise InputError("cannot be written", source=path, found=found) from None
 
 
-def _hidden(path: Path, word: str) -> Path:
+def hidden(path: Path, word: str) -> Path:
+    """A name beside `path` that no reader of datasets looks at."""
     return path.with_name(f".{path.name}.flowcore-{word}")
+
+
+def part_name(number: int) -> str:
+    """The file name of part `number` of a dataset."""
+    return f"part-{number:05d}.parquet"
 
 
 def is_single(out: Path) -> bool:
@@ -243,7 +279,7 @@ def _dictionary(words: pl.Series) -> Any:
     return pa.DictionaryArray.from_arrays(pa.array(places, mask=missing), dictionary)
 
 
-def _check_out(out: Path, overwrite: bool) -> None:
+def check_out(out: Path, overwrite: bool) -> None:
     """Raises InputError if writing `out` would replace something that is not a verdict dataset."""
     if not out.name:
         raise InputError(

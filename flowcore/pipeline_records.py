@@ -13,9 +13,11 @@ from .schema import (
     ACTIONS,
     DIRECTIONS,
     INITIATORS,
+    MIDDLE_TYPES,
     PATHS,
     PROTOCOL_NUMBERS,
     REASONS,
+    RECORD_PLACES,
     STAGE_BITS,
     STAGES,
     TCP,
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from .model import Network
+    from .model import Network, NetworkInterface
 
 #: Ports at or above this one are a client's (NA-16).
 FIRST_EPHEMERAL_PORT = 32768
@@ -83,6 +85,14 @@ class RecordJudge:
         self._unfiltered = pl.Series([i.interface_id for i in placed if i.group_ids == ()], dtype=pl.String)
         self._held = pl.Series(list(_held_addresses(evaluator.network)), dtype=pl.String)
         self._with_prefixes = pl.Series([i.interface_id for i in placed if i.prefixes], dtype=pl.String)
+        middle = [i for i in placed if i.interface_type in MIDDLE_TYPES]
+        self._middle = {i.interface_id: MIDDLE_TYPES[i.interface_type] for i in middle}
+        self._ambiguous = pl.Series([i.interface_id for i in placed if has_ambiguous_addresses(i)], dtype=pl.String)
+        self._openings: dict[tuple[Any, ...], int] = {}
+
+    def start_part(self) -> None:
+        """Forgets who opened which conversation: that is known within one part of a dataset only."""
+        self._openings.clear()
 
     def judge(self, frame: pl.DataFrame, *, threads: int | None = None) -> pl.DataFrame:
         """See `judge_records`."""
@@ -112,6 +122,8 @@ class RecordJudge:
             pl.col("initiator").cast(pl.Enum(INITIATORS)),
             pl.col("predicted_action").cast(pl.Enum(VERDICTS)),
             agrees=pl.when(decided != "UNKNOWN", pl.col("action").is_not_null()).then(decided == pl.col("action")),
+            observed_at=pl.col("observed_at").cast(pl.Enum(RECORD_PLACES)),
+            addresses_ambiguous="addresses_ambiguous",
         )
         mine = {*verdicts.columns, *added.columns}
         kept = frame.select(name for name in frame.columns if name not in mine)
@@ -147,6 +159,7 @@ class RecordJudge:
             & (ports | ~with_ports)
             & ~pl.col("log_status").is_in(["NODATA", "SKIPDATA"]).fill_null(False)
         )
+        given = pl.lit(records["initiator"].is_in(INITIATORS).fill_null(False))
         records = records.with_columns(
             direction=pl.coalesce(
                 pl.when(pl.col("flow_direction").is_in(DIRECTIONS)).then("flow_direction"),
@@ -155,7 +168,8 @@ class RecordJudge:
             ),
             initiator=pl.when(usable).then(_initiator(protocol, with_ports)).otherwise(pl.lit("unknown")),
         )
-        swapped = pl.col("initiator").is_in(["destination-by-flags", "destination-by-port"])
+        records = self._paired(records.with_columns(usable=usable, given=given))
+        swapped = pl.col("initiator").str.starts_with("destination-")
         records = records.with_columns(
             swapped=swapped,
             unjudged=pl.when(~usable)
@@ -165,7 +179,68 @@ class RecordJudge:
             .when(pl.col("initiator") == "unknown")
             .then(pl.lit("INITIATOR_UNKNOWN")),
         )
-        return _with_opener(records.with_columns(own_src=pl.lit(own["src"]), own_dst=pl.lit(own["dst"])))
+        records = _with_opener(records.with_columns(own_src=pl.lit(own["src"]), own_dst=pl.lit(own["dst"])))
+        return records.with_columns(self._place().alias("observed_at"), self._doubtful().alias("addresses_ambiguous"))
+
+    def _paired(self, records: pl.DataFrame) -> pl.DataFrame:
+        """The records with the initiator of those without SYN found by the records that have it (FL-62).
+
+        A record of the same interface and 5-tuple goes before one of the other direction, a later one before an
+        earlier.
+        """
+        import polars as pl
+
+        if records["tcp_flags"].null_count() == records.height or records["given"].any():
+            return records
+        key = ("interface_id", "src", "srcport", "dst", "dstport")
+        with_flags = (pl.col("protocol") == TCP) & (pl.col("tcp_flags") & SYN != 0)
+        ends = pl.col("src").is_not_null() & pl.col("dst").is_not_null()
+        canonical = records.with_columns(src=_canonical(records["src"]), dst=_canonical(records["dst"]))
+        known = canonical.filter(with_flags & ends).select(*key, pl.col("tcp_flags") & ACK)
+        for *opened, by_destination in known.iter_rows():
+            self._openings[tuple(opened)] = -1 if by_destination else 1
+        without = (pl.col("protocol") == TCP) & pl.col("usable") & ~pl.col("initiator").str.ends_with("by-flags")
+        rows = canonical.with_row_index("row").filter(without)
+        found, places = [], []
+        for row, interface, src, srcport, dst, dstport in rows.select("row", *key).iter_rows():
+            same = self._openings.get((interface, src, srcport, dst, dstport), 0)
+            reverse = self._openings.get((interface, dst, dstport, src, srcport), 0)
+            if same or reverse:
+                opener = "source" if (same or -reverse) > 0 else "destination"
+                found.append(f"{opener}-by-{'earlier' if same else 'reverse'}")
+                places.append(row)
+        return records.with_columns(records["initiator"].scatter(places, found)) if found else records
+
+    def _place(self) -> pl.Expr:
+        """Where on the way the record was made, as RECORD_PLACES text (FL-33…36)."""
+        import polars as pl
+
+        known = pl.col("interface_id").is_in(self._known.implode()).fill_null(False)
+        by_type = pl.col("interface_type").replace_strict(MIDDLE_TYPES, default=None, return_dtype=pl.String)
+        by_network = pl.col("interface_id").replace_strict(self._middle, default=None, return_dtype=pl.String)
+        egress = pl.col("direction") == "egress"
+        at_source = pl.when(egress).then(pl.col("own_src") | pl.col("pkt_src").is_null())
+        own = at_source.otherwise(pl.col("own_dst") | pl.col("pkt_dst").is_null())
+        return (
+            pl.when(pl.col("tgw_id").is_not_null())
+            .then(pl.lit("transit-gateway"))
+            .when(by_type.is_not_null())
+            .then(by_type)
+            .when(by_network.is_not_null())
+            .then(by_network)
+            .when(~known | pl.col("direction").is_null())
+            .then(pl.lit("unknown"))
+            .when(own)
+            .then(pl.lit("end"))
+            .otherwise(pl.lit("appliance"))
+        )
+
+    def _doubtful(self) -> pl.Expr:
+        import polars as pl
+
+        egress = (pl.col("direction") == "egress").fill_null(False)
+        without = pl.when(egress).then(pl.col("pkt_src").is_null()).otherwise(pl.col("pkt_dst").is_null())
+        return without & pl.col("interface_id").is_in(self._ambiguous.implode()).fill_null(False)
 
     def _holds(self, interfaces: pl.Series, addresses: pl.Series) -> pl.Series:
         """Whether each address is one of its interface's own (EN-02); false where either is null."""
@@ -217,6 +292,13 @@ class RecordJudge:
             .otherwise(pl.lit("UNKNOWN"))
         )
         return both.select(predicted).to_series()
+
+
+def has_ambiguous_addresses(interface: NetworkInterface) -> bool:
+    """Whether a record without pkt-addresses may be about another address than it shows (FL-32)."""
+    four = sum(own.address.version == 4 for own in interface.addresses)
+    four += 2 * sum(prefix.version == 4 for prefix in interface.prefixes)
+    return four > 1 or not interface.source_dest_check
 
 
 def _with_opener(records: pl.DataFrame) -> pl.DataFrame:
@@ -327,6 +409,8 @@ def _initiator(protocol: pl.Expr, with_ports: pl.Expr) -> pl.Expr:
     return (
         pl.when(~with_ports)
         .then(pl.lit("source-assumed"))
+        .when(pl.col("initiator").is_in(INITIATORS))
+        .then("initiator")
         .when(syn & (flags & ACK == 0))
         .then(pl.lit("source-by-flags"))
         .when(syn)
@@ -366,8 +450,13 @@ def _record_columns(frame: pl.DataFrame) -> pl.DataFrame:
         "dst": pl.coalesce(text("pkt_dstaddr"), text("dstaddr")),
         "logged_src": pl.coalesce(text("srcaddr"), text("pkt_srcaddr")),
         "logged_dst": pl.coalesce(text("dstaddr"), text("pkt_dstaddr")),
+        "pkt_src": text("pkt_srcaddr"),
+        "pkt_dst": text("pkt_dstaddr"),
         **{name: text(name) for name in ("interface_id", "flow_direction", "log_status", "reject_reason")},
-        **{name: number(name) for name in ("srcport", "dstport", "protocol", "tcp_flags")},
+        **{name: text(name) for name in ("interface_type", "initiator")},
+        "tgw_id": text("tgw_id"),
+        **{name: number(name) for name in ("srcport", "dstport", "protocol")},
+        "tcp_flags": pl.when(text("tgw_id").is_null()).then(number("tcp_flags")),  # other flags there (FL-61)
         "action": pl.when(text("action").is_in(ACTIONS)).then(text("action")),
     }
     # A frame without rows of its own would turn literals into one row, so they are laid beside a row count.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from .schema import VERDICTS
+from .schema import STAGE_BITS, TCP, VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from .sources.intake import ReadCounts
+
+#: Bit of SYN in the TCP flags of a log record (FL-61).
+SYN = 2
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -34,6 +37,29 @@ class Tally:
         return Tally(self.flows + other.flows, self.packets + other.packets, self.bytes + other.bytes)
 
 
+class Disagreement(NamedTuple):
+    """Why, by what, and where AWS logged another action than predicted; `rule` decided there, None if none is named."""
+
+    kind: str
+    predicted: str
+    action: str
+    interface: str | None
+    rule: str | None
+
+
+#: The classes of disagreement (FL-44), in the order they are looked for, and what they mean.
+MISMATCHES: Mapping[str, str] = {
+    "block-public-access": "AWS says it was Block Public Access (reject-reason BPA)",
+    "encryption-control": "AWS says it was encryption control (reject-reason EC)",
+    "addresses-ambiguous": "the record may not show the packet's addresses (FL-32)",
+    "after-close": "refused packets without SYN: the connection may have been closed before",
+    "tracked-connection": "accepted packets without SYN: the connection may be older than the rules (SG-24)",
+    "unexplained": "rules changed since, or the model is wrong",
+}
+
+_COUNTS = ("rows", "log_records", "files", "lines", "rejected", "damaged_files")
+
+
 @dataclass(frozen=True)
 class Summary:
     """Counts of one run, or of any part of it; they add up. Equal if all counts are: `seconds` is not compared."""
@@ -41,6 +67,12 @@ class Summary:
     outcomes: Mapping[Outcome, Tally] = field(default_factory=dict)
     agreement: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(predicted_action, action) of log records that have an action -> how many."""
+    disagreements: Mapping[Disagreement, int] = field(default_factory=dict)
+    """What is behind the records that do not agree -> how many."""
+    places: Mapping[str, int] = field(default_factory=dict)
+    """Where log records were made (schema.RECORD_PLACES) -> how many; count conversations by "end" (FL-36)."""
+    rows: int = 0
+    """Rows written; a row of a digest stands for several records."""
     log_records: int = 0
     """Flows judged that were log records; the others came from tables of flows."""
     files: int = 0
@@ -80,7 +112,29 @@ class Summary:
         if log_records and "action" in frame.columns:
             pairs = frame.drop_nulls("action").group_by("predicted_action", "action").len()
             agreement = {(predicted, action): count for predicted, action, count in pairs.iter_rows()}
-        return cls(_ordered(outcomes), _ordered(agreement), log_records)
+        places, behind = {}, {}
+        if log_records and "observed_at" in frame.columns:
+            places = {str(place): count for place, count in frame.group_by("observed_at").len().iter_rows()}
+            behind = disagreements(frame)
+        return cls.of_columns(outcomes, agreement, places, behind, frame.height, log_records)
+
+    @classmethod
+    def of_columns(
+        cls,
+        outcomes: Mapping[Outcome, Tally],
+        agreement: Mapping[tuple[str, str], int],
+        places: Mapping[str, int],
+        behind: Mapping[Disagreement, int],
+        rows: int,
+        log_records: int,
+    ) -> Summary:
+        """The counts of judged flows."""
+        return cls(_ordered(outcomes), _ordered(agreement), _ordered(behind), _ordered(places), rows, log_records)
+
+    @classmethod
+    def of_seconds(cls, seconds: float) -> Summary:
+        """The time a run took."""
+        return cls(seconds=seconds)
 
     @classmethod
     def of_reading(cls, counts: ReadCounts, seconds: float = 0.0) -> Summary:
@@ -95,6 +149,31 @@ class Summary:
             seconds=seconds,
         )
 
+    def document(self) -> dict[str, Any]:
+        """The counts as JSON; `seconds` is left out. See `of_document`."""
+        return {
+            "outcomes": [[*outcome, t.flows, t.packets, t.bytes] for outcome, t in self.outcomes.items()],
+            "agreement": [[*pair, count] for pair, count in self.agreement.items()],
+            "disagreements": [[*key, count] for key, count in self.disagreements.items()],
+            "places": dict(self.places),
+            **{name: getattr(self, name) for name in _COUNTS},
+            "nodata": dict(self.nodata),
+            "skipdata": dict(self.skipdata),
+        }
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any]) -> Summary:
+        """The summary that `document` gave."""
+        return cls(
+            outcomes={(v, r, s): Tally(*counts) for v, r, s, *counts in document["outcomes"]},
+            agreement={(predicted, action): count for predicted, action, count in document["agreement"]},
+            disagreements={Disagreement(*key): count for *key, count in document["disagreements"]},
+            places=document["places"],
+            **{name: document[name] for name in _COUNTS},
+            nodata=document["nodata"],
+            skipdata=document["skipdata"],
+        )
+
     def __add__(self, other: Summary) -> Summary:
         outcomes = dict(self.outcomes)
         for outcome, tally in other.outcomes.items():
@@ -102,11 +181,9 @@ class Summary:
         return Summary(
             outcomes=_ordered(outcomes),
             agreement=_ordered(Counter(self.agreement) + Counter(other.agreement)),
-            log_records=self.log_records + other.log_records,
-            files=self.files + other.files,
-            lines=self.lines + other.lines,
-            rejected=self.rejected + other.rejected,
-            damaged_files=self.damaged_files + other.damaged_files,
+            disagreements=_ordered(Counter(self.disagreements) + Counter(other.disagreements)),
+            places=_ordered(Counter(self.places) + Counter(other.places)),
+            **{name: getattr(self, name) + getattr(other, name) for name in _COUNTS},
             nodata=_ordered(Counter(self.nodata) + Counter(other.nodata)),
             skipdata=_ordered(Counter(self.skipdata) + Counter(other.skipdata)),
             seconds=self.seconds + other.seconds,
@@ -167,6 +244,61 @@ class Summary:
         return pl.DataFrame(
             rows, schema={**words, **dict.fromkeys(("flows", "packets", "bytes"), pl.Int64())}, orient="row"
         )
+
+
+def disagreements(frame: pl.DataFrame) -> dict[Disagreement, int]:
+    """What is behind the judged records of `frame` that do not agree, by class, interface and rule (FL-44)."""
+    import polars as pl
+
+    rows = frame.filter(~pl.col("agrees"))
+    if not rows.height:
+        return {}
+    lacking = [name for name in ("reject_reason", "tcp_flags", "interface_id", "protocol") if name not in rows.columns]
+    rows = rows.with_columns(
+        pl.lit(None, pl.Int64 if name == "tcp_flags" else pl.String).alias(name) for name in lacking
+    )
+    late = (pl.col("protocol").cast(pl.Int64) == TCP) & ((pl.col("tcp_flags").cast(pl.Int64) & SYN) == 0)
+    kind = (
+        pl.when(pl.col("reject_reason") == "BPA")
+        .then(pl.lit("block-public-access"))
+        .when(pl.col("reject_reason") == "EC")
+        .then(pl.lit("encryption-control"))
+        .when(pl.col("addresses_ambiguous"))
+        .then(pl.lit("addresses-ambiguous"))
+        .when(late & (pl.col("action") == "REJECT"))
+        .then(pl.lit("after-close"))
+        .when(late & (pl.col("action") == "ACCEPT"))
+        .then(pl.lit("tracked-connection"))
+        .otherwise(pl.lit("unexplained"))
+    )
+    replied = pl.col("initiator").cast(pl.String).str.starts_with("destination-")
+    egress = pl.col("direction") == "egress"
+    by_acl = pl.col("blocked_by") & pl.when(egress).then(_bit("source-network-acl")).otherwise(
+        _bit("destination-network-acl")
+    )
+    rule = (
+        pl.when(replied & egress)
+        .then(pl.col("reply_dst_acl_rule").cast(pl.String))
+        .when(replied)
+        .then(pl.col("reply_src_acl_rule").cast(pl.String))
+        .when(egress & (by_acl != 0))
+        .then(pl.col("src_acl_rule").cast(pl.String))
+        .when(egress)
+        .then(pl.col("src_sg_rule").cast(pl.String))
+        .when(by_acl != 0)
+        .then(pl.col("dst_acl_rule").cast(pl.String))
+        .otherwise(pl.col("dst_sg_rule").cast(pl.String))
+    )
+    weight = pl.col("records").sum() if "records" in rows.columns else pl.len()
+    text = [pl.col(name).cast(pl.String) for name in ("predicted_action", "action", "interface_id")]
+    groups = rows.group_by(kind.alias("kind"), *text, rule.alias("rule")).agg(weight.alias("count"))
+    return {Disagreement(*key): count for *key, count in groups.iter_rows()}
+
+
+def _bit(stage: str) -> pl.Expr:
+    import polars as pl
+
+    return pl.lit(1 << STAGE_BITS[stage], pl.UInt32)
 
 
 def _int64(value: int) -> int:

@@ -163,7 +163,35 @@ INITIATORS: tuple[str, ...] = (
     "destination-by-port",
     "unknown",
     "source-assumed",  # ICMP and other protocols without ports
+    "source-by-earlier",  # an earlier record of the same interface and 5-tuple had SYN
+    "destination-by-earlier",
+    "source-by-reverse",  # the record of the other direction had
+    "destination-by-reverse",
 )
+
+#: Where on a conversation's way a record was made (FL-33…36).
+RECORD_PLACES: tuple[str, ...] = (
+    "end",
+    "nat-gateway",
+    "transit-gateway",
+    "load-balancer",
+    "endpoint",
+    "appliance",
+    "unknown",
+)
+
+#: Interface types (of the description, and of the field interface-type) that stand in the middle -> their place.
+MIDDLE_TYPES: dict[str, str] = {
+    "nat_gateway": "nat-gateway",
+    "regional_nat_gateway": "nat-gateway",
+    "transit_gateway": "transit-gateway",
+    "load_balancer": "load-balancer",
+    "classic_load_balancer": "load-balancer",
+    "network_load_balancer": "load-balancer",
+    "gateway_load_balancer": "load-balancer",
+    "vpc_endpoint": "endpoint",
+    "gateway_load_balancer_endpoint": "endpoint",
+}
 
 #: The rule columns, in the order a conversation meets them, with the stage whose rule they name.
 RULE_STAGES: dict[str, str] = {
@@ -228,6 +256,8 @@ LOG_VERDICT_COLUMNS: tuple[Column, ...] = (
     Column("initiator", "enum INITIATORS", "How the opening end was found (FL-61, FL-62)."),
     Column("predicted_action", "enum VERDICTS", "What AWS would have logged at that interface (FL-43)."),
     Column("agrees", "bool", "Whether it did.", null="prediction UNKNOWN or no action logged"),
+    Column("observed_at", "enum RECORD_PLACES", "Where on the way the record was made (FL-36)."),
+    Column("addresses_ambiguous", "bool", "Its addresses may not be those of the packet (FL-32)."),
 )
 
 #: Names of IP protocols (IANA) accepted in place of a number; AWS's own spellings included.

@@ -370,7 +370,7 @@ def test_every_way_to_write_an_ipv6_address_is_one_address() -> None:
 def test_a_frame_without_rows_or_with_few_columns() -> None:
     out = judge_records(Stepwise(network()), records(leg(WEB, "10.0.2.8", "10.0.1.5")).head(0))
     assert out.height == 0
-    assert out.columns[-4:] == [column.name for column in LOG_VERDICT_COLUMNS]
+    assert out.columns[-len(LOG_VERDICT_COLUMNS) :] == [column.name for column in LOG_VERDICT_COLUMNS]
     out = judge_records(Stepwise(network()), pl.DataFrame({"srcaddr": ["10.0.2.8"]}))
     assert out["reason"].to_list() == ["NO_DATA"]
 
@@ -460,7 +460,6 @@ def test_same_answer_and_same_bytes_for_any_batch_size(
 
     judge = compile_network(network()) if compiled else Stepwise(network())
     monkeypatch.setattr("flowcore.pipeline_output.ROW_GROUP_ROWS", 16)
-    monkeypatch.setattr("flowcore.pipeline_output.PART_ROWS", 32)
     sources = [write_log(tmp_path / "a.log"), write_table(tmp_path / "b")]
     found = []
     for batch_rows in (1, 7, 10_000):
@@ -469,9 +468,9 @@ def test_same_answer_and_same_bytes_for_any_batch_size(
         found.append((summary, contents(out.parent)))
     assert found[0] == found[1] == found[2]
     names = list(found[0][1])
-    parts = [f"out/part-0000{n}.parquet" for n in range(3)]
+    parts = ["out/part-00000.parquet", "out.manifest.json"]
     rejects = f"{out.name}.rejects.csv"
-    assert names == [*([out.name] if single else parts), rejects]
+    assert sorted(names) == sorted([*([out.name] if single else parts), rejects])
     frame = pl.read_parquet(out)
     assert frame.height == 69
     columns = [column.name for column in VERDICT_COLUMNS]
@@ -507,6 +506,7 @@ def test_a_run_that_dies_leaves_nothing_that_looks_whole(
         evaluate_logs(judge, log, folder / name, batch_rows=5, progress=die)
     assert contents(folder) == there
     monkeypatch.setattr("flowcore.pipeline_output.VerdictWriter.__exit__", lambda self, *error: None)
+    monkeypatch.setattr("flowcore.pipeline_parts.PartFolder.remove", lambda self: None)
     with pytest.raises(BrokenError):  # as if killed: nothing is tidied up
         evaluate_logs(judge, log, folder / name, batch_rows=5, progress=die)
     left = set(contents(folder)) - set(there)
@@ -566,7 +566,8 @@ def test_a_disk_that_takes_no_more(tmp_path: Path, name: str, size: int, named: 
             evaluate_logs(Stepwise(network()), log, folder / name)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert raised.value.source == folder / (name + named)
+    single = name.endswith(".parquet")
+    assert raised.value.source == folder / (name + (named if single else ""))
     assert contents(folder) == there
 
 
@@ -609,4 +610,4 @@ def test_no_flows_at_all_still_gives_a_dataset(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text(HEADER + "\n")
     summary = evaluate_logs(Stepwise(network()), tmp_path / "a.log", tmp_path / "out")
     assert (summary.flows, summary.undecided_share, summary.rejected_share) == (0, 0.0, 0.0)
-    assert pl.read_parquet(tmp_path / "out/part-00000.parquet").columns[-1] == "agrees"
+    assert pl.read_parquet(tmp_path / "out/part-00000.parquet").columns[-1] == "addresses_ambiguous"

@@ -10,7 +10,20 @@ from cyclopts import Parameter
 
 from ..errors import IncompleteError, InputError
 from ..report import outcomes_grid, share, summary_dict, summary_grids, to_csv, to_json, to_markdown, to_text
-from .options import AssumeDefaults, Format, NetworkFolder, Quiet, Threads
+from .options import (
+    Accounts,
+    AssumeDefaults,
+    Format,
+    Interfaces,
+    NetworkFolder,
+    Quiet,
+    Regions,
+    Since,
+    Threads,
+    Until,
+    shard_of,
+    wanted,
+)
 from .terminal import DONE, FINDINGS, Progress, open_network, say, write
 
 if TYPE_CHECKING:
@@ -19,7 +32,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     network: NetworkFolder,
-    flows: Annotated[list[str], Parameter(help="Flow logs and flow tables: files, folders or globs.")],
+    flows: Annotated[list[str], Parameter(help="Flow logs, tables of flows, digests: files, folders, globs, s3://.")],
     /,
     *,
     out: Annotated[Path, Parameter(name=("--out", "-o"), help="Where the verdicts go: a .parquet file, or a folder.")],
@@ -35,6 +48,13 @@ def evaluate(
     ] = None,
     max_unknown: Annotated[float | None, Parameter(help="Exit with 3 if a larger share (0-1) is UNKNOWN.")] = None,
     max_rejected: Annotated[float | None, Parameter(help="Exit with 3 if more lines (0-1) cannot be read.")] = None,
+    since: Since = None,
+    until: Until = None,
+    account: Accounts = None,
+    region: Regions = None,
+    interface: Interfaces = None,
+    shard: Annotated[str | None, Parameter(help="Do the share I of N of the parts of OUT, e.g. 2/4.")] = None,
+    resume: Annotated[bool, Parameter(negative="", help="Go on with what a killed run left of OUT.")] = False,
     assume_defaults: AssumeDefaults = False,
     quiet: Quiet = False,
 ) -> int:
@@ -43,21 +63,33 @@ def evaluate(
     Lines that cannot be read are counted and written beside the verdicts, with the reason.
     """
     from .. import compile_network, evaluate_logs
+    from ..pipeline import manifest_path
 
     _check_share("--max-unknown", max_unknown)
     _check_share("--max-rejected", max_rejected)
     if not flows:
         raise InputError("nothing to judge", where="FLOWS", expected="files, folders or globs")
+    asked, share_of_parts = wanted(since, until, account, region, interface), shard_of(shard)
     evaluator = compile_network(open_network(network, assume_defaults=assume_defaults, quiet=quiet))
     progress = Progress(quiet=quiet)
     try:
         summary = evaluate_logs(
-            evaluator, tuple(flows), out, log_format=log_format, threads=threads, overwrite=overwrite, progress=progress
+            evaluator,
+            tuple(flows),
+            out,
+            log_format=log_format,
+            threads=threads,
+            overwrite=overwrite,
+            wanted=asked,
+            shard=share_of_parts,
+            resume=resume,
+            progress=progress,
         )
     finally:
         progress.close()
     write(_rendered(summary, format))
-    say(f"flowcore: verdicts in {out}", quiet=quiet)
+    whole = out.exists() and (share_of_parts[1] == 1 or manifest_path(out).exists())
+    say(f"flowcore: verdicts in {out}" if whole else "flowcore: other shares are still to be done", quiet=quiet)
     _check_complete(summary, max_unknown, max_rejected)
     rejects = summary.by_verdict["REJECT"].flows
     found = {None: 0, "reject": rejects, "disagreement": summary.disagreed}[fail_on]

@@ -6,13 +6,13 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..report import printable
 
 if TYPE_CHECKING:
     from ..model import Network
-    from ..sources.intake import ReadCounts
+    from ..pipeline import Progress as RunProgress
 
 DONE, FINDINGS, BAD_INPUT, INCOMPLETE, BROKEN, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
@@ -44,21 +44,37 @@ class Progress:
     """How far a run is: one line on stderr that is drawn anew, only on a terminal and not with `--quiet`."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._drawn = False
         self._silent = quiet or not sys.stderr.isatty()
+        self._live: Any = None
 
-    def __call__(self, counts: ReadCounts) -> None:
-        """Draw the counts so far."""
-        if not self._silent:
-            sys.stderr.write(f"\rflowcore: {counts.lines:,} lines of {counts.files:,} files read")
-            sys.stderr.flush()
-            self._drawn = True
+    def __call__(self, run: RunProgress) -> None:
+        """Draw how far it is, how fast, and how long it will take."""
+        if self._silent:
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        if self._live is None:
+            columns = (TextColumn("flowcore:"), BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"))
+            self._live = Bar(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4)
+            self._task = self._live.add_task("", total=None)
+            self._live.start()
+        left = "" if run.seconds_left is None else f", {_duration(run.seconds_left)} left"
+        text = f"{run.lines:,} lines of {run.files:,} files, {run.rate:,.0f} records/s{left}"
+        self._live.update(self._task, total=run.bytes_total or None, completed=run.bytes, description=text)
 
     def close(self) -> None:
         """Take the line away."""
-        if self._drawn:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def open_network(path: Path, *, assume_defaults: bool, quiet: bool) -> Network:

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import FlowError
-from ..schema import ACTIONS, DIRECTIONS, PROTOCOL_NUMBERS
+from ..schema import ACTIONS, DIRECTIONS, INITIATORS, PROTOCOL_NUMBERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import numpy as np
     import polars as pl
     from numpy.typing import NDArray
 
     from .intake import ReadCounts, Rejects
-    from .textlines import LineBlock
+    from .textlines import LineBlock, Place
 
 LOG_STATUSES = ("OK", "NODATA", "SKIPDATA")
 
@@ -73,18 +72,37 @@ FIELDS: tuple[LogField, ...] = (
     *_fields(11, "next-hop-interface-id next-hop-subnet-id next-hop-az-id next-hop-vpc-id next-hop-interface-type"),
 )
 
+#: Fields of transit gateway flow logs (version 6) that VPC flow logs do not have.
+_TRANSIT = _fields(6, "resource-type tgw-id tgw-attachment-id tgw-src-vpc-account-id tgw-dst-vpc-account-id "
+    "tgw-src-vpc-id tgw-dst-vpc-id tgw-src-subnet-id tgw-dst-subnet-id tgw-src-eni tgw-dst-eni tgw-src-az-id "
+    "tgw-dst-az-id tgw-pair-attachment-id packets-lost-no-route:int64 packets-lost-blackhole:int64 "
+    "packets-lost-mtu-exceeded:int64 packets-lost-ttl-expired:int64")  # fmt: skip
+
+#: Columns that only digests of flow logs have: records folded, first and last second seen, and who opened.
+_DIGEST = _fields(0, "records:int64 first:int64 last:int64 initiator:initiator")
+DIGEST_COLUMNS = frozenset(field.column for field in _DIGEST)
+
 #: Column name -> its field.
-LOG_COLUMNS: Mapping[str, LogField] = {field.column: field for field in FIELDS}
+LOG_COLUMNS: Mapping[str, LogField] = {field.column: field for field in (*FIELDS, *_TRANSIT, *_DIGEST)}
 
 #: The default format (FL-06).
 DEFAULT_COLUMNS: tuple[str, ...] = tuple(field.column for field in FIELDS if field.version == 2)
+
+#: The default format of transit gateway flow logs (statement 1.7).
+TRANSIT_COLUMNS: tuple[str, ...] = (
+    "version", "resource_type", "account_id", *(field.column for field in _TRANSIT[1:14]), *DEFAULT_COLUMNS[3:12],
+    "log_status", "type", *(field.column for field in _TRANSIT[14:]), "tcp_flags", "region", "flow_direction",
+    "pkt_src_aws_service", "pkt_dst_aws_service",
+)  # fmt: skip
 
 #: Columns only log records have: a Parquet or CSV file with one of them is a flow log, not a table of flows.
 RECORD_COLUMNS = frozenset(
     {"version", "interface_id", "action", "log_status", "flow_direction", "tcp_flags", "pkt_srcaddr", "pkt_dstaddr"}
 )
 
-_WORDS: Mapping[str, tuple[str, ...]] = {"action": ACTIONS, "status": LOG_STATUSES, "direction": DIRECTIONS}
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "action": ACTIONS, "status": LOG_STATUSES, "direction": DIRECTIONS, "initiator": INITIATORS,
+}  # fmt: skip
 _COMPLAINTS: Mapping[str, str] = {
     "int32": "not a number of at most 32 bits",
     "int64": "not a number of at most 64 bits",
@@ -133,7 +151,7 @@ def parse_log_format(log_format: str) -> tuple[str, ...]:
 
 
 def is_transit_gateway(columns: Sequence[str]) -> bool:
-    """Whether these are the columns of transit gateway flow logs (version 6), which have no interface or action."""
+    """Whether these are the columns of transit gateway flow logs (version 6), which have no interface and no action."""
     return any(column.startswith("tgw_") or column == "packets_lost_no_route" for column in columns)
 
 
@@ -166,38 +184,52 @@ def read_lines(
     for block in blocks:
         for part, current in _by_header(block, layout):
             layout = current
-            yield _read_part(part, layout, source, rejects)
+            yield read_part(part, layout, source, rejects)
 
 
 def _by_header(block: LineBlock, layout: TextLayout) -> Iterator[tuple[LineBlock, TextLayout]]:
     """The block cut at its header lines, which are left out, each part with the layout that holds in it."""
-    import numpy as np
+    for start, stop, _, current in by_header(block.data, 0, layout):
+        yield block.where((block.starts >= start) & (block.starts < stop)), current
 
-    lines, begin = np.arange(len(block)), 0
-    for line in _header_candidates(block):
-        text = block.data[block.starts[line] : block.ends[line]].decode()
+
+def by_header(data: bytes, number: int, layout: TextLayout) -> Iterator[tuple[int, int, int, TextLayout]]:
+    """Whole lines cut at their header lines, which are left out: (start, stop, number of the first line, layout).
+
+    `number` is that of the first line of `data`.
+    """
+    begin, first = 0, number
+    for start, end in _header_candidates(data):
+        if start < begin:
+            continue
+        text = data[start:end].decode("utf-8", "replace")
         columns = header_columns(text, layout.separator) if layout.types is None else None
         if columns is None and split_header(text, layout.separator) != layout.columns:
             continue
-        if line > begin:
-            yield block.where((lines >= begin) & (lines < line)), layout
-        begin = line + 1
+        if start > begin:
+            yield begin, start, first, layout
+        first += data.count(b"\n", begin, end + 1)
+        begin = end + 1
         if columns is not None and len(set(columns)) == len(columns):
             layout = TextLayout(columns, True, layout.separator)
-    yield block.where(lines >= begin), layout
+    yield begin, len(data), first, layout  # empty too: the layout holds for the lines to come
 
 
-def _header_candidates(block: LineBlock) -> Iterator[int]:
+def _header_candidates(data: bytes) -> Iterator[tuple[int, int]]:
     """The first line, and every line with "addr" in it: no header worth reading is without, few records are with."""
-    yield 0
-    position = block.data.find(b"addr", int(block.ends[0]))
-    while position >= 0:
-        line = int(block.ends.searchsorted(position))
-        yield line
-        position = block.data.find(b"addr", int(block.ends[line]))
+    position = data.find(b"\n")
+    yield 0, position
+    while (found := data.find(b"addr", position)) >= 0:
+        position = data.find(b"\n", found)
+        yield data.rfind(b"\n", 0, found) + 1, position
 
 
-def _read_part(block: LineBlock, layout: TextLayout, source: str, rejects: Rejects) -> pl.DataFrame:
+def read_part(
+    block: LineBlock, layout: TextLayout, source: str, rejects: Rejects, line_column: str | None = None
+) -> pl.DataFrame:
+    """The good records of lines that hold no header. `line_column`: the name of a column for their line numbers."""
+    import polars as pl
+
     separator = layout.separator.encode()
     width = len(layout.columns)
     quoted = separator == b"," and b'"' in block.data
@@ -213,7 +245,12 @@ def _read_part(block: LineBlock, layout: TextLayout, source: str, rejects: Rejec
             rejects.lines(source, numbers, None, reason, [block.text(line) for line in wrong])
             block = block.where(found == width)
         frame = _split(block, layout)
-    return typed(frame, layout.kept(), block.numbers, source=source, rejects=rejects, missing_are_null=not quoted)
+    extra = () if line_column is None else (line_column,)
+    if line_column is not None:
+        frame = frame.with_columns(pl.Series(line_column, block.numbers, dtype=pl.Int64))
+    return typed(
+        frame, layout.kept(), block.numbers, source=source, rejects=rejects, extra=extra, missing_are_null=not quoted
+    )
 
 
 def _split(block: LineBlock, layout: TextLayout) -> pl.DataFrame:
@@ -391,7 +428,7 @@ def without_empty_intervals(frame: pl.DataFrame, counts: ReadCounts) -> pl.DataF
 
 
 def read_parquet(
-    path: Path, types: Mapping[str, str], extra: Sequence[str], rejects: Rejects
+    path: Place, types: Mapping[str, str], extra: Sequence[str], rejects: Rejects
 ) -> Iterator[pl.DataFrame]:
     """Batches of the columns of `types`, typed, and of `extra`, as they are; bad rows go to the rejects.
 
@@ -399,20 +436,44 @@ def read_parquet(
     """
     import numpy as np
     import polars as pl
+
+    for batch, first in parquet_batches(path, [*types, *extra], (), rejects):
+        try:
+            frame = pl.from_arrow(batch)
+        except pl.exceptions.PolarsError as error:
+            rejects.file(str(path), f"damaged Parquet ({str(error).splitlines()[0][:100]})", first)
+            return
+        assert isinstance(frame, pl.DataFrame)
+        numbers = first + np.arange(frame.height, dtype=np.int64)
+        yield typed(frame, types, numbers, source=str(path), rejects=rejects, extra=extra)
+
+
+def parquet_batches(
+    path: Place, columns: Collection[str], words: Collection[str], rejects: Rejects
+) -> Iterator[tuple[Any, int]]:
+    """Arrow batches of those `columns` that are there, named with `_`, each with the number of its first row.
+
+    The columns of `words` come as dictionaries where they are strings. A damaged file ends where it is damaged, and
+    says so in the rejects.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     first = 1
     try:
-        with pq.ParquetFile(path) as file:
-            names = {name: name.replace("-", "_") for name in file.schema_arrow.names}
-            wanted = [name for name, column in names.items() if column in types or name in extra]
-            for batch in file.iter_batches(PARQUET_ROWS, columns=wanted):
-                frame = pl.from_arrow(batch)
-                assert isinstance(frame, pl.DataFrame)
-                frame = frame.rename({n: names[n] for n in wanted if names[n] in types and n != names[n]})
-                numbers = first + np.arange(frame.height, dtype=np.int64)
-                first += frame.height
-                yield typed(frame, types, numbers, source=str(path), rejects=rejects, extra=extra)
-    except (pa.ArrowException, OSError, pl.exceptions.PolarsError) as error:
+        with path.open("rb") as stream, pq.ParquetFile(stream) as file:
+            schema = file.schema_arrow
+            names = {name: _own_name(name, columns) for name in schema.names}
+            wanted = [name for name, column in names.items() if column is not None]
+            text = [name for name in wanted if names[name] in words and pa.types.is_string(schema.field(name).type)]
+            with pq.ParquetFile(stream, read_dictionary=text) as again:
+                for batch in again.iter_batches(PARQUET_ROWS, columns=wanted):
+                    yield batch.rename_columns([str(names[name]) for name in batch.schema.names]), first
+                    first += batch.num_rows
+    except (pa.ArrowException, OSError) as error:
         rejects.file(str(path), f"damaged Parquet ({str(error).splitlines()[0][:100]})", first)
+
+
+def _own_name(name: str, columns: Collection[str]) -> str | None:
+    column = name.replace("-", "_")
+    return name if name in columns and name not in LOG_COLUMNS else column if column in columns else None

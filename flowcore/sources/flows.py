@@ -7,7 +7,7 @@ content decides, never its name: gzip and Parquet by their magic bytes, text by 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,8 +15,10 @@ from ..errors import FlowError, InputError
 from ..schema import FLOW_COLUMNS, VERDICT_COLUMNS
 from .flowlogs import (
     DEFAULT_COLUMNS,
+    DIGEST_COLUMNS,
     LOG_COLUMNS,
     RECORD_COLUMNS,
+    TRANSIT_COLUMNS,
     TextLayout,
     column_dtype,
     header_columns,
@@ -28,12 +30,15 @@ from .flowlogs import (
     without_empty_intervals,
 )
 from .intake import ReadCounts, Rejects
-from .textlines import BLOCK_BYTES, head_lines, line_blocks
+from .places import Identity, Location, Wanted, locations, resolved
+from .textlines import BLOCK_BYTES, GZIP_MAGIC, head_lines, line_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import polars as pl
+
+EVERYTHING = Wanted()
 
 Kind = Literal["log", "table"]
 Sources = str | os.PathLike[str] | list[str | os.PathLike[str]] | tuple[str | os.PathLike[str], ...]
@@ -68,7 +73,7 @@ class FlowBatch:
 class FlowFile:
     """A file and how it is to be read. `columns`: those it gives, in order, with their polars types."""
 
-    path: Path
+    path: Location
     kind: Kind
     columns: Mapping[str, pl.DataType]
     types: Mapping[str, str]
@@ -77,14 +82,25 @@ class FlowFile:
     """None: Parquet."""
     unknown: tuple[str, ...] = field(default=())
     """Columns of a flow log that no version has: they are left out."""
+    packed: bool = True
+    """Parquet or gzip, not plain text."""
+
+    @property
+    def identity(self) -> Identity:
+        """What tells whether the file is still the same."""
+        return Identity.of(self.path)
 
     def read(self, rejects: Rejects, block_bytes: int) -> Iterator[pl.DataFrame]:
         """The good rows, in file order, in frames of any size."""
         if self.layout is None:
             extra = [name for name in self.columns if name not in self.types]
             return read_parquet(self.path, self.types, extra, rejects)
-        blocks = line_blocks(self.path, rejects, block_bytes)
-        return read_lines(blocks, self.layout, str(self.path), rejects)
+        return self.read_lines(rejects, block_bytes)
+
+    def read_lines(self, rejects: Rejects, block_bytes: int) -> Iterator[pl.DataFrame]:
+        """The good rows of a file of text."""
+        assert self.layout is not None
+        return read_lines(line_blocks(self.path, rejects, block_bytes), self.layout, str(self.path), rejects)
 
 
 class FlowReader:
@@ -92,11 +108,12 @@ class FlowReader:
 
     def __init__(
         self,
-        paths: list[tuple[Path, bool]],
+        paths: list[tuple[Location, bool]],
         *,
         log_format: str | None,
         batch_rows: int,
         block_bytes: int,
+        wanted: Wanted = EVERYTHING,
     ) -> None:
         if batch_rows < 1:
             raise InputError("out of range", where="batch_rows", found=batch_rows, expected="1 or more")
@@ -104,6 +121,7 @@ class FlowReader:
         self.rejects = Rejects(self.counts)
         self._paths, self._batch_rows, self._block_bytes = paths, batch_rows, block_bytes
         self._log_columns = parse_log_format(log_format) if log_format is not None else None
+        self.wanted = wanted
         self._files: list[FlowFile] | None = None
 
     def files(self) -> list[FlowFile]:
@@ -114,6 +132,14 @@ class FlowReader:
         if self._files is None:
             self._files = [found for path, named in self._paths if (found := self._identify(path, named))]
         return self._files
+
+    def of(self, files: Sequence[FlowFile], counts: ReadCounts) -> FlowReader:
+        """A reader of some of the files, with counts and rejects of its own."""
+        reader = FlowReader(
+            [], log_format=None, batch_rows=self._batch_rows, block_bytes=self._block_bytes, wanted=self.wanted
+        )
+        reader.counts, reader.rejects, reader._files = counts, Rejects(counts), list(files)
+        return reader
 
     def columns(self) -> dict[str, pl.DataType]:
         """Every column some file has, with its type: flow log fields in AWS's order, then the others as met.
@@ -145,12 +171,31 @@ class FlowReader:
 
     def _counted(self, frame: pl.DataFrame, file: FlowFile) -> pl.DataFrame:
         if file.kind == "log":
-            return without_empty_intervals(frame, self.counts)
+            return self._within(without_empty_intervals(frame, self.counts))
         self.counts.lines += frame.height
         self.counts.records += frame.height
         return frame
 
-    def _identify(self, path: Path, named: bool) -> FlowFile | None:
+    def _within(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The records that are asked for; the others are counted as outside."""
+        import polars as pl
+
+        if not self.wanted:
+            return frame
+        tests = [pl.col(name).is_in(words) for name, words in self.wanted.words().items() if name in frame.columns]
+        if self.wanted.since is not None and (end := "last" if "last" in frame.columns else "end") in frame.columns:
+            tests.append(pl.col(end) >= self.wanted.since)
+        if (
+            self.wanted.until is not None
+            and (start := "first" if "first" in frame.columns else "start") in frame.columns
+        ):
+            tests.append(pl.col(start) < self.wanted.until)
+        kept = frame.filter(pl.all_horizontal(tests)) if tests else frame
+        self.counts.outside += frame.height - kept.height
+        self.counts.records -= frame.height - kept.height
+        return kept
+
+    def _identify(self, path: Location, named: bool) -> FlowFile | None:
         try:
             return _identified(path, self._log_columns)
         except FlowError as error:
@@ -169,71 +214,47 @@ def open_flows(
     batch_rows: int = BATCH_ROWS,
     exclude: Iterable[Path] = (),
     block_bytes: int = BLOCK_BYTES,
+    wanted: Wanted = EVERYTHING,
 ) -> FlowReader:
-    """A reader of the flows in `sources`: files, folders (with all below them) and globs, or a list of these.
+    """A reader of the flows in `sources`: files, folders (with all below them), globs and `s3://`, or a list of these.
 
     Files come in the order given, those of a folder or glob sorted by path, none twice; names that begin with `.` or
     `_` are passed over in folders, and so is everything in `exclude`. `log_format`: the order of fields of flow logs
     without a header ("${version} ${account-id} …"); default the 14 fields of version 2. Rejected lines are in
-    `reader.rejects`. Raises InputError for what does not exist.
+    `reader.rejects`. `wanted`: leave out log records outside it, and files that cannot hold any within.
+    Raises InputError for what does not exist.
     """
     given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     if not given:
         raise InputError("no flows are given", expected="a file, a folder or a glob")
     without = {path.resolve() for path in exclude}
-    paths: dict[Path, tuple[Path, bool]] = {}
+    paths: dict[object, tuple[Location, bool]] = {}
     for source in given:
-        for path, named in _paths_of(source):
-            resolved = path.resolve()
-            if resolved not in without and not without.intersection(resolved.parents):
-                paths.setdefault(resolved, (path, named))
+        for path, named in locations(source):
+            ways = resolved(path)
+            if not without.intersection(ways) and (named or wanted.may_be_in(str(path))):
+                paths.setdefault(next(iter(ways)), (path, named))
     return FlowReader(
         list(paths.values()),
         log_format=log_format,
         batch_rows=batch_rows,
         block_bytes=block_bytes,
+        wanted=wanted,
     )
-
-
-def _paths_of(source: str | os.PathLike[str]) -> Iterator[tuple[Path, bool]]:
-    """The files of one source, and whether it names the file itself."""
-    import glob
-
-    text = os.fspath(source)
-    if "://" in text:
-        hint = "copy the files to a folder first" if text.startswith("s3://") else None
-        raise InputError(
-            "flows are not read from there yet", found=text, expected="a file, a folder or a glob", hint=hint
-        )
-    path = Path(text)
-    if path.is_dir():
-        yield from ((found, False) for found in _files_below(path))
-    elif path.exists():
-        yield path, True
-    elif glob.has_magic(text) and (found := sorted(glob.glob(text, recursive=True))):
-        for name in map(Path, found):
-            yield from ((inside, False) for inside in ([name] if name.is_file() else _files_below(name)))
-    else:
-        raise InputError(
-            "no such file, folder or glob", source=text, hint="relative paths start from the current folder"
-        )
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    found = []
-    for here, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name[0] not in "._"]
-        found += [Path(here) / name for name in names if name[0] not in "._"]
-    yield from sorted(path for path in found if path.is_file())
 
 
 # -- which kind a file is ---------------------------------------------------------------------------------
 
 
-def _identified(path: Path, log_columns: tuple[str, ...] | None) -> FlowFile | None:
+def _identified(path: Location, log_columns: tuple[str, ...] | None) -> FlowFile | None:
     """How to read the file; None if it is empty. Raises FlowError if it is no flows, OSError if it cannot be opened."""
     with path.open("rb") as stream:
         magic = stream.read(4)
+    found = _identified_by(path, magic, log_columns)
+    return replace(found, packed=False) if found and magic != PARQUET_MAGIC and magic[:2] != GZIP_MAGIC else found
+
+
+def _identified_by(path: Location, magic: bytes, log_columns: tuple[str, ...] | None) -> FlowFile | None:
     if magic == PARQUET_MAGIC:
         return _identified_parquet(path)
     if not magic:
@@ -250,6 +271,10 @@ def _identified(path: Path, log_columns: tuple[str, ...] | None) -> FlowFile | N
         return _text_file(path, log_columns, " ", header=False)
     if any(len(words := line.split(" ")) == len(DEFAULT_COLUMNS) and words[0].isdigit() for line in lines):
         return _text_file(path, DEFAULT_COLUMNS, " ", header=False)
+    if any(
+        line.split(" ")[1:2] == ["TransitGateway"] and len(line.split(" ")) == len(TRANSIT_COLUMNS) for line in lines
+    ):
+        return _text_file(path, TRANSIT_COLUMNS, " ", header=False)
     raise FlowError(
         "not a flow log and not a table of flows",
         source=path,
@@ -260,14 +285,12 @@ def _identified(path: Path, log_columns: tuple[str, ...] | None) -> FlowFile | N
     )
 
 
-def _kind_of(path: Path, columns: tuple[str, ...]) -> Kind:
+def _kind_of(path: Location, columns: tuple[str, ...]) -> Kind:
     """Whether these are the columns of a flow log or of a table. Raises FlowError for neither, and for doubles."""
     double = sorted({name for name in columns if columns.count(name) > 1})
     if double:
         raise FlowError("a column is there twice", source=path, found=double[0])
-    if is_transit_gateway(columns):
-        raise FlowError("transit gateway flow logs are not read yet", source=path)
-    if RECORD_COLUMNS.intersection(columns) and "src_interface_id" not in columns:
+    if (RECORD_COLUMNS.intersection(columns) or is_transit_gateway(columns)) and "src_interface_id" not in columns:
         return "log"
     missing = [name for name in _REQUIRED if name not in columns]
     if missing:
@@ -280,7 +303,7 @@ def _kind_of(path: Path, columns: tuple[str, ...]) -> Kind:
     return "table"
 
 
-def _text_file(path: Path, columns: tuple[str, ...], separator: str, *, header: bool) -> FlowFile:
+def _text_file(path: Location, columns: tuple[str, ...], separator: str, *, header: bool) -> FlowFile:
     # A text log whose header has no field of its own (srcaddr dstaddr …) is still a log: tables have commas.
     kind: Kind = "log" if separator == " " else _kind_of(path, columns)
     if kind == "log" and separator == " ":
@@ -297,13 +320,14 @@ def _text_file(path: Path, columns: tuple[str, ...], separator: str, *, header: 
     return FlowFile(path, kind, dtypes, known, layout, unknown)
 
 
-def _identified_parquet(path: Path) -> FlowFile:
+def _identified_parquet(path: Location) -> FlowFile:
     import polars as pl
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        schema = pq.read_schema(path)
+        with path.open("rb") as stream:
+            schema = pq.read_schema(stream)
         frame = pl.from_arrow(schema.empty_table())
     except (pa.ArrowException, OSError, pl.exceptions.PolarsError) as error:
         raise FlowError("damaged Parquet", source=path, found=str(error).splitlines()[0][:100]) from None
@@ -311,8 +335,10 @@ def _identified_parquet(path: Path) -> FlowFile:
     columns = tuple(name.replace("-", "_") if name.replace("-", "_") in LOG_COLUMNS else name for name in frame.columns)
     kind = _kind_of(path, columns)
     if kind == "log":
-        types = {name: LOG_COLUMNS[name].type for name in columns if name in LOG_COLUMNS}
-        unknown = tuple(name for name in columns if name not in LOG_COLUMNS)
+        # Only in a digest do these columns mean what they say: a verdict dataset has an initiator too.
+        without = () if set(columns) >= DIGEST_COLUMNS else DIGEST_COLUMNS
+        types = {name: LOG_COLUMNS[name].type for name in columns if name in LOG_COLUMNS and name not in without}
+        unknown = tuple(name for name in columns if name not in types)
         return FlowFile(path, kind, {name: column_dtype(word) for name, word in types.items()}, types, None, unknown)
     kept = dict(zip(columns, frame.dtypes, strict=True))
     types = {name: TABLE_TYPES[name] for name in columns if name in TABLE_TYPES}

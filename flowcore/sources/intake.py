@@ -23,13 +23,18 @@ MOST_REJECTS_KEPT = 100_000
 
 @dataclass(slots=True)
 class ReadCounts:
-    """What was read so far. `lines == records + nodata + skipdata + rejected`, headers and blank lines left out."""
+    """What was read so far, headers and blank lines left out.
+
+    `lines == records + outside + nodata + skipdata + rejected`.
+    """
 
     files: int = 0
     lines: int = 0
     """Lines of text, or rows of Parquet."""
     records: int = 0
     """Rows handed on in batches."""
+    outside: int = 0
+    """Records that were not asked for (see `places.Wanted`)."""
     nodata: Counter[str] = field(default_factory=Counter)
     """Interface id (or "-") -> NODATA records (FL-20)."""
     skipdata: Counter[str] = field(default_factory=Counter)

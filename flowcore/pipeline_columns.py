@@ -1,0 +1,419 @@
+"""Flow log records judged as columns of codes: the fast writing of `pipeline_records`, which it must equal.
+
+A row group goes in as numbers and codes of words, and comes out so; every distinct word is looked at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import kernels
+from . import logkernels as k
+from .evaluate import empty_verdicts
+from .pipeline_parquet import Numbers, Words
+from .pipeline_records import has_ambiguous_addresses
+from .pipeline_summary import Disagreement, Summary, Tally, disagreements
+from .schema import (
+    DIRECTIONS,
+    INITIATORS,
+    LOG_VERDICT_COLUMNS,
+    MIDDLE_TYPES,
+    PATHS,
+    REASONS,
+    RECORD_PLACES,
+    RULE_STAGES,
+    STAGE_BITS,
+    STAGES,
+    VERDICT_COLUMNS,
+    VERDICTS,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from .evaluate import Evaluator
+    from .model import Network
+    from .sources.groups import RowGroup
+
+Column = Words | Numbers
+
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "enum VERDICTS": VERDICTS,
+    "enum REASONS": REASONS,
+    "enum STAGES": STAGES,
+    "enum PATHS": PATHS,
+    "enum DIRECTIONS": DIRECTIONS,
+    "enum INITIATORS": INITIATORS,
+    "enum RECORD_PLACES": RECORD_PLACES,
+}
+_RULES = tuple(RULE_STAGES)
+_OPENING_SLOTS = 1 << 20
+
+
+class ColumnJudge:
+    """Judges row groups of flow log records; holds what it needs of the network and the space it works in.
+
+    Not for several threads at once. `start_part` forgets the conversations seen so far.
+    """
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._evaluator = evaluator
+        self._numbers = {name: number for number, name in enumerate(evaluator.compiled.interface_ids)}
+        placed = {i.interface_id for i in evaluator.network.interfaces.values() if i.vpc_id}
+        self._known = {name: number for name, number in self._numbers.items() if name in placed}
+        self._own = _interfaces(evaluator.network, evaluator.compiled.interface_ids)
+        self._rules = _rules()
+        self._names = {name: _Names(words) for name, words in self._named_columns().items()}
+        self._room = 0
+        self._openings = _openings(0)
+
+    def _named_columns(self) -> dict[str, Sequence[str]]:
+        compiled = self._evaluator.compiled
+        named: dict[str, Sequence[str]] = {}
+        for column in (*VERDICT_COLUMNS, *LOG_VERDICT_COLUMNS):
+            if column.type in _WORDS:
+                named[column.name] = _WORDS[column.type]
+        named["src_interface"] = named["dst_interface"] = compiled.interface_ids
+        for name in _RULES:
+            kind = "group_rules" if "_sg_" in name else "acl_rules" if "_acl_" in name else "routes"
+            named[name] = getattr(compiled, kind)
+        return named
+
+    def start_part(self) -> None:
+        """Forgets who opened which conversation: that is known within one part of the dataset only."""
+        if self._openings.key.shape[0]:
+            self._openings.seen[:] = 0
+
+    def judge(self, group: RowGroup) -> tuple[dict[str, Column], Summary]:
+        """The columns of the group with the verdict columns, and what they add to the summary."""
+        rows = group.rows
+        self._need(rows)
+        records, addresses = self._records(group), _addresses(group)
+        found, flows = _cut(self._found, rows), _cut(self._flows, rows)
+        k.packet_ends(records, addresses, found)
+        if "tcp_flags" in group.columns.types and not len(records.opener):
+            if not self._openings.key.shape[0]:
+                self._openings = _openings(_OPENING_SLOTS)
+            k.note_openings(records, found, addresses, self._openings)
+        k.find_openers(records, found, addresses, self._openings)
+        whose = k.orient(records, addresses, self._own, self._reasons, found)
+        if "tgw_id" in group.columns.types:
+            found.place[group.codes("tgw_id") >= 0] = k.AT_TRANSIT
+        k.fill_flows(records, addresses, found, whose, np.arange(rows), False, flows)
+        self._evaluator.evaluate_columns(_inputs(flows), threads=1, out=self._out)
+        out = _cut_verdicts(self._out, rows)
+        actions = group.codes("action")
+        predicted, agrees = self._predicted[:rows], self._agrees[:rows]
+        k.predict(records, self._own, self._rules, found, out, actions, predicted, agrees)
+        assumed = np.flatnonzero(found.assumed)
+        if assumed.size:
+            self._either_way(records, addresses, found, whose, assumed, out, actions, predicted, agrees)
+        k.settle(found, out, STAGES.index("source"))
+        _settle_targets(found, out)
+        summary = self._summary(group, found, out, actions, predicted, agrees)
+        return self._columns(group, found, out, predicted, agrees), summary
+
+    # -- in
+
+    def _records(self, group: RowGroup) -> k.Records:
+        names = group.strings("interface_id")
+        numbers = np.array([self._known.get(name, -2) for name in names] or [-2], np.int32)
+        reasons = group.strings("reject_reason")
+        kinds = [_MIDDLE.get(name, k.AT_END) for name in group.strings("interface_type")]
+        flags = group.numbers("tcp_flags")
+        if "tgw_id" in group.columns.types:  # they mean something else there (FL-61)
+            flags = np.where(group.codes("tgw_id") >= 0, k.MISSING, flags)
+        opener = group.codes("initiator") if "initiator" in group.columns.types else np.zeros(0, np.int32)
+        return k.Records(
+            interface=group.codes("interface_id"),
+            interface_number=numbers,
+            interface_hash=np.append(group.hashes("interface_id"), np.uint64(0)),
+            interface_place=group.codes("interface_type"),
+            place_of_type=np.array(kinds or [k.AT_END], np.uint8),
+            src=group.codes("srcaddr"),
+            dst=group.codes("dstaddr"),
+            packet_src=group.codes("pkt_srcaddr"),
+            packet_dst=group.codes("pkt_dstaddr"),
+            direction=group.codes("flow_direction"),
+            bpa=group.codes("reject_reason"),
+            bpa_code=np.array([reasons.index("BPA") if "BPA" in reasons else -2], np.int64),
+            srcport=group.numbers("srcport"),
+            dstport=group.numbers("dstport"),
+            protocol=group.numbers("protocol"),
+            flags=flags,
+            opener=opener,
+        )
+
+    def _need(self, rows: int) -> None:
+        if rows <= self._room:
+            return
+        self._room = rows
+        small = [np.empty(rows, np.uint8) for _ in range(9)]
+        self._found = k.Oriented(
+            direction=small[0], initiator=small[1], swapped=small[2], unjudged=small[3],
+            number=np.empty(rows, np.int32), ambiguous=small[4], place=small[5], assumed=small[6],
+            source=np.empty(rows, np.int32), destination=np.empty(rows, np.int32),
+        )  # fmt: skip
+        self._predicted, self._agrees = small[7], small[8]
+        self._flows, self._out = _empty_flows(rows), empty_verdicts(rows)
+        self._reasons = np.array(
+            [REASONS.index(name) for name in ("NO_DATA", "UNKNOWN_RESOURCE", "INITIATOR_UNKNOWN")], np.uint8
+        )
+
+    def _either_way(
+        self, records: k.Records, addresses: k.Addresses, found: k.Oriented, whose: NDArray[np.uint8],
+        rows: NDArray[np.int64], out: Any, actions: NDArray[np.int32], predicted: NDArray[np.uint8],
+        agrees: NDArray[np.uint8],
+    ) -> None:  # fmt: skip
+        flows = _empty_flows(rows.size)
+        k.fill_flows(records, addresses, found, whose, rows, True, flows)
+        other = self._evaluator.evaluate_columns(_inputs(flows), threads=1)
+        reason = REASONS.index("INITIATOR_UNKNOWN")
+        k.either_way(self._own, self._rules, found, rows, out, other, reason, actions, predicted, agrees)
+
+    # -- out
+
+    def _columns(
+        self, group: RowGroup, found: k.Oriented, out: Any, predicted: NDArray[np.uint8], agrees: NDArray[np.uint8]
+    ) -> dict[str, Column]:
+        columns: dict[str, Column] = {}
+        for name in group.columns.numbers:
+            columns[name] = Numbers(group.numbers(name))
+        for name in group.columns.words:
+            columns[name] = Words(group.codes(name), lambda used, name=name: group.words(name, used), group.count(name))
+        codes = {
+            **{name: getattr(out, name) for name in ("verdict", "forward", "reply", "reason", "stage", "path")},
+            **{name: getattr(out, name) for name in ("src_interface", "dst_interface")},
+            **{name: out.rules[row] for row, name in enumerate(_RULES)},
+            "direction": found.direction,
+            "initiator": found.initiator,
+            "predicted_action": predicted,
+            "observed_at": found.place,
+        }
+        for name, values in codes.items():
+            columns[name] = Words(values, self._names[name].words, self._names[name].count)
+        columns["blocked_by"] = Numbers(out.blocked_by.astype(np.int64))
+        columns["agrees"] = Numbers(_nullable(agrees, k.NULL8))
+        columns["addresses_ambiguous"] = Numbers(found.ambiguous.astype(np.int64))
+        for name in ("targets", "reachable_targets"):
+            if hasattr(out, name):
+                columns[name] = Numbers(_nullable(getattr(out, name), 0xFFFF))
+        return columns
+
+    # -- summary
+
+    def _summary(
+        self, group: RowGroup, found: k.Oriented, out: Any, actions: NDArray[np.int32],
+        predicted: NDArray[np.uint8], agrees: NDArray[np.uint8],
+    ) -> Summary:  # fmt: skip
+        counts = np.zeros((len(VERDICTS) * (len(REASONS) + 1) * (len(STAGES) + 1), 5), np.int64)
+        empty = np.zeros(0, np.int64)
+        packets, size, weights = (
+            group.numbers(name) if name in group.columns.types else empty for name in ("packets", "bytes", "records")
+        )
+        k.count_outcomes(out, packets, size, weights, len(REASONS), len(STAGES), counts)
+        outcomes = {}
+        for place in np.flatnonzero(counts[:, 0]).tolist():
+            rest, stage = divmod(place, len(STAGES) + 1)
+            verdict, reason = divmod(rest, len(REASONS) + 1)
+            flows, *halves = counts[place].tolist()
+            outcome = VERDICTS[verdict], REASONS[reason - 1] if reason else None, STAGES[stage - 1] if stage else None
+            outcomes[outcome] = Tally(flows, halves[0] + (halves[1] << 32), halves[2] + (halves[3] << 32))
+        logged = actions >= 0
+        pairs = np.bincount(
+            predicted[logged].astype(np.int64) * 2 + actions[logged], weights[logged] if weights.size else None, 6
+        )
+        agreement = {
+            (VERDICTS[place // 2], ("ACCEPT", "REJECT")[place % 2]): int(pairs[place])
+            for place in np.flatnonzero(pairs)
+        }
+        places = np.bincount(found.place, weights if weights.size else None, len(RECORD_PLACES))
+        return Summary.of_columns(
+            outcomes,
+            agreement,
+            {RECORD_PLACES[place]: int(places[place]) for place in np.flatnonzero(places)},
+            self._behind(group, found, out, predicted, agrees),
+            group.rows,
+            int(weights.sum()) if weights.size else group.rows,
+        )
+
+    def _behind(
+        self, group: RowGroup, found: k.Oriented, out: Any, predicted: NDArray[np.uint8], agrees: NDArray[np.uint8]
+    ) -> dict[Disagreement, int]:
+        """See `pipeline_summary.disagreements`."""
+        import polars as pl
+
+        rows = np.flatnonzero(agrees == 0)
+        if not rows.size:
+            return {}
+        columns: dict[str, Any] = {name: group.numbers(name)[rows] for name in ("tcp_flags", "protocol")}
+        columns = {name: pl.Series(values).replace(k.MISSING, None) for name, values in columns.items()}
+        if "records" in group.columns.types:
+            columns["records"] = group.numbers("records")[rows]
+        for name in ("interface_id", "action", "reject_reason"):
+            words = group.strings(name)
+            codes = group.codes(name)[rows].tolist()
+            columns[name] = pl.Series([words[code] if code >= 0 else None for code in codes], dtype=pl.String)
+        coded = {
+            "initiator": found.initiator, "direction": found.direction, "predicted_action": predicted,
+            **{name: out.rules[row] for row, name in enumerate(_RULES) if name not in ("route", "reply_route")},
+        }  # fmt: skip
+        for name, codes in coded.items():
+            columns[name] = self._names[name].series(codes[rows])
+        columns["addresses_ambiguous"] = found.ambiguous[rows].astype(np.bool_)
+        columns["agrees"] = np.zeros(rows.size, np.bool_)
+        columns["blocked_by"] = out.blocked_by[rows]
+        return disagreements(pl.DataFrame(columns))
+
+
+class _Names:
+    """Words that codes of the compiled network stand for, as Arrow offsets and bytes."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        encoded = [word.encode() for word in words]
+        self.count, self._words = len(encoded), words
+        self._offsets = np.concatenate([[0], np.cumsum([len(word) for word in encoded])]).astype(np.int64)
+        self._data = np.frombuffer(b"".join(encoded) + bytes(k.PADDING), np.uint8)
+
+    def words(self, used: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        """Those of the codes in use."""
+        sizes = self._offsets[used + 1] - self._offsets[used]
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        data = np.zeros(int(offsets[-1]) + k.PADDING, np.uint8)
+        k.copy_words(self._offsets, self._data, used, offsets, data)
+        return offsets, data
+
+    def series(self, codes: NDArray[Any]) -> pl.Series:
+        """The words of a few codes, null where there is none."""
+        import polars as pl
+
+        return pl.Series([self._words[code] if code < self.count else None for code in codes.tolist()], dtype=pl.String)
+
+
+_MIDDLE: Mapping[str, int] = {kind: RECORD_PLACES.index(place) for kind, place in MIDDLE_TYPES.items()}
+
+
+def _interfaces(network: Network, interface_ids: Sequence[str]) -> k.Interfaces:
+    starts, rows = [0], []
+    unfiltered, ambiguous, places = [], [], []
+    for name in interface_ids:
+        interface = network.interfaces[name]
+        held = [(own.address.version, int(own.address), 32 if own.address.version == 4 else 128)
+                for own in interface.addresses]  # fmt: skip
+        held += [(p.version, int(p.network_address), p.prefixlen) for p in interface.prefixes]
+        rows += [(version, value >> 64, value & (1 << 64) - 1, length) for version, value, length in held]
+        starts.append(len(rows))
+        unfiltered.append(interface.group_ids == ())
+        ambiguous.append(has_ambiguous_addresses(interface))
+        places.append(_MIDDLE.get(interface.interface_type, k.AT_END))
+    columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
+    return k.Interfaces(
+        start=np.array(starts, np.int64),
+        family=np.array(columns[0], np.uint8),
+        high=np.array(columns[1], np.uint64),
+        low=np.array(columns[2], np.uint64),
+        prefix=np.array(columns[3], np.int64),
+        unfiltered=np.array(unfiltered, np.uint8),
+        ambiguous=np.array(ambiguous, np.uint8),
+        place=np.array(places, np.uint8),
+    )
+
+
+def _rules() -> k.Rules:
+    def bits(*stages: str) -> int:
+        return sum(1 << STAGE_BITS[stage] for stage in stages)
+
+    def below(stage: str) -> int:
+        return (1 << STAGE_BITS[stage]) - 1
+
+    source, destination = ("source-security-group", "source-network-acl"), (
+        "destination-network-acl", "destination-security-group")  # fmt: skip
+    before = [max(STAGE_BITS[s] for s in end) for end in (source, destination)]
+    every = sum(1 << bit for bit in STAGE_BITS.values())
+    return k.Rules(
+        rejects=np.array([bits(*source), bits(*destination), bits("reply-destination-network-acl"),
+                          bits("reply-source-network-acl")], np.uint32),
+        before=np.array([every & ((1 << last) - 1) for last in before], np.uint32),
+        group=np.array([_RULES.index("src_sg_rule"), _RULES.index("dst_sg_rule")], np.int64),
+        acl=np.array([_RULES.index(name) for name in
+                      ("src_acl_rule", "dst_acl_rule", "reply_dst_acl_rule", "reply_src_acl_rule")], np.int64),
+        subnet=np.array([PATHS.index("subnet")], np.uint8),
+        public=np.array([REASONS.index("VPC_BLOCK_PUBLIC_ACCESS_ENABLED")], np.uint8),
+        arrival=np.array([bits("source", "source-dest-check"), every & below("destination-network-acl"),
+                          bits("reply-destination-network-acl", "reply-route", "reply-gateway")], np.uint32),
+        stages=np.array([STAGES.index(name) for name in
+                         ("source-security-group", "destination-security-group")], np.uint8),
+    )  # fmt: skip
+
+
+def _openings(slots: int) -> k.Openings:
+    return k.Openings(np.zeros((slots, 2), np.uint64), np.zeros((slots, 2), np.uint8))
+
+
+def _addresses(group: RowGroup) -> k.Addresses:
+    names = ("srcaddr", "dstaddr", "pkt_srcaddr", "pkt_dstaddr")
+    starts = np.concatenate([[0], np.cumsum([group.count(name) for name in names])]).astype(np.int64)
+    count = int(starts[-1])
+    found = k.Addresses(
+        np.zeros(count, np.uint32), np.zeros((count, 2), np.uint64), np.zeros(count, np.uint8),
+        np.empty(count, np.uint64), starts[:4],
+    )  # fmt: skip
+    for name, start, stop in zip(names, starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+        offsets, data = group.words(name)
+        part = found.ipv4[start:stop], found.ipv6[start:stop], found.family[start:stop]
+        kernels.read_addresses(_readonly(offsets), _readonly(data), *part)
+    k.address_keys(found)
+    return found
+
+
+def _readonly(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _empty_flows(rows: int) -> kernels.Flows:
+    return kernels.Flows(
+        source=np.empty(rows, np.uint32), destination=np.empty(rows, np.uint32),
+        source_port=np.empty(rows, np.uint16), destination_port=np.empty(rows, np.uint16),
+        protocol=np.empty(rows, np.uint8), family=np.empty(rows, np.uint8),
+        source6=np.empty((rows, 2), np.uint64), destination6=np.empty((rows, 2), np.uint64),
+        interface=np.empty(rows, np.int32), icmp_key=np.zeros(0, np.int32),
+    )  # fmt: skip
+
+
+def _inputs(flows: kernels.Flows) -> kernels.Flows:
+    """The flows as the kernels know them: read-only, columns that nobody needs empty."""
+    some = {name: getattr(flows, name) for name in flows._fields}
+    if (flows.family == 4).all():
+        some["family"] = flows.family[:0]
+    if not (flows.family == 6).any():
+        some["source6"], some["destination6"] = flows.source6[:0], flows.destination6[:0]
+    return kernels.Flows(**{name: _readonly(array) for name, array in some.items()})
+
+
+def _cut(bundle: Any, rows: int) -> Any:
+    return type(bundle)(*(array[:rows] for array in bundle))
+
+
+def _cut_verdicts(out: Any, rows: int) -> Any:
+    return out._replace(**{
+        name: array[:, :rows] if array.ndim == 2 else array[:rows] for name, array in out._asdict().items()
+    })  # fmt: skip
+
+
+def _settle_targets(found: k.Oriented, out: Any) -> None:
+    for name in ("targets", "reachable_targets"):
+        if hasattr(out, name):
+            getattr(out, name)[found.unjudged != k.NULL8] = 0xFFFF
+
+
+def _nullable(values: NDArray[Any], null: int) -> NDArray[np.int64]:
+    wide = values.astype(np.int64)
+    wide[values == null] = k.MISSING
+    return wide

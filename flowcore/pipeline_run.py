@@ -1,0 +1,300 @@
+"""Running the batch job: one part after the other on each thread, and how far it is.
+
+Logs judged by a compiled network go the fast way, as columns of codes; tables of flows, mixed inputs and other
+evaluators go through frames. Both give the same rows.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from .errors import InputError
+from .pipeline_output import VerdictWriter
+from .pipeline_records import BatchEvaluator, RecordJudge
+from .pipeline_summary import Summary
+from .sources.intake import ReadCounts, Rejects
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from .pipeline_columns import ColumnJudge
+    from .pipeline_parts import PartFolder
+    from .sources.flows import FlowFile, FlowReader
+    from .sources.groups import GroupReader, RowGroup
+
+#: Log records judged together: who opened a conversation is looked for in such a group and those before it in its part.
+GROUP_ROWS = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: lines, records and files read, bytes of input of so many, after so many seconds."""
+
+    lines: int
+    records: int
+    files: int
+    bytes: int
+    bytes_total: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Records per second."""
+        return self.records / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """What the rest will take at the pace so far; None where nothing can be said."""
+        return self.seconds * (self.bytes_total - self.bytes) / self.bytes if self.bytes else None
+
+
+@dataclass
+class Job:
+    """What all parts of a run share."""
+
+    evaluator: BatchEvaluator
+    reader: FlowReader
+    columns: Mapping[str, pl.DataType]
+    threads: int
+    progress: Callable[[Progress], None] | None = None
+    _started: float = field(default_factory=perf_counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _counts: list[tuple[ReadCounts, Sequence[int]]] = field(default_factory=list)
+    _skipped: int = 0
+
+    @property
+    def by_columns(self) -> bool:
+        """Whether the fast way is open: logs only, and a compiled network."""
+        logs = all(file.kind == "log" for file in self.reader.files())
+        return logs and hasattr(self.evaluator, "evaluate_columns") and bool(self.reader.files())
+
+    def worker(self) -> Worker:
+        """A worker for one thread."""
+        return ColumnWorker(self) if self.by_columns else FrameWorker(self)
+
+    def write(self, files: Sequence[FlowFile], place: Path, *, overwrite: bool) -> Summary:
+        """Writes all of it to one file."""
+        with self.worker() as worker:
+            return worker.write(files, place, overwrite=overwrite, rejects=self.reader.rejects)
+
+    def counting(self, files: Sequence[FlowFile]) -> ReadCounts:
+        """Counts for reading `files`, which count for the progress of the run."""
+        counts = ReadCounts()
+        with self._lock:
+            self._counts.append((counts, [file.identity.size for file in files] if self.progress else []))
+        return counts
+
+    def skip(self, files: Iterable[FlowFile]) -> None:
+        """Counts files that an earlier run has read."""
+        if self.progress:
+            self._skipped += sum(file.identity.size for file in files)
+
+    def report(self) -> None:
+        """Says how far the run is."""
+        if self.progress is None:
+            return
+        with self._lock:
+            all_counts = [counts for counts, _ in self._counts]
+            total = sum(file.identity.size for file in self.reader.files()) - self._skipped
+            done = sum(sum(sizes[: max(counts.files - 1, 0)]) for counts, sizes in self._counts)
+            lines, records, files = (sum(getattr(c, n) for c in all_counts) for n in ("lines", "records", "files"))
+            self.progress(Progress(lines, records, files, done, total, perf_counter() - self._started))
+
+
+class Worker:
+    """Writes parts, one at a time. A context manager."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of threads."""
+
+    def write(
+        self, files: Sequence[FlowFile], place: Path, *, overwrite: bool = True, rejects: Rejects | None = None
+    ) -> Summary:
+        """Writes the verdicts of `files` to the Parquet file `place`. `rejects`: what was rejected before."""
+        raise NotImplementedError
+
+
+class FrameWorker(Worker):
+    """The way through frames."""
+
+    def write(
+        self, files: Sequence[FlowFile], place: Path, *, overwrite: bool = True, rejects: Rejects | None = None
+    ) -> Summary:
+        job, summary = self.job, Summary.empty()
+        reader = job.reader.of(files, job.counting(files))
+        with VerdictWriter(place, job.columns, overwrite=overwrite) as writer:
+            if rejects is not None:
+                rejects.send_to(writer.write_rejects)
+            reader.rejects.send_to(writer.write_rejects)
+            judge = RecordJudge(job.evaluator)
+            for kind, frame in _grouped(reader):
+                if kind == "log":
+                    verdicts = judge.judge(frame, threads=job.threads)
+                else:
+                    verdicts = job.evaluator.evaluate(frame, threads=job.threads)
+                summary += Summary.of(verdicts)
+                writer.write(verdicts)
+                job.report()
+        before = Summary.empty() if rejects is None else Summary.of_reading(job.reader.counts)
+        return summary + Summary.of_reading(reader.counts) + before
+
+
+def _grouped(reader: FlowReader) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The batches, those of logs put together to groups of GROUP_ROWS: what is found must not depend on batches."""
+    import polars as pl
+
+    waiting: list[pl.DataFrame] = []
+    rows = 0
+    for batch in reader:
+        if batch.kind != "log":
+            if rows:
+                yield "log", pl.concat(waiting, how="diagonal")
+            waiting, rows = [], 0
+            yield batch.kind, batch.frame
+            continue
+        rest = batch.frame
+        while rows + rest.height >= GROUP_ROWS:
+            room = GROUP_ROWS - rows
+            yield "log", pl.concat([*waiting, rest[:room]], how="diagonal")
+            waiting, rows, rest = [], 0, rest[room:]
+        if rest.height:
+            waiting.append(rest)
+            rows += rest.height
+    if rows:
+        yield "log", pl.concat(waiting, how="diagonal")
+
+
+class ColumnWorker(Worker):
+    """The fast way: columns of codes from the bytes of the log to the pages of Parquet."""
+
+    def __init__(self, job: Job) -> None:
+        from .pipeline_columns import ColumnJudge
+        from .sources.groups import GroupColumns, GroupReader
+
+        super().__init__(job)
+        types: dict[str, str] = {}
+        for file in job.reader.files():
+            types.update({name: kind for name, kind in file.types.items() if name in file.columns})
+        known = {name: types[name] for name in job.reader.columns() if name in types}
+        self._ahead = job.threads > 1 and len(job.reader.files()) == 1
+        self._reader: GroupReader = GroupReader(
+            GroupColumns(known), ReadCounts(), job.reader.rejects, wanted=job.reader.wanted, group_rows=GROUP_ROWS,
+            n_groups=3 if self._ahead else 2,
+        )  # fmt: skip
+        self._judge: ColumnJudge = ColumnJudge(job.evaluator)  # type: ignore[arg-type]
+
+    def write(
+        self, files: Sequence[FlowFile], place: Path, *, overwrite: bool = True, rejects: Rejects | None = None
+    ) -> Summary:
+        from .pipeline_output import ColumnWriter
+
+        job, summary = self.job, Summary.empty()
+        reader, counts = self._reader, job.counting(files)
+        reader.counts, reader.rejects = counts, Rejects(counts)
+        self._judge.start_part()
+        with ColumnWriter(place, job.columns, overwrite=overwrite) as writer:
+            if rejects is not None:
+                rejects.send_to(writer.write_rejects)
+            reader.rejects.send_to(writer.write_rejects)
+            groups: Iterator[RowGroup] = reader.read(files)
+            for group in _read_ahead(groups) if self._ahead else groups:
+                columns, found = self._judge.judge(group)
+                summary += found
+                writer.write_columns(columns, group.rows)
+                job.report()
+        before = Summary.empty() if rejects is None else Summary.of_reading(job.reader.counts)
+        return summary + Summary.of_reading(counts) + before
+
+
+def _read_ahead(items: Iterator[Any]) -> Iterator[Any]:
+    """The items, the next one being made on a thread of its own; an item is in use until the next one is asked for."""
+    asked, given = SimpleQueue[bool](), SimpleQueue[tuple[Any, BaseException | None]]()
+
+    def work() -> None:
+        try:
+            for item in items:
+                if not asked.get():
+                    return
+                given.put((item, None))
+            asked.get()
+            given.put((None, None))
+        except BaseException as error:  # whatever it is, it belongs to the thread that waits
+            asked.get()
+            given.put((None, error))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while True:
+            asked.put(True)
+            item, error = given.get()
+            if error is not None:
+                raise error
+            if item is None:
+                return
+            yield item
+    finally:
+        asked.put(False)
+        thread.join()
+
+
+def run_parts(job: Job, folder: PartFolder, shard: tuple[int, int]) -> Summary:
+    """Writes the parts of a share that are not whole yet, and what was found in all of the share.
+
+    Whoever finds all parts of all shares whole puts the dataset in place.
+    """
+    parts = folder.plan.parts
+    mine = [number for number in range(len(parts)) if number % shard[1] == shard[0] - 1]
+    done = {number: summary for number in mine if (summary := folder.done(number)) is not None}
+    for number in done:
+        job.skip(parts[number])
+    todo = iter([number for number in mine if number not in done])
+    failed = threading.Event()
+
+    def work() -> None:
+        with job.worker() as worker:
+            for number in todo:
+                if failed.is_set():
+                    return
+                try:
+                    done[number] = worker.write(parts[number], folder.place(number))
+                    folder.note_done(number, done[number])
+                except InputError as error:
+                    failed.set()
+                    raise folder.outside(error) from None
+                except BaseException:
+                    failed.set()
+                    raise
+
+    workers = max(min(job.threads, len(mine) - len(done)), 1)
+    if workers == 1:
+        work()
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            futures = [pool.submit(work) for _ in range(workers)]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                failed.set()
+                raise
+    folder.keep_rejects(job.reader.rejects)
+    if not folder.missing():
+        folder.finish()
+    return sum((done[number] for number in sorted(done)), start=Summary.empty())

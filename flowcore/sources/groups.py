@@ -1,0 +1,470 @@
+"""Flow logs as row groups of columns: numbers, and codes of words, filled by compiled loops.
+
+This is the fast way to read what `flowlogs` reads with all care. Text goes through `logkernels.read_text`, which
+takes plain lines only; the others, and Parquet of unusual types, go through `flowlogs` and come back in their
+place. So what is read, and what is rejected, is the same both ways; a test compares them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import logkernels as k
+from ..schema import DIRECTIONS, INITIATORS
+from .flowlogs import (
+    LOG_STATUSES,
+    PARQUET_ROWS,
+    TextLayout,
+    by_header,
+    parquet_batches,
+    read_part,
+    typed,
+)
+from .textlines import LineBlock, raw_blocks, readable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from .flows import FlowFile
+    from .intake import ReadCounts, Rejects
+    from .places import Wanted
+
+#: Rows of a row group, and of what is added to one at a time.
+GROUP_ROWS = 1 << 18
+PIECE_ROWS = PARQUET_ROWS
+_SLOTS = 1 << 19
+
+#: Bytes of text looked at a time.
+TEXT_BYTES = 4 << 20
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "action": ("ACCEPT", "REJECT"),
+    "status": LOG_STATUSES,
+    "direction": DIRECTIONS,
+    "initiator": INITIATORS,
+}
+_MOST = {"int32": (1 << 31) - 1, "int64": (1 << 63) - 1, "protocol": (1 << 31) - 1}
+_LINE = "\0line"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupColumns:
+    """The columns of row groups: name -> type as in `flowlogs.LogField`, in order."""
+
+    types: Mapping[str, str]
+
+    @property
+    def numbers(self) -> list[str]:
+        return [name for name, kind in self.types.items() if kind in _MOST]
+
+    @property
+    def words(self) -> list[str]:
+        return [name for name, kind in self.types.items() if kind not in _MOST]
+
+
+class RowGroup:
+    """Up to GROUP_ROWS records in columns. The arrays are the reader's: they hold until the next group is asked for."""
+
+    def __init__(self, columns: GroupColumns, rows: int) -> None:
+        self.columns = columns
+        self._numbers = {name: row for row, name in enumerate(columns.numbers)}
+        self._words = {name: row for row, name in enumerate(columns.words)}
+        n_numbers, n_words = max(len(self._numbers), 1), max(len(self._words), 1)
+        self.group = k.Group(
+            numbers=np.empty((n_numbers, rows), np.int64),
+            codes=np.empty((n_words, rows), np.int32),
+            line=np.empty(rows, np.int64),
+            slots=np.zeros((n_words, _SLOTS), np.int32),
+            hashes=np.empty((n_words, rows), np.uint64),
+            start=np.empty((n_words, rows), np.int64),
+            size=np.empty((n_words, rows), np.int64),
+            words=np.zeros(n_words, np.int64),
+            silent=np.zeros((2, rows + 1), np.int64),
+            state=np.zeros(8, np.int64),
+        )
+        self.arena = np.empty(1 << 20, np.uint8)
+        self.rows = 0
+
+    def clear(self) -> None:
+        """Empties it; the words that a column may only have get their codes."""
+        k.clear_group(self.group)
+        for name, row in self._words.items():
+            if words := _CHOICES.get(self.columns.types[name]):
+                self.intern(row, *_joined([word.encode() for word in words]))
+        self.rows = 0
+
+    def intern(self, row: int, offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> NDArray[np.int32]:
+        """Codes of the words of an Arrow string array in the word column `row`."""
+        codes = np.empty(len(offsets) - 1, np.int32)
+        self.need(int(offsets[-1] - offsets[0]) + 2 * k.PADDING)
+        k.intern_words(offsets, data, self.group, self.arena, row, codes)
+        return codes
+
+    def need(self, room: int) -> None:
+        """Makes room for `room` bytes of new words."""
+        used = int(self.group.state[k.USED])
+        if used + room > self.arena.size:
+            arena = np.empty(max(2 * self.arena.size, used + room), np.uint8)
+            arena[:used] = self.arena[:used]
+            self.arena = arena
+
+    def numbers(self, name: str) -> NDArray[np.int64]:
+        """The values of a column of numbers, logkernels.MISSING where missing."""
+        row = self._numbers.get(name)
+        if row is None:
+            return np.full(self.rows, k.MISSING, np.int64)
+        return self.group.numbers[row, : self.rows]
+
+    def codes(self, name: str) -> NDArray[np.int32]:
+        """The codes of a column of words, -1 where missing."""
+        row = self._words.get(name)
+        return np.full(self.rows, -1, np.int32) if row is None else self.group.codes[row, : self.rows]
+
+    def count(self, name: str) -> int:
+        """How many words the column knows; some may not be in use."""
+        row = self._words.get(name)
+        return 0 if row is None else int(self.group.words[row])
+
+    def hashes(self, name: str) -> NDArray[np.uint64]:
+        """A hash of each word, the same in every group."""
+        row = self._words.get(name)
+        return np.zeros(0, np.uint64) if row is None else self.group.hashes[row, : self.group.words[row]]
+
+    def words(self, name: str, used: NDArray[np.int64] | None = None) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        """The words whose codes are in `used` (default all) as Arrow offsets and bytes."""
+        row = self._words.get(name)
+        if row is None:
+            return np.zeros(1, np.int64), np.zeros(k.PADDING, np.uint8)
+        used = np.arange(self.group.words[row]) if used is None else used
+        offsets = np.empty(len(used) + 1, np.int64)
+        data = np.zeros(int(self.group.size[row][used].sum()) + k.PADDING, np.uint8)
+        k.gather_words(self.group, self.arena, row, used, offsets, data)
+        return offsets, data
+
+    def strings(self, name: str) -> list[str]:
+        """The words of a column, by code."""
+        offsets, data = self.words(name)
+        text = data.tobytes()
+        return [text[a:b].decode() for a, b in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
+
+
+class GroupReader:
+    """The records of flow logs, file after file, in row groups of GROUP_ROWS (the last one may be smaller).
+
+    How they are cut does not depend on anything but the files and their order. With three groups one may be in use
+    while the next one is filled.
+    """
+
+    def __init__(
+        self,
+        columns: GroupColumns,
+        counts: ReadCounts,
+        rejects: Rejects,
+        *,
+        wanted: Wanted | None = None,
+        group_rows: int = GROUP_ROWS,
+        text_bytes: int = TEXT_BYTES,
+        n_groups: int = 2,
+    ) -> None:
+        self.columns, self.counts, self.rejects = columns, counts, rejects
+        self._wanted = wanted
+        self._group_rows, self._text_bytes = group_rows, text_bytes
+        self._groups = [RowGroup(columns, group_rows + 2 * PIECE_ROWS) for _ in range(n_groups)]
+        self._bad = np.empty((4096, 3), np.int64)
+        for group in self._groups:
+            group.clear()
+
+    def read(self, files: Sequence[FlowFile]) -> Iterator[RowGroup]:
+        """The row groups. Each is good until the next one is asked for."""
+        group, other = self._groups[:2]
+        group.clear()
+        for file in files:
+            self.counts.files += 1
+            self.counts.unknown_fields.update(file.unknown)
+            for before in self._pieces(file):
+                self._leave_out(before)
+                while group.group.state[k.ROWS] >= self._group_rows:
+                    rows = int(group.group.state[k.ROWS])
+                    self._count_silent(group)
+                    other.clear()
+                    other.need(int(group.group.state[k.USED]))
+                    k.carry_rows(group.group, group.arena, self._group_rows, rows, other.group, other.arena)
+                    group.rows = self._group_rows
+                    self._groups.append(self._groups.pop(0))
+                    yield group
+                    group, other = self._groups[:2]
+        group.rows = int(group.group.state[k.ROWS])
+        self._count_silent(group)
+        self._groups.append(self._groups.pop(0))
+        if group.rows:
+            yield group
+
+    def _pieces(self, file: FlowFile) -> Iterator[int]:
+        """Adds the file's records to the group that is being filled, at most PIECE_ROWS between two yields.
+
+        Gives the row each piece begins at.
+        """
+        if file.layout is None:
+            yield from self._parquet(file)
+        elif file.layout.separator == " ":
+            yield from self._text(file, file.layout)
+        else:
+            for frame in file.read_lines(self.rejects, self._text_bytes):
+                for offset in range(0, frame.height, PIECE_ROWS):
+                    before = self._next_row
+                    self._add_frame(frame[offset : offset + PIECE_ROWS])
+                    yield before
+
+    @property
+    def _group(self) -> RowGroup:
+        return self._groups[0]
+
+    @property
+    def _next_row(self) -> int:
+        return int(self._group.group.state[k.ROWS])
+
+    def _leave_out(self, before: int) -> None:
+        """Drops the records from row `before` on that are not asked for."""
+        if not self._wanted:
+            return
+        group, stop = self._group, self._next_row
+        keep = np.ones(stop - before, np.bool_)
+        for name, words in self._wanted.words().items():
+            if name in self.columns.types:
+                row = self.columns.words.index(name)
+                known = np.array([word in words for word in group.strings(name)] + [False])
+                keep &= known[group.group.codes[row, before:stop]]
+        for names, bound, later in ((("last", "end"), self._wanted.since, True),
+                                    (("first", "start"), self._wanted.until, False)):  # fmt: skip
+            column = next((name for name in names if name in self.columns.types), None)
+            if bound is not None and column is not None:
+                times = group.group.numbers[self.columns.numbers.index(column), before:stop]
+                keep &= (times >= bound) if later else (times < bound) & (times != k.MISSING)
+        left = int(keep.sum())
+        for columns in (group.group.numbers, group.group.codes):
+            columns[:, before : before + left] = columns[:, before:stop][:, keep]
+        group.group.line[before : before + left] = group.group.line[before:stop][keep]
+        group.group.state[k.ROWS] = before + left
+        self.counts.outside += stop - before - left
+        self.counts.records -= stop - before - left
+
+    def _count_silent(self, group: RowGroup) -> None:
+        silent = group.group.silent
+        where = np.flatnonzero(silent.any(axis=0))
+        if where.size:
+            names = ["-", *group.strings("interface_id")]
+            for row, counter in enumerate((self.counts.nodata, self.counts.skipdata)):
+                for place in where.tolist():
+                    if silent[row, place]:
+                        counter[names[place]] += int(silent[row, place])
+            silent[:] = 0
+
+    # -- text
+
+    def _text(self, file: FlowFile, layout: TextLayout) -> Iterator[int]:
+        source, fields = str(file.path), self._fields(layout)
+        for data, number in raw_blocks(file.path, self.rejects, self._text_bytes):
+            buffer = np.empty(len(data) + k.PADDING, np.uint8)
+            buffer[: len(data)] = np.frombuffer(data, np.uint8)
+            buffer[len(data) :] = 10
+            for start, stop, first, current in by_header(data, number, layout):
+                if current is not layout:
+                    layout, fields = current, self._fields(current)
+                position, line = start, first
+                while position < stop:
+                    state, before = self._group.group.state, self._next_row
+                    state[k.POSITION], state[k.LINE] = position, line
+                    self._read_text(data, buffer, stop, layout, fields, source)
+                    position, line = int(state[k.POSITION]), int(state[k.LINE])
+                    yield before
+
+    def _read_text(
+        self, data: bytes, buffer: NDArray[np.uint8], stop: int, layout: TextLayout, fields: k.Fields, source: str
+    ) -> None:
+        """Adds the records of one piece of a block, the lines that are not plain among them."""
+        group = self._group
+        before, silent = int(group.group.state[k.ROWS]), int(group.group.silent.sum())
+        group.need(k.LONGEST_LINE + 2 * k.PADDING)
+        n_bad = k.read_text(buffer, stop, fields, group.group, group.arena, PIECE_ROWS, self._bad)
+        if group.group.state[k.STOPPED] == k.NO_ROOM:
+            group.need(group.arena.size)
+        rows = int(group.group.state[k.ROWS]) - before
+        self.counts.records += rows
+        self.counts.lines += rows + int(group.group.silent.sum()) - silent
+        if n_bad:
+            frame = self._careful(data, self._bad[:n_bad], layout, source)
+            if frame.height:
+                self._add_frame(frame, before)
+
+    def _careful(self, data: bytes, bad: NDArray[np.int64], layout: TextLayout, source: str) -> pl.DataFrame:
+        """The records among the lines that are not plain, with their line numbers; the others are rejected."""
+        lines = [data[start : end + 1] for start, end in bad[:, :2].tolist()]
+        ends = np.cumsum([len(line) for line in lines]) - 1
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        block = readable(LineBlock(b"".join(lines), starts, ends, bad[:, 2].copy()), source, self.rejects)
+        return read_part(block, layout, source, self.rejects, line_column=_LINE)
+
+    def _fields(self, layout: TextLayout) -> k.Fields:
+        types = self.columns.types
+        kept = [name if name in types and name in layout.kept() else None for name in layout.columns]
+        numbers, words = self.columns.numbers, self.columns.words
+        kinds, places, most = [], [], []
+        for name in kept:
+            kind = types[name] if name else ""
+            if name is None:
+                kinds.append(k.SKIP)
+            else:
+                kinds.append(k.NUMBER if kind in _MOST else k.CHOICE if kind in _CHOICES else k.WORD)
+            places.append(0 if name is None else (numbers if kind in _MOST else words).index(name))
+            most.append(_MOST.get(kind, len(_CHOICES.get(kind, ()))))
+        return k.Fields(
+            kind=np.array(kinds, np.int64),
+            place=np.array(places, np.int64),
+            most=np.array(most, np.int64),
+            absent=np.array([i for i, name in enumerate(numbers) if name not in kept], np.int64),
+            absent_words=np.array([i for i, name in enumerate(words) if name not in kept], np.int64),
+            special=np.array([self._place(name, kept) for name in ("log_status", "interface_id")], np.int64),
+        )
+
+    def _place(self, name: str, kept: Sequence[str | None]) -> int:
+        return self.columns.words.index(name) if name in kept else -1
+
+    # -- columns
+
+    def _parquet(self, file: FlowFile) -> Iterator[int]:
+        for batch, first in parquet_batches(file.path, list(file.types), self.columns.words, self.rejects):
+            before = self._next_row
+            if not self._add_batch(batch):
+                numbers = first + np.arange(batch.num_rows, dtype=np.int64)
+                self._add_frame(_careful_frame(batch, file, numbers, self.rejects))
+            yield before
+
+    def _add_batch(self, batch: Any) -> bool:
+        """Adds an Arrow batch of the expected types; False, and nothing is added, if it is none."""
+        columns: dict[str, NDArray[Any]] = {}
+        found: NDArray[Any] | None
+        types = self.columns.types
+        for name, array in zip(batch.schema.names, batch.columns, strict=True):
+            if name not in types:
+                continue
+            if types[name] in _MOST:
+                found = _plain_numbers(array, _MOST[types[name]])
+            else:
+                found = self._word_codes(array, name, len(_CHOICES.get(types[name], ())))
+            if found is None:
+                return False
+            columns[name] = found
+        self._append(columns, batch.num_rows)
+        return True
+
+    def _word_codes(self, array: Any, name: str, choices: int) -> NDArray[np.int32] | None:
+        """Codes of an Arrow array of strings or of a dictionary of them, in this group; None if it is neither."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not pa.types.is_dictionary(array.type):
+            if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+                return None
+            array = array.dictionary_encode()
+        words = array.dictionary
+        if pa.types.is_string(words.type):
+            words = words.cast(pa.large_string())
+        if not pa.types.is_large_string(words.type) or words.null_count:
+            return None
+        row = self.columns.words.index(name)
+        offsets = np.frombuffer(words.buffers()[1], np.int64)[words.offset : words.offset + len(words) + 1]
+        text = words.buffers()[2]
+        data = np.zeros((text.size if text else 0) + k.PADDING, np.uint8)
+        if text:
+            data[: text.size] = np.frombuffer(text, np.uint8)
+        known = self._group.intern(row, np.ascontiguousarray(offsets), data)
+        missing = pc.is_in(words, pa.array(["-", "", "None"], pa.large_string())).to_numpy(zero_copy_only=False)
+        known[missing] = -1
+        if choices and (known >= choices).any():
+            return None
+        indices = array.indices
+        codes = np.append(known, np.int32(-1))
+        places = indices.fill_null(len(words)) if indices.null_count else indices
+        result: NDArray[np.int32] = codes[places.to_numpy(zero_copy_only=False)]
+        return result
+
+    def _add_frame(self, frame: pl.DataFrame, before: int | None = None) -> None:
+        """Adds typed records. `before`: put them and the rows from there on in the order of their lines."""
+        import polars as pl
+
+        columns: dict[str, NDArray[Any]] = {}
+        for name, kind in self.columns.types.items():
+            if name not in frame.columns:
+                continue
+            series = frame[name].rechunk()
+            if kind in _MOST:
+                columns[name] = series.cast(pl.Int64).fill_null(k.MISSING).to_numpy()
+            else:
+                array = series.to_arrow(compat_level=pl.CompatLevel.oldest())
+                found = self._word_codes(array, name, 0)
+                assert found is not None
+                columns[name] = found
+        lines = frame[_LINE].to_numpy() if _LINE in frame.columns else None
+        self._append(columns, frame.height, lines)
+        if before is not None:
+            self._put_in_order(before)
+
+    def _append(self, columns: Mapping[str, NDArray[Any]], rows: int, lines: NDArray[np.int64] | None = None) -> None:
+        group = self._group.group
+        start = int(group.state[k.ROWS])
+        stop = start + rows
+        for row, name in enumerate(self.columns.numbers):
+            group.numbers[row, start:stop] = columns.get(name, k.MISSING)
+        for row, name in enumerate(self.columns.words):
+            group.codes[row, start:stop] = columns.get(name, -1)
+        group.line[start:stop] = 0 if lines is None else lines
+        group.state[k.ROWS] = stop
+        silent = int(group.silent.sum())
+        if "log_status" in columns:
+            words = self.columns.words
+            interface = words.index("interface_id") if "interface_id" in columns else -1
+            k.drop_silent(group, start, words.index("log_status"), interface)
+        self.counts.lines += rows
+        self.counts.records += rows - (int(group.silent.sum()) - silent)
+
+    def _put_in_order(self, before: int) -> None:
+        group = self._group.group
+        stop = int(group.state[k.ROWS])
+        order = np.argsort(group.line[before:stop], kind="stable")
+        group.line[before:stop] = group.line[before:stop][order]
+        for columns in (group.numbers, group.codes):
+            columns[:, before:stop] = columns[:, before:stop][:, order]
+
+
+def _plain_numbers(array: Any, most: int) -> NDArray[np.int64] | None:
+    """The values of an Arrow array of integers, MISSING where null; None for other types and values out of range."""
+    import pyarrow as pa
+
+    if not pa.types.is_signed_integer(array.type):
+        return None
+    filled = array.cast(pa.int64()).fill_null(k.MISSING) if array.null_count else array.cast(pa.int64())
+    values: NDArray[np.int64] = filled.to_numpy(zero_copy_only=False)
+    if most < (1 << 62) and array.type.bit_width > 32 and ((values > most) | (values < ~most)).any():
+        return None if ((values != k.MISSING) & ((values > most) | (values < ~most))).any() else values
+    return values
+
+
+def _careful_frame(batch: Any, file: FlowFile, numbers: NDArray[np.int64], rejects: Rejects) -> pl.DataFrame:
+    import polars as pl
+
+    frame = pl.from_arrow(batch)
+    assert isinstance(frame, pl.DataFrame)
+    types = {name: kind for name, kind in file.types.items() if name in frame.columns}
+    frame = frame.with_columns(pl.Series(_LINE, numbers))
+    return typed(frame, types, numbers, source=str(file.path), rejects=rejects, extra=(_LINE,))
+
+
+def _joined(words: Sequence[bytes]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    offsets = np.concatenate([[0], np.cumsum([len(word) for word in words])]).astype(np.int64)
+    return offsets, np.frombuffer(b"".join(words) + bytes(k.PADDING), np.uint8)
