@@ -154,7 +154,7 @@ def balance(walker: Walker, node: NetworkInterface, balancer: LoadBalancer, judg
         if isinstance(groups, Outcome):
             outcome = groups
         else:
-            everyone = [each for group in groups for each in _candidates(walker.index, balancer, node, group)]
+            everyone = [each for group in groups for each in _candidates(walker.index, node, group)]
             outcome, candidates = _judge_zones(walker.index, balancer, node, everyone)
     walker.check("load-balancer", balancer.load_balancer_id, outcome)
     if outcome.outcome != PASS:
@@ -221,9 +221,7 @@ def _target_groups(walker: Walker, listener: Listener) -> list[TargetGroup] | Ou
 # -- the targets of a node -----------------------------------------------------------------------------------
 
 
-def _candidates(
-    index: NetworkIndex, balancer: LoadBalancer, node: NetworkInterface, group: TargetGroup
-) -> list[Candidate]:
+def _candidates(index: NetworkIndex, node: NetworkInterface, group: TargetGroup) -> list[Candidate]:
     """The targets of a group, each with address, port and zone where known (LB-08)."""
     if group.target_type == "lambda":
         targets = group.targets or (Target(group.name or group.target_group_id),)
@@ -234,7 +232,7 @@ def _candidates(
         if group.target_type == "alb":
             found += _nodes_of(index, group, target, port)
             continue
-        interface, address = _target_interface(index, balancer, node, group, target)
+        interface, address = _target_interface(index, node, group, target)
         zone: Zone | str | None = zone_of(index, interface.subnet_id) if interface else None
         if not isinstance(zone, Zone) or not zone.is_known():
             zone = target.availability_zone
@@ -259,11 +257,11 @@ def _nodes_of(index: NetworkIndex, group: TargetGroup, target: Target, port: int
 
 
 def _target_interface(
-    index: NetworkIndex, balancer: LoadBalancer, node: NetworkInterface, group: TargetGroup, target: Target
+    index: NetworkIndex, node: NetworkInterface, group: TargetGroup, target: Target
 ) -> tuple[NetworkInterface | None, IPAddress | None]:
     if group.target_type == "ip":
         address = read_address(target.target_id)
-        holders = index.holders(balancer.vpc_id or node.vpc_id, address) if address is not None else []
+        holders = index.holders(node.vpc_id, address) if address is not None else []
         return (holders[0] if len(holders) == 1 else None), address
     instance = index.network.instances.get(target.target_id)
     ids = instance.interface_ids[:1] if instance else ()
@@ -548,7 +546,7 @@ def _health_checks(
                 groups[group_id] = group
     nodes = (index.network.interfaces.get(node_id) for node_id in balancer.interface_ids)
     for node, group in product(filter(None, nodes), groups.values()):
-        _, kept = _judge_zones(index, balancer, node, _candidates(index, balancer, node, group))
+        _, kept = _judge_zones(index, balancer, node, _candidates(index, node, group))
         for each in kept:
             port = group.health_check_port or each.port
             own = own_address(node, each.address.version) if each.address is not None else None
