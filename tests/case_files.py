@@ -108,7 +108,8 @@ def changed(found: dict[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
 def network(name: str) -> flowcore.Network:
     """The network of that name: of data/cases, or as `network_name` spells that of a case with a change."""
     written, _, change = name.partition(" with ")
-    return flowcore.network_from_documents(changed(documents(written), json.loads(change or "{}")))
+    found = changed(documents(written), json.loads(change or "{}"))
+    return flowcore.network_from_documents(found, nat_instances=found.pop("nat_instances", ()))
 
 
 def network_name(case: Mapping[str, Any]) -> str:
