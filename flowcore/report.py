@@ -360,8 +360,8 @@ def path_mermaid(path: Path) -> str:
             classes.setdefault(hop.outcome, []).append(node)
             if number:
                 before = hops[number - 1]
-                changed = before.packet_out != before.packet_in
-                label = f'|"{_mermaid(before.packet_out)}"|' if changed and before.packet_out else ""
+                changed = hop.packet_in != before.packet_in
+                label = f'|"{_mermaid(hop.packet_in)}"|' if changed and hop.packet_in else ""
                 lines.append(f"    {leg[0]}{number - 1} {'-->' if hop.reached else '-.->'}{label} {node}")
         lines.append("  end")
     if any(hop.leg == "reply" for hop in path.hops):

@@ -218,6 +218,11 @@ class Walker:
         """Note what happens to the packet where nothing is judged."""
         self.check(name, component, Outcome(PASS, note=note), after).evaluated = False
 
+    def show_tracked(self, name: str, interface_id: str) -> None:
+        """Note that an interface's groups let a reply through (SG-30)."""
+        outcome = Outcome(PASS, "STATEFUL_REPLY", note="tracked: the reply passes (SG-30)")
+        self.check(name, interface_id, outcome).evaluated = False
+
     def check_acl(self, name: str, subnet_id: str | None, vpc_id: str | None, egress: bool) -> Outcome:
         """Check a subnet's network ACL."""
         acl_id, outcome = judge_acl(self.index, subnet_id, vpc_id, egress, self.packet)

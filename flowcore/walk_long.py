@@ -200,7 +200,7 @@ class LongWalk:
         else:
             assert self.destination is not None  # it arrived there
             interface = self.destination
-            walker.show("destination-security-group", interface.interface_id, "tracked: the reply passes (SG-30)")
+            walker.show_tracked("destination-security-group", interface.interface_id)
             walker.at_end, walker.leg.sender = True, interface
             move = walker.place(interface.subnet_id, interface.vpc_id)
         self.finished = self._walk_back(move)
@@ -221,7 +221,7 @@ class LongWalk:
             if home.place is None:
                 if move.across and home.interface is not None:
                     walker.check_acl("source-network-acl", home.interface.subnet_id, home.vpc_id, egress=False)
-                walker.show("source-security-group", interface_id, "tracked: the reply passes (SG-30)")
+                walker.show_tracked("source-security-group", interface_id)
                 return True
             if move.across and home.place.regional is None:
                 walker.check_acl("middle-network-acl", home.place.subnet_id, home.vpc_id, egress=False)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -296,6 +297,50 @@ def test_explain_as_mermaid(shop: Path, capsys: pytest.CaptureFixture[str]) -> N
 def blocked_flow() -> dict[str, object]:
     ends = {"srcaddr": "10.20.10.110", "dstaddr": "10.20.20.110"}
     return {**ends, "srcport": 61234, "dstport": 5432, "protocol": "tcp"}
+
+
+WALK = Path(__file__).parents[1] / "data" / "walk"
+SHOP = ("--from", "internet", "--to", "shop", "--port", "443", "--limit", "1", "-q")
+
+
+@pytest.fixture(scope="module")
+def unhealthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled walk, with health checks on a port that no group lets in."""
+    folder = tmp_path_factory.mktemp("unhealthy") / "walk"
+    shutil.copytree(WALK, folder)
+    (path,) = folder.rglob("elbv2-describe-target-groups.json")
+    path.write_text(path.read_text().replace('"HealthCheckPort": "traffic-port"', '"HealthCheckPort": "9999"'))
+    return folder
+
+
+def test_explain_lists_the_targets_behind_a_load_balancer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(WALK), *SHOP]) == 0
+    out = capsys.readouterr().out
+    assert "Targets: 2 of 2 are reached" in out
+    assert "now tcp 10.0.0.11:1024-65535 -> 10.0.1.20:8080" in out  # AL-02
+    assert "HEALTH_CHECK_BLOCKED" not in out
+    assert main(["explain", str(WALK), *SHOP, "--format", "json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(target["address"], target["reply"], target["chosen"]) for target in told["behind"]] == [
+        ("10.0.1.20", "ACCEPT", True),
+        ("10.0.11.20", "ACCEPT", False),
+    ]
+    assert (told["targets"], told["reachable_targets"], told["warnings"]) == (2, 2, [])
+    assert main(["explain", str(WALK), *SHOP, "--format", "mermaid"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert '  subgraph targets["Targets: 2 of 2 are reached"]' in lines
+    assert sum("10.0.0.11:1024-65535 -#62; 10.0.1.20:8080" in line for line in lines) == 1  # an edge's label
+
+
+def test_lb06_health_checks_that_cannot_work_are_warned_of(unhealthy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for form in ("table", "markdown", "mermaid", "json"):
+        assert main(["explain", str(unhealthy), *SHOP, "--format", form]) == 0
+        out = capsys.readouterr().out.replace("\\", "").replace("#95;", "_")
+        assert "ACCEPT" in out
+        assert "HEALTH_CHECK_BLOCKED" in out
+    assert main(["issues", str(unhealthy), "--format", "json", "--fail-on", "warning"]) == 1
+    issues = json.loads(capsys.readouterr().out)
+    assert {issue["code"] for issue in issues} == {"health-check-blocked"}
 
 
 def test_several_ends_are_counted(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
