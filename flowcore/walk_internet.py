@@ -318,8 +318,8 @@ def _judge_gateway_endpoint(walker: Walker, endpoint_id: str, place: Place) -> O
         return Outcome(DENY, "BAD_STATE_ATTACHMENT", note=f"{endpoint_id} is of another VPC than {place.vpc_id}")
     if not is_available(endpoint.state):
         return Outcome(DENY, "BAD_STATE", note=f"{endpoint_id} is {endpoint.state} (EP-04)")
-    if walker.leg.met or not walker.holds(place.vpc_id, packet.source):
-        note = "usable only straight from an interface of its own VPC (EP-01)"
+    if RouteTarget.TRANSIT_GATEWAY in walker.leg.met or not walker.holds(place.vpc_id, packet.source):
+        note = "usable only from an interface of its own VPC (EP-01)"
         return Outcome(DENY, "VPCE_GATEWAY_EGRESS_SOURCE_ADDRESS_RESTRICTION", note=note)
     if packet.protocol in (ICMP, ICMPV6) and packet.icmp_type is None:
         return Outcome(UNKNOWN, "ICMP_TYPE_UNKNOWN", note="only echo passes (EP-02)")
