@@ -19,6 +19,7 @@ from ..model import Network
 from ..schema import FLOW_COLUMNS, PROTOCOL_NUMBERS, RULE_STAGES, VERDICTS
 from .diff_attribution import UNATTRIBUTED, Cause, attribute
 from .diff_changes import Changes, RecordChanges, variants_without
+from .diff_plan import with_changes
 from .diff_tracking import Moment, Tracking
 from .diff_verdicts import CATEGORIES, MOMENTS, TARGET_COLUMNS, categories, judge, plain, settled
 
@@ -110,8 +111,9 @@ def diff(
     """What becomes of the flows when the network `before` turns into `after`.
 
     `flows`: a table with the columns `Evaluator.evaluate` takes, and optionally records, packets, bytes, first and last
-    (or start and end); each row is one flow. `before` and `after`: networks or Evaluators; or two tables of verdicts
-    of the same flows in the same order, then without `flows`, and nothing is said of causes and connections.
+    (or start and end); each row is one flow. `before` and `after`: networks or Evaluators, `after` also what
+    `read_plan` or `read_edits` gives; or two tables of verdicts of the same flows in the same order, then without
+    `flows`, and nothing is said of causes and connections.
     `changes`: the changes that led from one to the other; default: found by comparing the records of the two. Finding
     causes judges the flows that differ once for each change. `snapshot` is the word for the earlier network in the
     examples.
@@ -153,6 +155,8 @@ class Diff:
         snapshot: str = "BEFORE",
         threads: int | None = None,
     ) -> None:
+        after, known = with_changes(after)
+        changes = known if changes is None else changes
         networks = [side.network if isinstance(side, Evaluator) else side for side in (before, after)]
         self.judges = all(isinstance(network, Network) for network in networks)
         if not self.judges and any(isinstance(network, Network) for network in networks):

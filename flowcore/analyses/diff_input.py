@@ -5,22 +5,22 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from ..edits import read_edits
 from ..errors import InputError
 from ..model import Network
 from ..pipeline_records import RecordJudge, _conversations, _record_columns
 from ..sources.describe import read_network
 from ..sources.flows import FlowReader, Sources, open_flows
-from ..sources.terraform import PlannedNetwork, overlay, read_plan
+from ..sources.terraform import read_plan
 from .diff_changes import Changes
+from .diff_plan import with_changes
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,43 +34,6 @@ _PLAN_KEYS = frozenset({"resource_changes", "planned_values", "format_version", 
 #: A larger file is no plan that could be read.
 _MOST_BYTES = 1 << 30
 
-#: Open values of a plan are tried out up to this many ways (see PlannedNetwork.variants).
-_VARIANTS = 16
-
-#: Networks with changes undone that are kept.
-_KEPT_NETWORKS = 8
-
-
-class PlanChanges:
-    """The changes of a Terraform plan; a `Changes` that knows what each changes and how open values may turn out."""
-
-    def __init__(self, planned: PlannedNetwork) -> None:
-        self._planned = planned
-        self.names: Sequence[str] = planned.names
-        self._without = lru_cache(_KEPT_NETWORKS)(
-            lambda names: overlay(planned.before, planned.plan, without=names) if names else planned
-        )
-
-    def network_without(self, names: Collection[str]) -> Network:
-        """See `Changes.network_without`."""
-        network: Network = self._without(frozenset(names)).network
-        return network
-
-    def variants_without(self, names: Collection[str]) -> list[Network]:
-        """The same network for each way the plan's open values may turn out; none if that cannot be told."""
-        return list(islice(self._without(frozenset(names)).variants(_VARIANTS), _VARIANTS))
-
-    def detail(self, name: str) -> str:
-        """What the change does: `update: from_port 443 -> 8443`."""
-        change = next(each for each in self._planned.changes if each.name == name)
-        shown = [f"{each.name} {_short(each.before)} -> {_short(each.after)}" for each in change.attributes]
-        return change.action + (f": {'; '.join(shown)}" if change.action == "update" and shown else "")
-
-
-def _short(value: Any, most: int = 60) -> str:
-    text = "none" if value is None else str(value)
-    return text if len(text) <= most else text[: most - 3] + "..."
-
 
 @dataclass(frozen=True)
 class After:
@@ -83,21 +46,20 @@ class After:
 
 
 def read_after(before: Network, path: str | os.PathLike[str], *, assume_defaults: bool = False) -> After:
-    """What AFTER names, told by its content: a Terraform plan (JSON), or a snapshot as for `read_network`.
+    """What AFTER names, told by its content: a Terraform plan, a file of edits, or a snapshot as for `read_network`.
 
     `notes` are the warnings that came with a plan: what it leaves open, and what is not modelled. Raises InputError for
     what is neither.
     """
     place = Path(path)
     keys = _top_level_keys(place) if place.is_file() else frozenset()
+    if keys == {"edits"} or place.suffix.lower() == ".toml":
+        return After(*with_changes(read_edits(before, place)), "edits")
     if _PLAN_KEYS & keys:
         planned = read_plan(before, place)
-        notes = tuple(
-            f"{issue.severity}: {issue.resource}: {issue.message}"
-            for issue in planned.issues
-            if issue.severity != "note"
-        )
-        return After(planned.network, PlanChanges(planned), "plan", notes)
+        told = [issue for issue in planned.issues if issue.severity != "note"]
+        notes = tuple(f"{issue.severity}: {issue.resource}: {issue.message}" for issue in told)
+        return After(*with_changes(planned), "plan", notes)
     return After(read_network(place, assume_defaults=assume_defaults))
 
 
@@ -144,6 +106,7 @@ class FlowInput:
         import polars as pl
 
         waiting: list[pl.DataFrame] = []
+        most = _FOLD_ROWS
         for batch in self._reader:
             if progress is not None:
                 progress(self.counts)
@@ -151,8 +114,9 @@ class FlowInput:
                 yield batch.frame
                 continue
             waiting.append(self._conversations(batch.frame))
-            if sum(part.height for part in waiting) > _FOLD_ROWS:
-                waiting = [_folded(pl.concat(waiting))]
+            if sum(part.height for part in waiting) > most:
+                waiting = [_by_end(pl.concat(waiting))]
+                most = max(_FOLD_ROWS, 2 * waiting[0].height)  # each row is folded a few times only
         if waiting:
             yield _folded(pl.concat(waiting))
 
@@ -167,6 +131,7 @@ class FlowInput:
         flows = pl.concat(
             [
                 _conversations(records, frame).select(_KEY),
+                records.select(logged_by="interface_id"),
                 frame.with_row_index("records").select("records", *totals).with_columns(records=pl.lit(1, pl.Int64)),
             ],
             how="horizontal",
@@ -176,9 +141,28 @@ class FlowInput:
         return flows.filter(judged)
 
 
-def _folded(flows: pl.DataFrame) -> pl.DataFrame:
+def _by_end(flows: pl.DataFrame) -> pl.DataFrame:
+    """One row for each conversation and interface that logged it, with totals."""
     import polars as pl
 
-    return flows.group_by(_KEY, maintain_order=True).agg(
+    return flows.group_by(*_KEY, "logged_by", maintain_order=True).agg(
         pl.col("records", "packets", "bytes").sum(), pl.col("first").min(), pl.col("last").max()
+    )
+
+
+def _folded(flows: pl.DataFrame) -> pl.DataFrame:
+    """One row a conversation. Both its ends may have logged it: the larger totals count (FL-36), and the interface that
+    the source's records name holds for the destination's too.
+    """
+    import polars as pl
+
+    ends = [name for name in _KEY if name != "src_interface_id"]
+    source = pl.col("src_interface_id")
+    named = flows.filter(source.is_not_null()).group_by(ends).agg(source.unique().alias("named"))
+    joined = _by_end(flows).join(named, on=ends, how="left", nulls_equal=True, maintain_order="left")
+    only = pl.when(pl.col("named").list.len() == 1).then(pl.col("named").list.first())
+    return (
+        joined.with_columns(src_interface_id=pl.coalesce(source, only))
+        .group_by(_KEY, maintain_order=True)
+        .agg(pl.col("records", "packets", "bytes").max(), pl.col("first").min(), pl.col("last").max())
     )
