@@ -649,7 +649,6 @@ class Records(NamedTuple):
     dstport: np.ndarray  # int64[n]
     protocol: np.ndarray  # int64[n]
     flags: np.ndarray  # int64[n]
-    opener: np.ndarray  # int32[n] or [0]   initiator found before (digests): code of INITIATORS
 
 
 class Oriented(NamedTuple):
@@ -758,8 +757,8 @@ def find_openers(records, found, addresses, openings):
     """FL-61, FL-62: who opened each conversation; NOBODY where the record is not usable."""
     keys, seen, address_key = openings.key, openings.seen, addresses.key
     flags, protocol, source, destination = records.flags, records.protocol, found.source, found.destination
-    interface, hashes, srcport, dstport, opener, initiator = (
-        records.interface, records.interface_hash, records.srcport, records.dstport, records.opener, found.initiator,
+    interface, hashes, srcport, dstport, initiator = (
+        records.interface, records.interface_hash, records.srcport, records.dstport, found.initiator,
     )  # fmt: skip
     for row in range(flags.size):
         kind, flag, one, other = protocol[row], flags[row], srcport[row], dstport[row]
@@ -770,9 +769,6 @@ def find_openers(records, found, addresses, openings):
             initiator[row] = SOURCE_ASSUMED
             continue
         if one == MISSING or other == MISSING:
-            continue
-        if opener.size and opener[row] >= 0:
-            initiator[row] = opener[row]
             continue
         if kind == TCP and flag != MISSING and flag & SYN:
             initiator[row] = DESTINATION_BY_FLAGS if flag & ACK else SOURCE_BY_FLAGS

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from .errors import IncompleteError, InputError
-from .pipeline_output import MARK, VerdictWriter, is_single, rejects_path
+from .pipeline_output import VerdictWriter, is_single, rejects_path
 from .pipeline_parts import PartFolder, Plan, manifest_path
 from .pipeline_records import BatchEvaluator, RecordJudge, judge_records
 from .pipeline_run import Job, Progress, run_parts
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 __all__ = [
-    "MARK",
     "MISMATCHES",
     "BatchEvaluator",
     "Disagreement",

@@ -96,7 +96,7 @@ class ColumnJudge:
         records, addresses = self._records(group), _addresses(group)
         found, flows = _cut(self._found, rows), _cut(self._flows, rows)
         k.packet_ends(records, addresses, found)
-        if "tcp_flags" in group.columns.types and not len(records.opener):
+        if "tcp_flags" in group.columns.types:
             if not self._openings.key.shape[0]:
                 self._openings = _openings(_OPENING_SLOTS)
             k.note_openings(records, found, addresses, self._openings)
@@ -128,7 +128,6 @@ class ColumnJudge:
         flags = group.numbers("tcp_flags")
         if "tgw_id" in group.columns.types:  # they mean something else there (FL-61)
             flags = np.where(group.codes("tgw_id") >= 0, k.MISSING, flags)
-        opener = group.codes("initiator") if "initiator" in group.columns.types else np.zeros(0, np.int32)
         return k.Records(
             interface=group.codes("interface_id"),
             interface_number=numbers,
@@ -146,7 +145,6 @@ class ColumnJudge:
             dstport=group.numbers("dstport"),
             protocol=group.numbers("protocol"),
             flags=flags,
-            opener=opener,
         )
 
     def _need(self, rows: int) -> None:

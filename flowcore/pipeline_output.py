@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 ROW_GROUP_ROWS = 1 << 18
 PART_ROWS = 16 * ROW_GROUP_ROWS
 
-#: Metadata key that says a Parquet file is a verdict dataset of ours, and its value.
-MARK = {b"flowcore.dataset": b"verdicts"}
+#: Metadata key that says a Parquet file is a dataset of ours; its value says of which kind.
+MARK = "flowcore.dataset"
+VERDICTS = "verdicts"
 
 _OUR_NAMES = re.compile(r"part-\d{5,}\.parquet")
 
@@ -44,6 +45,8 @@ class VerdictWriter:
     Raises InputError if `out` exists and is not a dataset of ours, unless `overwrite`, and if it cannot be written.
     """
 
+    mark = VERDICTS
+
     def __init__(self, out: Path, columns: Mapping[str, pl.DataType], *, overwrite: bool = False) -> None:
         import polars as pl
 
@@ -51,7 +54,7 @@ class VerdictWriter:
         self._words = {name for name, dtype in self._columns.items() if dtype == pl.Categorical}
         self._single = is_single(out)
         with writing(out):
-            check_out(out, overwrite)
+            check_out(out, overwrite, self.mark)
         self._partial, self._old = hidden(out, "partial"), hidden(out, "old")
         self._rejects_out = rejects_path(out)
         self._rejects_partial = hidden(self._rejects_out, "partial")
@@ -123,7 +126,7 @@ class VerdictWriter:
         if self._writer is None:
             place = self._partial if self._single else self._partial / part_name(self._parts)
             self._writer = pq.ParquetWriter(place, table.schema, compression="zstd", store_schema=False)
-            self._writer.add_key_value_metadata(MARK)
+            self._writer.add_key_value_metadata({MARK: self.mark})
             self._parts, self._part_rows = self._parts + 1, 0
         self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
         self._part_rows += table.num_rows
@@ -196,8 +199,7 @@ class ColumnWriter(VerdictWriter):
 
         if self._writer is None:
             kinds = {name: _KINDS.get(str(dtype), "string") for name, dtype in self._columns.items()}
-            metadata = {key.decode(): value.decode() for key, value in MARK.items()}
-            self._writer = ParquetWriter(self._partial.open("wb"), kinds, metadata)
+            self._writer = ParquetWriter(self._partial.open("wb"), kinds, {MARK: self.mark})
         return self._writer
 
     def _finish(self) -> None:
@@ -279,8 +281,8 @@ def _dictionary(words: pl.Series) -> Any:
     return pa.DictionaryArray.from_arrays(pa.array(places, mask=missing), dictionary)
 
 
-def check_out(out: Path, overwrite: bool) -> None:
-    """Raises InputError if writing `out` would replace something that is not a verdict dataset."""
+def check_out(out: Path, overwrite: bool, mark: str = VERDICTS) -> None:
+    """Raises InputError if writing `out` would replace something that is not a dataset of this kind."""
     if not out.name:
         raise InputError(
             "not a place for a dataset", source=str(out), expected="a .parquet file or a folder of its own"
@@ -289,7 +291,7 @@ def check_out(out: Path, overwrite: bool) -> None:
     if is_single(out):
         if out.is_dir():
             raise InputError("is a folder", source=out, hint="a name that ends in .parquet is for a single file")
-        ours = not out.exists() or _is_ours(out)
+        ours = not out.exists() or _is_ours(out, mark)
     else:
         if out.exists() and not out.is_dir():
             raise InputError("is a file", source=out, hint="the name of a single file must end in .parquet")
@@ -298,16 +300,19 @@ def check_out(out: Path, overwrite: bool) -> None:
         if strange:
             hint = "name another folder; a folder with other files in it is never replaced"
             raise InputError("is not a verdict dataset of flowcore", source=out, found=strange[0], hint=hint)
-        ours = all(_is_ours(out / name) for name in names if name.endswith(".parquet"))
+        ours = all(_is_ours(out / name, mark) for name in names if name.endswith(".parquet"))
     if ours and rejects.exists():
         ours = _starts_with(rejects, ",".join(REJECT_COLUMNS).encode())
+    kind = "verdict dataset" if mark == VERDICTS else mark
     if not ours and not overwrite:
         raise InputError(
-            "exists and is not a verdict dataset of flowcore", source=out, hint="name another, or overwrite"
+            f"exists and is not a {'verdict dataset' if mark == VERDICTS else mark} of flowcore",
+            source=out,
+            hint="name another, or overwrite",
         )
 
 
-def _is_ours(path: Path) -> bool:
+def _is_ours(path: Path, mark: str) -> bool:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -315,7 +320,7 @@ def _is_ours(path: Path) -> bool:
         found = pq.read_metadata(path).metadata or {}
     except (pa.ArrowException, OSError):
         return False
-    return all(found.get(key) == value for key, value in MARK.items())
+    return bool(found.get(MARK.encode()) == mark.encode())
 
 
 def _starts_with(path: Path, start: bytes) -> bool:

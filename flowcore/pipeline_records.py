@@ -159,7 +159,6 @@ class RecordJudge:
             & (ports | ~with_ports)
             & ~pl.col("log_status").is_in(["NODATA", "SKIPDATA"]).fill_null(False)
         )
-        given = pl.lit(records["initiator"].is_in(INITIATORS).fill_null(False))
         records = records.with_columns(
             direction=pl.coalesce(
                 pl.when(pl.col("flow_direction").is_in(DIRECTIONS)).then("flow_direction"),
@@ -168,7 +167,7 @@ class RecordJudge:
             ),
             initiator=pl.when(usable).then(_initiator(protocol, with_ports)).otherwise(pl.lit("unknown")),
         )
-        records = self._paired(records.with_columns(usable=usable, given=given))
+        records = self._paired(records.with_columns(usable=usable))
         swapped = pl.col("initiator").str.starts_with("destination-")
         records = records.with_columns(
             swapped=swapped,
@@ -190,7 +189,7 @@ class RecordJudge:
         """
         import polars as pl
 
-        if records["tcp_flags"].null_count() == records.height or records["given"].any():
+        if records["tcp_flags"].null_count() == records.height:
             return records
         key = ("interface_id", "src", "srcport", "dst", "dstport")
         with_flags = (pl.col("protocol") == TCP) & (pl.col("tcp_flags") & SYN != 0)
@@ -409,8 +408,6 @@ def _initiator(protocol: pl.Expr, with_ports: pl.Expr) -> pl.Expr:
     return (
         pl.when(~with_ports)
         .then(pl.lit("source-assumed"))
-        .when(pl.col("initiator").is_in(INITIATORS))
-        .then("initiator")
         .when(syn & (flags & ACK == 0))
         .then(pl.lit("source-by-flags"))
         .when(syn)
@@ -453,7 +450,7 @@ def _record_columns(frame: pl.DataFrame) -> pl.DataFrame:
         "pkt_src": text("pkt_srcaddr"),
         "pkt_dst": text("pkt_dstaddr"),
         **{name: text(name) for name in ("interface_id", "flow_direction", "log_status", "reject_reason")},
-        **{name: text(name) for name in ("interface_type", "initiator")},
+        **{name: text(name) for name in ("interface_type",)},
         "tgw_id": text("tgw_id"),
         **{name: number(name) for name in ("srcport", "dstport", "protocol")},
         "tcp_flags": pl.when(text("tgw_id").is_null()).then(number("tcp_flags")),  # other flags there (FL-61)

@@ -102,19 +102,24 @@ class Summary:
             pl.col(name).cast(pl.Int128).sum().alias(name) if name in frame.columns else pl.lit(0).alias(name)
             for name in ("packets", "bytes")
         ]
-        groups = frame.group_by("verdict", "reason", "stage").agg(pl.len().alias("flows"), *sums)
+        is_digest = {"records", "predicted_action"} <= set(frame.columns)
+        count = pl.col("records").sum() if is_digest else pl.len()
+        groups = frame.group_by("verdict", "reason", "stage").agg(count.alias("flows"), *sums)
         outcomes = {
             (verdict, reason, stage): Tally(flows, int(packets), int(size))
             for verdict, reason, stage, flows, packets, size in groups.iter_rows()
         }
         agreement: dict[tuple[str, str], int] = {}
-        log_records = frame.height if "predicted_action" in frame.columns else 0
+        log_records = frame.select(count).item() if "predicted_action" in frame.columns else 0
         if log_records and "action" in frame.columns:
-            pairs = frame.drop_nulls("action").group_by("predicted_action", "action").len()
+            pairs = frame.drop_nulls("action").group_by("predicted_action", "action").agg(count.alias("count"))
             agreement = {(predicted, action): count for predicted, action, count in pairs.iter_rows()}
         places, behind = {}, {}
         if log_records and "observed_at" in frame.columns:
-            places = {str(place): count for place, count in frame.group_by("observed_at").len().iter_rows()}
+            places = {
+                str(place): count
+                for place, count in frame.group_by("observed_at").agg(count.alias("count")).iter_rows()
+            }
             behind = disagreements(frame)
         return cls.of_columns(outcomes, agreement, places, behind, frame.height, log_records)
 

@@ -27,8 +27,13 @@ LAYERS: list[list[str]] = [
     ["edits*"],
     ["evaluate"],
     ["pipeline*"],
+<<<<<<< /work/main/tests/test_layers.py
     ["analyses.*"],
     ["report*"],
+=======
+    ["digest"],
+    ["report"],
+>>>>>>> /tmp/h-f/base/tests/test_layers.py
     ["demo"],
     ["cli.*"],
     ["cli"],

@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "demo": "Judge a few million flows of the bundled network and show what comes out.",
     "diff": "Which flows would a change break, and which would it open? Says which change did it.",
     "evaluate": "Judge flows or flow logs against a network; write the verdicts as Parquet.",
+    "digest": "Fold months of flow logs into distinct flows with totals.",
     "explain": "Follow one flow hop by hop: what lets it through, what stops it.",
     "issues": "List what of a snapshot was not understood, is missing or is not modelled.",
     "synth": "Make a seeded network and flows for it.",

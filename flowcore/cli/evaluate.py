@@ -24,7 +24,7 @@ from .options import (
     shard_of,
     wanted,
 )
-from .terminal import DONE, FINDINGS, Progress, open_network, say, write
+from .terminal import DONE, FINDINGS, Progress, check_rejected, check_share, open_network, say, write
 
 if TYPE_CHECKING:
     from ..pipeline import Summary
@@ -65,8 +65,8 @@ def evaluate(
     from .. import compile_network, evaluate_logs
     from ..pipeline import manifest_path
 
-    _check_share("--max-unknown", max_unknown)
-    _check_share("--max-rejected", max_rejected)
+    check_share("--max-unknown", max_unknown)
+    check_share("--max-rejected", max_rejected)
     if not flows:
         raise InputError("nothing to judge", where="FLOWS", expected="files, folders or globs")
     asked, share_of_parts = wanted(since, until, account, region, interface), shard_of(shard)
@@ -106,11 +106,6 @@ def _rendered(summary: Summary, form: Format) -> str:
     return to_text(summary_grids(summary), sys.stdout)
 
 
-def _check_share(name: str, value: float | None) -> None:
-    if value is not None and not 0 <= value <= 1:
-        raise InputError("not a share", where=name, found=value, expected="a number from 0 to 1, e.g. 0.05 for 5 %")
-
-
 def _check_complete(summary: Summary, max_unknown: float | None, max_rejected: float | None) -> None:
     """Raises IncompleteError if more is undecided or unreadable than was allowed."""
     if max_unknown is not None and summary.undecided_share > max_unknown:
@@ -118,8 +113,4 @@ def _check_complete(summary: Summary, max_unknown: float | None, max_rejected: f
             f"{share(summary.undecided_share, 1)} of the flows are UNKNOWN; "
             f"--max-unknown allows {share(max_unknown, 1)}"
         )
-    if max_rejected is not None and summary.rejected_share > max_rejected:
-        raise IncompleteError(
-            f"{share(summary.rejected_share, 1)} of the lines are unreadable; "
-            f"--max-rejected allows {share(max_rejected, 1)}"
-        )
+    check_rejected(summary, max_rejected)

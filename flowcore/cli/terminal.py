@@ -8,11 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..report import printable
+from ..errors import IncompleteError, InputError
+from ..report import printable, share
 
 if TYPE_CHECKING:
     from ..model import Network
     from ..pipeline import Progress as RunProgress
+    from ..pipeline import Summary
 
 DONE, FINDINGS, BAD_INPUT, INCOMPLETE, BROKEN, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
@@ -84,3 +86,18 @@ def open_network(path: Path, *, assume_defaults: bool, quiet: bool) -> Network:
     network = read_network(path, assume_defaults=assume_defaults)
     say(f"flowcore: {path}: {repr(network).removeprefix('<Network: ').removesuffix('>')}", quiet=quiet)
     return network
+
+
+def check_share(name: str, value: float | None) -> None:
+    """Raises InputError unless `value` is a share or not given."""
+    if value is not None and not 0 <= value <= 1:
+        raise InputError("not a share", where=name, found=value, expected="a number from 0 to 1, e.g. 0.05 for 5 %")
+
+
+def check_rejected(summary: Summary, most: float | None) -> None:
+    """Raises IncompleteError if more of the lines could not be read than `most` allows."""
+    check_share("--max-rejected", most)
+    if most is not None and summary.rejected_share > most:
+        raise IncompleteError(
+            f"{share(summary.rejected_share, 1)} of the lines are unreadable; --max-rejected allows {share(most, 1)}"
+        )

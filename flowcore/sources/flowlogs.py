@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import FlowError
-from ..schema import ACTIONS, DIRECTIONS, INITIATORS, PROTOCOL_NUMBERS
+from ..schema import ACTIONS, DIRECTIONS, PROTOCOL_NUMBERS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -78,8 +78,8 @@ _TRANSIT = _fields(6, "resource-type tgw-id tgw-attachment-id tgw-src-vpc-accoun
     "tgw-dst-az-id tgw-pair-attachment-id packets-lost-no-route:int64 packets-lost-blackhole:int64 "
     "packets-lost-mtu-exceeded:int64 packets-lost-ttl-expired:int64")  # fmt: skip
 
-#: Columns that only digests of flow logs have: records folded, first and last second seen, and who opened.
-_DIGEST = _fields(0, "records:int64 first:int64 last:int64 initiator:initiator")
+#: Columns that only digests of flow logs have: records folded, first and last second seen.
+_DIGEST = _fields(0, "records:int64 first:int64 last:int64")
 DIGEST_COLUMNS = frozenset(field.column for field in _DIGEST)
 
 #: Column name -> its field.
@@ -101,7 +101,7 @@ RECORD_COLUMNS = frozenset(
 )
 
 _WORDS: Mapping[str, tuple[str, ...]] = {
-    "action": ACTIONS, "status": LOG_STATUSES, "direction": DIRECTIONS, "initiator": INITIATORS,
+    "action": ACTIONS, "status": LOG_STATUSES, "direction": DIRECTIONS,
 }  # fmt: skip
 _COMPLAINTS: Mapping[str, str] = {
     "int32": "not a number of at most 32 bits",

@@ -290,7 +290,10 @@ def _kind_of(path: Location, columns: tuple[str, ...]) -> Kind:
     double = sorted({name for name in columns if columns.count(name) > 1})
     if double:
         raise FlowError("a column is there twice", source=path, found=double[0])
-    if (RECORD_COLUMNS.intersection(columns) or is_transit_gateway(columns)) and "src_interface_id" not in columns:
+    is_digest = set(columns) >= DIGEST_COLUMNS
+    if (
+        RECORD_COLUMNS.intersection(columns) or is_digest or is_transit_gateway(columns)
+    ) and "src_interface_id" not in columns:
         return "log"
     missing = [name for name in _REQUIRED if name not in columns]
     if missing:
@@ -335,9 +338,7 @@ def _identified_parquet(path: Location) -> FlowFile:
     columns = tuple(name.replace("-", "_") if name.replace("-", "_") in LOG_COLUMNS else name for name in frame.columns)
     kind = _kind_of(path, columns)
     if kind == "log":
-        # Only in a digest do these columns mean what they say: a verdict dataset has an initiator too.
-        without = () if set(columns) >= DIGEST_COLUMNS else DIGEST_COLUMNS
-        types = {name: LOG_COLUMNS[name].type for name in columns if name in LOG_COLUMNS and name not in without}
+        types = {name: LOG_COLUMNS[name].type for name in columns if name in LOG_COLUMNS}
         unknown = tuple(name for name in columns if name not in types)
         return FlowFile(path, kind, {name: column_dtype(word) for name, word in types.items()}, types, None, unknown)
     kept = dict(zip(columns, frame.dtypes, strict=True))

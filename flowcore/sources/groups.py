@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import logkernels as k
-from ..schema import DIRECTIONS, INITIATORS
+from ..schema import DIRECTIONS
 from .flowlogs import (
     LOG_STATUSES,
     PARQUET_ROWS,
@@ -47,7 +47,6 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "action": ("ACCEPT", "REJECT"),
     "status": LOG_STATUSES,
     "direction": DIRECTIONS,
-    "initiator": INITIATORS,
 }
 _MOST = {"int32": (1 << 31) - 1, "int64": (1 << 63) - 1, "protocol": (1 << 31) - 1}
 _LINE = "\0line"
