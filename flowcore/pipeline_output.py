@@ -306,7 +306,7 @@ def check_out(out: Path, overwrite: bool, mark: str = VERDICTS) -> None:
     kind = "verdict dataset" if mark == VERDICTS else mark
     if not ours and not overwrite:
         raise InputError(
-            f"exists and is not a {'verdict dataset' if mark == VERDICTS else mark} of flowcore",
+            f"exists and is not a {kind} of flowcore",
             source=out,
             hint="name another, or overwrite",
         )

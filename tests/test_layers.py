@@ -27,13 +27,9 @@ LAYERS: list[list[str]] = [
     ["edits*"],
     ["evaluate"],
     ["pipeline*"],
-<<<<<<< /work/main/tests/test_layers.py
+    ["digest"],
     ["analyses.*"],
     ["report*"],
-=======
-    ["digest"],
-    ["report"],
->>>>>>> /tmp/h-f/base/tests/test_layers.py
     ["demo"],
     ["cli.*"],
     ["cli"],
