@@ -99,7 +99,7 @@ def _endpoint(overlay: Overlay, planned: Planned) -> None:
     if planned.changed("route_table_ids") and live.endpoint_type == "Gateway":
         tables = new.references("route_table_ids", "table")
         if tables is None:
-            overlay.undetermined(planned, "route_table_ids are known after apply: its routes are as before")
+            _open_routes(overlay, planned, live)
         else:
             before = set(planned.old.texts("route_table_ids")) if planned.old and not planned.made else set()
             for table_id in sorted(before - set(tables)):
@@ -115,6 +115,18 @@ def _endpoint(overlay: Overlay, planned: Planned) -> None:
         for interface_id in live.interface_ids:
             if interface_id in draft.table("interfaces"):
                 draft.change_record("interfaces", interface_id, group_ids=groups)
+
+
+def _open_routes(overlay: Overlay, planned: Planned, live: VpcEndpoint) -> None:
+    """Tables that may get the endpoint's route get one to a target that is not known."""
+    assert planned.new is not None
+    possible, whole = overlay.possible(planned.new, "route_table_ids")
+    destination = _service_list(overlay, planned, live)
+    open_id = OPEN + made_up_id(f"{planned.address}.route_table_ids").removeprefix(MADE)
+    for table in list(overlay.draft.table("route_tables").values()):
+        if table.route_table_id in possible or (not whole and table.vpc_id == live.vpc_id):
+            route = Route(destination, RouteTarget.UNKNOWN, open_id)
+            overlay.draft.put("route_tables", replace(table, routes=(*table.routes, route)))
 
 
 def _endpoint_subnets(overlay: Overlay, endpoint_id: str, subnets: set[str]) -> None:

@@ -131,7 +131,11 @@ def _acl_subnets(overlay: Overlay, planned: Planned, acl_id: str) -> None:
     assert new is not None
     subnet_ids = new.references("subnet_ids", "subnet")
     if subnet_ids is None:
-        overlay.undetermined(planned, "subnet_ids are known after apply: subnets it takes over are as before")
+        possible, whole = overlay.possible(new, "subnet_ids")
+        vpc_id = draft.get("network_acls", acl_id).vpc_id
+        for subnet in list(draft.table("subnets").values()):
+            if subnet.subnet_id in possible or (not whole and subnet.vpc_id == vpc_id):
+                undescribe_acl(draft, subnet.subnet_id)
         return
     acl = draft.get("network_acls", acl_id)
     before = set(old.texts("subnet_ids")) if old and not planned.made else set()

@@ -156,7 +156,7 @@ class Block:
         """The id of the object that an attribute names: known, followed, or made up for "one of several"."""
         value = self.values.get(name)
         if isinstance(value, Unknown):
-            return self.overlay.followed(self, name, kind)
+            return None if self.overlay.computed(self, name) else self.overlay.followed(self, name, kind)
         return self.text(name)
 
     def references(self, name: str, kind: str) -> tuple[str, ...] | None:
@@ -165,7 +165,7 @@ class Block:
         if value is None:
             return ()
         if isinstance(value, Unknown):
-            return self.overlay.followed_list(self, name, kind, None)
+            return () if self.overlay.computed(self, name) else self.overlay.followed_list(self, name, kind, None)
         missing = sum(isinstance(item, Unknown) for item in value) if isinstance(value, list) else 0
         found = self.texts(name)
         if missing:
@@ -256,6 +256,12 @@ class Overlay:
         block = self.references.configured(planned.instance)
         return block is not None and isinstance(block.expressions, Mapping) and name in block.expressions
 
+    def computed(self, block: Block, name: str) -> bool:
+        """Whether a value that is not known is AWS's to give: an attribute that the configuration leaves out."""
+        known = self.references.configured(block.instance)
+        has = known is not None and isinstance(known.expressions, Mapping)
+        return not block.path and has and known is not None and name not in known.expressions
+
     def owns(self, planned: Planned, name: str) -> bool:
         """Whether a list of inline rules is the resource's own, so that what the plan says is all there is.
 
@@ -292,20 +298,24 @@ class Overlay:
             return candidates
         if missing == 1:
             return (self._open(block, name, candidates, found.complete),)
-        self._open(block, name, candidates, complete=False)
+        self._open(block, name, candidates, found.complete)
         return None
 
     def _open(self, block: Block, name: str, candidates: Sequence[str], complete: bool) -> str:
-        attribute = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in (*block.path, name))[1:]
+        attribute = _attribute(block, name)
         ambiguity = Ambiguity(block.instance.address, attribute, tuple(sorted(candidates)), complete)
         if ambiguity.name not in self.ambiguities:
             self.ambiguities[ambiguity.name] = ambiguity
             among = f"one of {', '.join(ambiguity.candidates)}" if candidates else "nothing the plan names"
             message = f"{attribute} is known after apply and may be {among}{'' if complete else ', or something else'}"
-            self.note(
-                "warning", "ambiguous-reference", block.instance.address, f"{message}: flows it decides are UNKNOWN"
-            )
+            address = block.instance.address
+            self.note("warning", "ambiguous-reference", address, f"{message}: flows it decides are UNKNOWN")
         return self.choices.get(ambiguity.name) or OPEN + made_up_id(ambiguity.name).removeprefix(MADE)
+
+    def possible(self, block: Block, name: str) -> tuple[tuple[str, ...], bool]:
+        """What a list that could not be told may hold, and whether that is all it may hold."""
+        found = self.ambiguities.get(f"{block.instance.address}.{_attribute(block, name)}")
+        return (found.candidates, found.complete and bool(found.candidates)) if found else ((), False)
 
     def candidates(self, open_id: str) -> tuple[str, ...]:
         """What a made-up id for "one of several" stands for."""
@@ -322,6 +332,10 @@ class Overlay:
             yield
         finally:
             self.where = before
+
+
+def _attribute(block: Block, name: str) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in (*block.path, name))[1:]
 
 
 def is_open(object_id: str | None) -> bool:
