@@ -7,6 +7,7 @@ walker and give back where it goes next: a Place, an Arrival, a Left, or None wh
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -191,7 +192,8 @@ class Walker:
         self.homes: list[Home] = []
         self.at_end = False
         """The next place is the walk's own first: its list and route are the end's, not the middle's."""
-        self.steps = 0
+        self.steps = self.tables = 0
+        self.visits: Counter[tuple[str | None, str | None, str | None, Packet]] = Counter()
         self.last_route: Check | None = None
         self.first_route: Route | None = None
         self.first_move = ""
@@ -234,6 +236,12 @@ class Walker:
         outcome = judge_groups(self.index, interface, egress, self.packet, party)
         return without_party(self.index, interface, egress, self.packet, outcome, self.leg, party)
 
+    def turn(self, packet: Packet) -> None:
+        """Start the way back with `packet`."""
+        self.reply, self.packet, self.last_route, self.leg = True, packet, None, Leg()
+        self.steps = self.tables = 0
+        self.visits.clear()
+
     # -- places ------------------------------------------------------------------------------------------
 
     def place(self, subnet_id: str | None, vpc_id: str | None) -> Place:
@@ -270,10 +278,21 @@ class Walker:
             move = self.step(move)
         return move
 
-    def take_step(self, stage: str) -> bool:
-        """Count a step; False, with a check at `stage`, if it is one too many."""
+    def take_step(self, stage: str, place: Place | None = None) -> bool:
+        """Count a step, to a place or through a transit gateway's table; False, with a check, if it is one too many.
+
+        A packet that is at one place for the third time, and met no transit gateway, goes round for ever: no need to count on.
+        """
         self.steps += 1
-        if self.steps <= MAX_STEPS:
+        circle = False
+        if place is None:
+            self.tables += 1
+        else:
+            gateway_id = place.regional.nat_gateway_id if place.regional else None
+            here = place.vpc_id, place.subnet_id, gateway_id, self.packet
+            self.visits[here] += 1
+            circle = self.visits[here] > 2 and not self.tables
+        if self.steps <= MAX_STEPS and not circle:
             return True
         note = f"more than {MAX_STEPS} steps: the routes go round in a circle"
         self.check(stage, "", Outcome(DENY, "MAX_HOPS_EXCEEDED", note=note))
@@ -287,7 +306,7 @@ class Walker:
             acl_stage, route_stage = ("destination-network-acl" if self.reply else "source-network-acl"), "route"
         else:
             acl_stage, route_stage = "middle-network-acl", "middle-route"
-        if not self.take_step(route_stage):
+        if not self.take_step(route_stage, place):
             return None
         receiver = self.receiver(place.vpc_id)
         if receiver and receiver.subnet_id is not None and receiver.subnet_id == place.subnet_id:

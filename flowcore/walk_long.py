@@ -192,9 +192,7 @@ class LongWalk:
         walker.checks += self.balanced.back
         if self.balanced.cut_back:
             return True
-        walker.reply, walker.steps, walker.last_route = True, 0, None
-        walker.packet = reply_to(arrived)
-        walker.leg = Leg()
+        walker.turn(reply_to(arrived))
         if self.left is not None:
             move = self.left.back(walker)
         else:
