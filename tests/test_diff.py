@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -51,7 +52,7 @@ from flowcore.analyses.diff_changes import Changes, network_of, parts_of
 from flowcore.analyses.diff_verdicts import PATH_COLUMNS, explained, judge, plain, undone
 from flowcore.errors import FlowError, InputError
 from flowcore.evaluate import compile_network
-from flowcore.model import Network
+from flowcore.model import Network, PrefixList
 from flowcore.synthetic import edge_flows
 from flowcore.walk import explain
 
@@ -406,6 +407,40 @@ def test_the_property_meets_every_kind_of_cause() -> None:
             seen[row["category"], row["undo"] if len(row["changes"]) > 1 else "one"] += 1
     assert {category for category, _ in seen} == set(CATEGORIES) - {"unchanged"}
     assert {undo for _, undo in seen} == {"one", "any", "all"}, seen
+
+
+class Open(Edits):
+    """Edits that leave a prefix list open: it may turn out to be any of `entries`."""
+
+    def __init__(self, before: Network, edits: dict[str, Any], entries: list[str]) -> None:
+        super().__init__(before, edits)
+        self.entries = entries
+
+    def variants_without(self, names: Collection[str]) -> list[Network]:
+        network_ = self.network_without(names)
+        return [
+            replace(network_, prefix_lists={"pl-1": PrefixList("pl-1", (N(each),), address_family=4)})
+            for each in self.entries
+        ]
+
+
+@pytest.mark.parametrize(
+    ("entries", "category"),
+    [(["10.0.0.0/24", "10.0.0.0/16"], "changed-rule"), (["10.0.0.0/24", "192.0.2.0/24"], "unknown"),
+     (["192.0.2.0/24", "198.51.100.0/24"], "broken"), ([], "unknown")],
+)  # fmt: skip
+def test_open_values_count_only_where_they_differ(entries: list[str], category: str) -> None:
+    by_list = allow("sgr-list", False, 6, (443, 443), prefix_list_id="pl-1")
+    edits = Open(
+        network(),
+        {
+            "narrower": lambda each: with_rule("sg-1", by_list)(without_rule("sg-1", "sgr-in443")(each)),
+            "unrelated": without_rule("sg-1", "sgr-in443v6"),
+        },
+        entries,
+    )
+    found = only(of(network(), edits.after, flow(A, B), changes=edits))
+    assert (found["category"], found["changes"]) == (category, ["narrower"])
 
 
 # -- when it breaks ------------------------------------------------------------------------------------

@@ -96,7 +96,9 @@ def test_an_end_that_comes_is_unknown_before() -> None:
     known = found.filter(pl.col("category") != "unknown")
     own, public = "10.0.1.20 (eni-b)", "52.0.0.20"
     assert not any(own in (*row["sources"], *row["destinations"]) for row in known.to_dicts())
-    assert all(public in (*row["sources"], *row["destinations"]) for row in known.to_dicts())  # an address of the internet until then
+    assert all(
+        public in (*row["sources"], *row["destinations"]) for row in known.to_dicts()
+    )  # an address of the internet until then
 
 
 def test_every_example_is_in_its_box_and_runs_in_explain() -> None:
