@@ -153,11 +153,18 @@ def test_ng05_nothing_comes_in_through_a_nat_gateway():
 
 def test_ng07_client_and_nat_gateway_in_one_subnet():
     here = interfaces(c={"subnet_id": "P", "addresses": (address("10.0.0.5"),)})
-    path = ask(flow("10.0.0.5", OUTSIDE), interfaces=here, **routes("P", ("203.0.113.0/24", "nat-gateway", "nat-1")))
+    shut = acls(P=[entry(1, True)])  # nothing comes in across the subnet's edge, and nothing has to
+    path = ask(
+        flow("10.0.0.5", OUTSIDE),
+        interfaces=here,
+        network_acls=shut,
+        **routes("P", ("203.0.113.0/24", "nat-gateway", "nat-1")),
+    )
     # its table leads to the NAT gateway, and so does the NAT gateway's own
     assert answer(path) == ("REJECT", "MAX_HOPS_EXCEEDED", "middle-route")
     assert stages(path)[:6] == ["source", "source-security-group", "source-network-acl", "route", "nat-gateway",
                                 "middle-network-acl"]  # fmt: skip
+    assert path.blocked_by == bits("middle-route")
 
 
 def test_ng11_the_nat_gateways_own_table_is_asked():
