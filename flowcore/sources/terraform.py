@@ -184,7 +184,7 @@ class _Resource:
         if self.deposed and self.action != "none":
             self.action = "delete"
         self.before = self._side("before", change.change.before)
-        unknown = self._decoded("after_unknown", change.change.after_unknown)
+        unknown = self._side("after_unknown", change.change.after_unknown)
         self.after = merged(self._side("after", change.change.after), unknown) if self.action != "delete" else {}
         importing = change.change.importing.id if change.change.importing else None
         old_id = self.before.get("id")
@@ -210,7 +210,7 @@ class _Resource:
 
     def _side(self, side: str, raw: msgspec.Raw) -> dict[str, Any]:
         value = self._decoded(side, raw)
-        if value is None:
+        if value is None or (value is False and side == "after_unknown"):
             return {}
         if not isinstance(value, dict):
             where = f"{self.where}.change.{side}"

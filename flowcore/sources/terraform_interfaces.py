@@ -390,7 +390,7 @@ def _regional_nat(overlay: Overlay, planned: Planned) -> None:
     """A regional gateway has no subnet; its own table is made with a route to the internet gateway (NG-02)."""
     new, draft = planned.new, overlay.draft
     assert new is not None
-    vpc_id = new.reference("vpc_id", "vpc") or ""
+    vpc_id = new.required("vpc_id", "vpc")
     vpc = draft.get("vpcs", vpc_id)
     attached = [g.gateway_id for g in draft.table("internet_gateways").values() if vpc_id in g.vpc_ids]
     out = [Route(IPv4Network("0.0.0.0/0"), RouteTarget.INTERNET_GATEWAY, each) for each in attached]

@@ -57,7 +57,7 @@ def _acl(overlay: Overlay, planned: Planned) -> None:
     default = planned.instance.type == "aws_default_network_acl"
     acl_id = (new.reference("default_network_acl_id", "acl") or "") if default else planned.id
     if planned.made and not default:
-        vpc_id = new.reference("vpc_id", "vpc") or ""
+        vpc_id = new.required("vpc_id", "vpc")
         draft.put("network_acls", NetworkAcl(acl_id, vpc_id, final_denies(draft.get("vpcs", vpc_id))))
     elif draft.get("network_acls", acl_id) is None:
         overlay.not_there(planned, f"network ACL {acl_id}")
@@ -300,7 +300,7 @@ def _table(overlay: Overlay, planned: Planned) -> None:
     default = planned.instance.type == "aws_default_route_table"
     table_id = (new.reference("default_route_table_id", "table") or "") if default else planned.id
     if planned.made and not default:
-        vpc_id = new.reference("vpc_id", "vpc") or ""
+        vpc_id = new.required("vpc_id", "vpc")
         draft.put(
             "route_tables", RouteTable(table_id, vpc_id, local_routes(draft.get("vpcs", vpc_id)), tags=_tags(new))
         )
@@ -419,7 +419,7 @@ def _remove_table_association(overlay: Overlay, planned: Planned) -> None:
 def _main_association(overlay: Overlay, planned: Planned) -> None:
     new = planned.new
     assert new is not None
-    vpc_id, table_id = new.reference("vpc_id", "vpc") or "", new.reference("route_table_id", "table") or ""
+    vpc_id, table_id = new.required("vpc_id", "vpc"), new.reference("route_table_id", "table") or ""
     if overlay.draft.get("route_tables", table_id) is None:
         overlay.not_there(planned, f"route table {table_id} as main one of {vpc_id}")
         for subnet_id in overlay.draft.table("subnets") if is_open(table_id) else ():

@@ -159,6 +159,13 @@ class Block:
             return None if self.overlay.computed(self, name) else self.overlay.followed(self, name, kind)
         return self.text(name)
 
+    def required(self, name: str, kind: str) -> str:
+        """As `reference`, of an attribute that every such resource has."""
+        found = self.reference(name, kind)
+        if found is None:
+            raise BadValueError(self.values.get(name), "an id: every resource of this type has one", *self.path, name)
+        return found
+
     def references(self, name: str, kind: str) -> tuple[str, ...] | None:
         """The ids that a list attribute names; None if they cannot all be told."""
         value = self.values.get(name)

@@ -144,7 +144,7 @@ def _subnet(overlay: Overlay, planned: Planned) -> None:
     if live is not None:
         draft.put("subnets", replace(live, ipv6_cidr_blocks=ipv6_blocks))
         return
-    vpc_id = new.reference("vpc_id", "vpc") or ""
+    vpc_id = new.required("vpc_id", "vpc")
     vpc = draft.get("vpcs", vpc_id)
     zone = new.text("availability_zone")
     region = (vpc.region if vpc else None) or region_of(zone)
@@ -272,7 +272,7 @@ def _exclusion(overlay: Overlay, planned: Planned) -> None:
     mode = new.text("internet_gateway_exclusion_mode") or ""
     if mode not in ("allow-bidirectional", "allow-egress"):
         raise BadValueError(mode, "allow-bidirectional or allow-egress", "internet_gateway_exclusion_mode")
-    resource_id = new.reference("subnet_id", "subnet") or new.reference("vpc_id", "vpc") or ""
+    resource_id = new.reference("subnet_id", "subnet") or new.required("vpc_id", "vpc")
     exclusions = (
         *overlay.draft.single("block_public_access_exclusions"),
         BlockPublicAccessExclusion(resource_id, mode, "create-complete"),
