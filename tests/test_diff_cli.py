@@ -16,6 +16,7 @@ from flowcore import compile_network, network_from_documents, read_network, synt
 from flowcore.analyses.diff import RecordChanges, diff
 from flowcore.analyses.diff_input import FlowInput, read_after
 from flowcore.cli import main
+from flowcore.digest import digest_logs
 from flowcore.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -169,6 +170,16 @@ def test_logs_are_folded_to_conversations_seen_from_either_end() -> None:
     both = flows.filter(pl.col("srcaddr").is_in(list(own)), pl.col("dstaddr").is_in(list(own)))
     assert both.height > 100
     assert both["src_interface_id"].null_count() < 0.2 * both.height
+
+
+def test_a_digest_gives_what_its_logs_give(tmp_path: Path) -> None:
+    evaluator = compile_network(network_from_documents(synthetic.demo_documents()))
+    log, place = str(ROOT / "data" / "demo" / "flow-log.log.gz"), tmp_path / "digest.parquet"
+    digest_logs((log,), place)
+    names = ["srcaddr", "dstaddr", "srcport", "dstport", "protocol", "src_interface_id"]
+    whole, folded = (next(iter(FlowInput((str(each),), evaluator).batches())).sort(names) for each in (log, place))
+    assert folded.select(sorted(folded.columns)).equals(whole.select(sorted(whole.columns)))
+    assert whole["bytes"].sum() > 0
 
 
 @pytest.mark.parametrize("most", [1, 1000])

@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +17,7 @@ from ..edits import read_edits
 from ..errors import InputError
 from ..model import Network
 from ..pipeline_records import RecordJudge, _conversations, _record_columns
+from ..pipeline_run import Progress
 from ..sources.describe import read_network
 from ..sources.flows import FlowReader, Sources, open_flows
 from ..sources.terraform import read_plan
@@ -101,15 +103,16 @@ class FlowInput:
         """What was read so far."""
         return self._reader.counts
 
-    def batches(self, progress: Callable[[ReadCounts], None] | None = None) -> Iterator[pl.DataFrame]:
+    def batches(self, progress: Callable[[Progress], None] | None = None) -> Iterator[pl.DataFrame]:
         """The flows; conversations of logs last, with records, packets, bytes, first and last."""
         import polars as pl
 
         waiting: list[pl.DataFrame] = []
+        started = perf_counter()
         most = _FOLD_ROWS
         for batch in self._reader:
             if progress is not None:
-                progress(self.counts)
+                progress(self._progress(started))
             if batch.kind == "table":
                 yield batch.frame
                 continue
@@ -120,19 +123,28 @@ class FlowInput:
         if waiting:
             yield _folded(pl.concat(waiting))
 
+    def _progress(self, started: float) -> Progress:
+        counts, sizes = self.counts, [file.identity.size for file in self._reader.files()]
+        done = sum(sizes[: max(counts.files - 1, 0)])
+        return Progress(counts.lines, counts.records, counts.files, done, sum(sizes), perf_counter() - started)
+
     def _conversations(self, frame: pl.DataFrame) -> pl.DataFrame:
         import polars as pl
 
         records = self._judge._oriented(_record_columns(frame))
+        names = {"packets": ["packets"], "bytes": ["bytes"], "first": ["first", "start"], "last": ["last", "end"]}
         totals = [
-            (pl.col(name) if name in frame.columns else pl.lit(None)).cast(pl.Int64).alias(to)
-            for name, to in {"packets": "packets", "bytes": "bytes", "start": "first", "end": "last"}.items()
+            pl.coalesce(*(name for name in under if name in frame.columns), pl.lit(None)).cast(pl.Int64).alias(to)
+            for to, under in {"records": ["records"], **names}.items()
         ]
         flows = pl.concat(
             [
                 _conversations(records, frame).select(_KEY),
                 records.select(logged_by="interface_id"),
-                frame.with_row_index("records").select("records", *totals).with_columns(records=pl.lit(1, pl.Int64)),
+                frame.with_row_index("row")
+                .select("row", *totals)
+                .with_columns(pl.col("records").fill_null(1))
+                .drop("row"),
             ],
             how="horizontal",
         )
