@@ -6,6 +6,7 @@ import copy
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ def test_undoing_any_changes_is_the_plan_without_them(tmp_path: Path, seed: int)
 
 def comparable(of: Network) -> Any:
     """Everything but issues, in which the place in the plan stands."""
-    return {name: value for name, value in vars(of).items() if not name.startswith("_") and name != "issues"}
+    return {field.name: getattr(of, field.name) for field in fields(of) if field.name != "issues"}
 
 
 def test_the_order_of_changes_does_not_matter(tmp_path: Path) -> None:

@@ -87,6 +87,7 @@ class PlannedNetwork:
     """Id before -> made-up id after, of objects the plan replaces."""
     before: Network = field(repr=False)
     plan: Plan = field(repr=False)
+    resources: tuple[_Resource, ...] = field(repr=False)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,8 +95,11 @@ class PlannedNetwork:
         return tuple(change.name for change in self.changes)
 
     def network_without(self, names: Collection[str]) -> Network:
-        """The network if the plan did not change the resources of these addresses; all of them: the network before."""
-        return overlay(self.before, self.plan, without=names).network
+        """The network if the plan did not change the resources of these addresses; all of them: the network before.
+
+        Its issues are those of the description alone.
+        """
+        return _overlay(self.before, self.plan, self.resources, frozenset(names), {}, checked=False).network
 
     def variants(self, limit: int = 64) -> Iterator[Network]:
         """The network for every way the open values may turn out, at most `limit`; none if one could be anything.
@@ -110,7 +114,7 @@ class PlannedNetwork:
             return
         for chosen in product(*(ambiguity.candidates for ambiguity in open_values)):
             choices = {a.name: candidate for a, candidate in zip(open_values, chosen, strict=True)}
-            yield overlay(self.before, self.plan, choices=choices).network
+            yield _overlay(self.before, self.plan, self.resources, frozenset(), choices, checked=False).network
 
 
 def apply_plan(network: Network, path: str | os.PathLike[str]) -> Network:
@@ -135,27 +139,41 @@ def overlay(
 
     `choices` settles ambiguities: `Ambiguity.name` -> the candidate to take.
     """
-    resources = [_Resource(plan, i, change) for i, change in enumerate(plan.changes) if change.mode == "managed"]
-    resources = [resource for resource in resources if resource.relevant]
-    undone = frozenset(without)
+    resources = (_Resource(plan, i, change) for i, change in enumerate(plan.changes) if change.mode == "managed")
+    relevant = tuple(resource for resource in resources if resource.relevant)
+    return _overlay(network, plan, relevant, frozenset(without), choices or {}, checked=True)
+
+
+def _overlay(
+    network: Network,
+    plan: Plan,
+    resources: tuple[_Resource, ...],
+    undone: frozenset[str],
+    choices: Mapping[str, str],
+    *,
+    checked: bool,
+) -> PlannedNetwork:
     instances = [r.instance(undone) for r in resources if r.remains(undone)]
     draft = Draft(network)
-    shared = Overlay(draft, References(plan, instances), plan.path, choices or {})
+    shared = Overlay(draft, References(plan, instances), plan.path, choices)
     shared.separate_rules = _separate_rules(shared, instances)
     todo = [r.planned(shared, undone) for r in resources if r.action != "none" and r.name not in undone]
     shared.replaced_ids = frozenset(p.old_id for p in todo if p.action in ("delete", "replace") and p.old_id)
-    changes = [resource for resource in resources if resource.action != "none" and resource.counts]
     _notes(shared, plan)
     _apply_all(shared, plan, todo)
     after = draft.finished()
-    new, gone = _checked_issues(network, after)
-    issues = sort_issues(draft.issues + new)
-    kept = tuple(issue for issue in network.issues if (issue.code, issue.resource) not in gone and issue not in issues)
-    if kept + issues != network.issues:
-        after = replace(after, issues=kept + issues)
-    made = tuple(_change(resource, draft, plan) for resource in changes if resource.name not in undone)
+    issues: tuple[Issue, ...] = ()
+    if checked:
+        new, gone = _checked_issues(network, after)
+        issues = sort_issues(draft.issues + new)
+        kept = tuple(i for i in network.issues if (i.code, i.resource) not in gone and i not in issues)
+        if kept + issues != network.issues:
+            after = replace(after, issues=kept + issues)
+    changed = [r for r in resources if r.action != "none" and r.modelled and r.name not in undone]
+    made = tuple(_change(resource, draft, plan) for resource in changed)
     replaced = {p.old_id: p.id for p in todo if p.action == "replace" and p.old_id}
-    return PlannedNetwork(after, made, issues, tuple(shared.ambiguities.values()), replaced, network, plan)
+    ambiguities = tuple(shared.ambiguities.values())
+    return PlannedNetwork(after, made, issues, ambiguities, replaced, network, plan, resources)
 
 
 class _Resource:
@@ -189,11 +207,6 @@ class _Resource:
         importing = change.change.importing.id if change.change.importing else None
         old_id = self.before.get("id")
         self.old_id = (old_id if isinstance(old_id, str) and old_id else importing) or None
-
-    @property
-    def counts(self) -> bool:
-        """Whether a flow could meet what the resource is."""
-        return self.modelled
 
     def remains(self, undone: frozenset[str]) -> bool:
         """Whether references can lead to it: it is there after apply."""
