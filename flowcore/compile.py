@@ -15,10 +15,14 @@ import numpy.typing as npt
 from . import kernels as k
 from .addresses import AddressAxis, special_prefixes
 from .compile_cases import case_tables, stages_that_apply
-from .compile_layout import Parts, VpcPlan
+from .compile_layout import Parts, VpcPlan, profile_place
+from .compile_long import Layout, LongPlan, LongTables, block_stops, is_long, pack
 from .compile_nodes import (
     AddressSpace,
     Nodes,
+    check_signatures,
+    classes_of,
+    closed_interfaces,
     duplicates,
     ipv6_intervals,
     make_nodes,
@@ -44,6 +48,7 @@ from .compile_routes import (
     ACTIVE,
     BLACKHOLE,
     KINDS,
+    MIDDLEBOXES,
     NO_ROUTE,
     NO_TABLE,
     code_of,
@@ -58,6 +63,8 @@ from .schema import ICMP_REPLIES, ICMPV6_REPLIES, PATHS
 Array = npt.NDArray[Any]
 
 MAX_LABELS = k.LABEL_MASK
+#: Odd, so that what one party sees never cancels what another does.
+_PARTY_FACTORS = tuple(np.uint64(factor) for factor in (1, 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,8 @@ class CompiledNetwork:
     """Tables for the kernels, and the names that label numbers stand for."""
 
     tables: k.Tables
+    long: LongTables | None
+    """What the long walk needs besides; None: nothing stands in between."""
     interface_ids: tuple[str, ...]
     group_rules: tuple[str, ...]
     acl_rules: tuple[str, ...]
@@ -73,7 +82,7 @@ class CompiledNetwork:
     @property
     def nbytes(self) -> int:
         """Bytes of all tables."""
-        return sum(array.nbytes for array in self.tables)
+        return sum(array.nbytes for array in (*self.tables, *(self.long or ())))
 
 
 @dataclass
@@ -109,45 +118,63 @@ class _Compiler:
     def __init__(self, network: Network) -> None:
         self.network = network
         self.interfaces = list(network.interfaces.values())
+        self.long = LongPlan(network) if is_long(network) else None
         named = {interface.vpc_id for interface in self.interfaces if interface.vpc_id} | set(network.vpcs)
+        named |= self.long.vpc_ids if self.long else set()
         self.vpcs = {vpc_id: number for number, vpc_id in enumerate(sorted(named), 1)}
         self.labels = _Labels.of(network)
-        self.axis = AddressAxis(_prefixes(network), _addresses(network, self.vpcs))
+        prefixes, addresses = list(_prefixes(network)), list(_addresses(network, self.vpcs))
+        if self.long:
+            prefixes += self.long.prefixes()
+            addresses += self.long.addresses()
+        self.axis = AddressAxis(prefixes, addresses)
         self.space = AddressSpace(network, self.axis, self.interfaces, self.vpcs)
+        if self.long:
+            self.long.begin(self.axis, self.vpcs)
         self.group_ports, self.acl_ports = PortAxis(), PortAxis()
 
     def run(self) -> CompiledNetwork:
         vpcs = [self._collect(vpc_id) for vpc_id in self.vpcs]
+        parties = self.long.parties if self.long else 1
         signatures = [self._signatures(vpc) for vpc in vpcs]
         nodes = make_nodes(self.space, self._address_classes(signatures))
         group_port, group_spans, n_group_ports = self.group_ports.cut()
         acl_port, acl_spans, n_acl_ports = self.acl_ports.cut()
-        parts = Parts(n_group_ports, n_acl_ports, nodes.codes.size)
-        remote_class = np.zeros((len(vpcs) + 1, nodes.codes.size, 2), np.uint32)
+        n_nodes = nodes.codes.size
+        parts = Parts(n_group_ports, n_acl_ports, parties * n_nodes)
+        remote_class = np.zeros((len(vpcs) + 1, n_nodes, 2), np.uint32)
+        party_class = np.zeros((len(vpcs) + 1, n_nodes, parties - 1), np.uint32)
+        sections = np.concatenate([nodes.representative + party * self.axis.size for party in range(parties)])
         for number, (vpc, signature) in enumerate(zip(vpcs, signatures, strict=True), 1):
             group_sig, prefix_sig = signature
-            classes, representative = _classes(group_sig, nodes.representative)
-            remote_class[number, :, 0] = classes
+            classes, representative = classes_of(group_sig, sections)
+            remote_class[number, :, 0] = classes[:n_nodes]
+            party_class[number] = classes[n_nodes:].reshape(parties - 1, n_nodes).T
             parts.add_policies(vpc, bundle(vpc.policies, group_spans), representative)
-            classes, representative = _classes(prefix_sig, nodes.representative)
+            classes, representative = classes_of(prefix_sig, nodes.representative)
             remote_class[number, :, 1] = classes
             routes = self._route_words(vpc, representative)
             parts.add_profiles(vpc, bundle(vpc.lists, acl_spans), representative, routes)
         node = self._node_rows(nodes, vpcs, parts)
         root, middle, leaf = pages(self.space, nodes.of_interval, nodes.codes.size)
         ipv6_start, ipv6_high, ipv6_low, ipv6_node = ipv6_intervals(self.space, nodes.of_interval)
-        tables = k.Tables(
+        arrays: dict[str, Array] = dict(
             root=root, middle=middle, leaf=leaf,
             ipv6_start=ipv6_start, ipv6_high=ipv6_high, ipv6_low=ipv6_low, ipv6_node=ipv6_node,
             node=node.reshape(-1), view_of_vpc=self._view_index(), duplicate=duplicates(self.space, nodes),
             remote_class=remote_class.reshape(-1), group_port=group_port, acl_port=acl_port,
-            n_nodes=np.array([nodes.codes.size], np.int64),
-            **parts.tables(), **outcome_tables(), **case_tables(), **_protocol_tables(), constants=_constants(),
+            n_nodes=np.array([n_nodes], np.int64),
+            **parts.tables(), **outcome_tables(), **case_tables(self.long is not None), **_protocol_tables(), constants=_constants(),
         )  # fmt: skip
-        tables = k.Tables(*(_frozen(array) for array in tables))
         acl_names = tuple(f"{acl_id}#{number}" for acl_id, number in self.labels.acl)
+        long = None
+        if self.long:
+            layout = Layout(self.space, nodes, vpcs, parts, node, party_class, self.labels.route)
+            long = LongTables(*(_frozen(array) for array in pack(arrays, *self.long.tables(layout))))
+        tables = k.Tables(**{name: _frozen(array) for name, array in arrays.items()})
         return CompiledNetwork(
             tables,
+            long,
             tuple(i.interface_id for i in self.interfaces),
             tuple(self.labels.group),
             acl_names,
@@ -158,25 +185,42 @@ class _Compiler:
 
     def _collect(self, vpc_id: str) -> VpcPlan:
         """Policies, ACL lists and profiles that the interfaces of a VPC use, with the atoms their rules name."""
-        by_group = Atoms(self.axis)
-        rules = GroupRules(self.network, vpc_id, by_group, self.group_ports, self.labels.group)
+        by_group = Atoms(self.axis, self.long.parties if self.long else 1)
+        neighbours = self.long.neighbours(vpc_id) if self.long else frozenset()
+        rules = GroupRules(self.network, vpc_id, by_group, self.group_ports, self.labels.group, neighbours)
         vpc = VpcPlan(vpc_id, by_group, Atoms(self.axis), rules)
         for interface in self.interfaces:
             if interface.vpc_id != vpc_id:
                 continue
-            groups = None if interface.group_ids is None else tuple(sorted(set(interface.group_ids)))
-            if groups != () and groups not in vpc.pairs:
-                vpc.pairs[groups] = len(vpc.policies)
-                vpc.policies += [(*self._group_policy(vpc, groups, egress), False) for egress in (False, True)]
-            acl = self.network.acl_of(interface.subnet_id, vpc_id)
-            table = self.network.route_table_of(interface.subnet_id, vpc_id)
-            acl_id, table_id = acl.network_acl_id if acl else None, table.route_table_id if table else None
-            if acl_id not in vpc.acls:
-                vpc.acls[acl_id] = len(vpc.lists)
-                vpc.lists += [(*self._acl_list(vpc, acl, egress), True) for egress in (False, True)]
-            vpc.profiles.setdefault((acl_id, table_id), len(vpc.profiles))
+            self._add_groups(vpc, interface.group_ids)
+            self._add_profile(vpc, interface.subnet_id)
+            balancer = self.network.load_balancer_of.get(interface.interface_id)
+            if balancer is not None:
+                self._add_groups(vpc, balancer.group_ids)
+        for subnet_id, place_vpc in self.long.places if self.long else ():
+            if place_vpc == vpc_id:
+                self._add_profile(vpc, subnet_id)
         self._route_atoms(vpc)
         return vpc
+
+    def _add_groups(self, vpc: VpcPlan, group_ids: tuple[str, ...] | None) -> None:
+        groups = None if group_ids is None else tuple(sorted(set(group_ids)))
+        if groups != () and groups not in vpc.pairs:
+            vpc.pairs[groups] = len(vpc.policies)
+            vpc.policies += [(*self._group_policy(vpc, groups, egress), False) for egress in (False, True)]
+
+    def _add_profile(self, vpc: VpcPlan, subnet_id: str | None) -> None:
+        acl_id, table_id = self._profile_of(subnet_id, vpc.vpc_id)
+        if acl_id not in vpc.acls:
+            vpc.acls[acl_id] = len(vpc.lists)
+            acl = self.network.network_acls[acl_id] if acl_id else None
+            vpc.lists += [(*self._acl_list(vpc, acl, egress), True) for egress in (False, True)]
+        vpc.profiles.setdefault((acl_id, table_id), len(vpc.profiles))
+
+    def _profile_of(self, subnet_id: str | None, vpc_id: str | None) -> tuple[str | None, str | None]:
+        """Ids of the ACL and the route table of a subnet."""
+        acl, table = self.network.acl_of(subnet_id, vpc_id), self.network.route_table_of(subnet_id, vpc_id)
+        return acl.network_acl_id if acl else None, table.route_table_id if table else None
 
     def _group_policy(self, vpc: VpcPlan, groups: tuple[str, ...] | None, egress: bool) -> tuple[EntryArrays, int]:
         """The union of groups in one direction, and the word when nothing matches (SG-01, SG-02)."""
@@ -218,12 +262,15 @@ class _Compiler:
         """int64[axis]: intervals that no rule of any VPC tells apart have one number."""
         total = np.zeros((2, self.axis.size), np.uint64)
         for group_sig, prefix_sig in signatures:
-            total ^= group_sig
+            for party, factor in enumerate(_PARTY_FACTORS[: group_sig.shape[1] // self.axis.size]):
+                total ^= group_sig[:, party * self.axis.size : (party + 1) * self.axis.size] * factor
             total ^= prefix_sig
+        if self.long:
+            total ^= self.long.signatures
         # A class never mixes families or kinds of address: the gateways ask for both.
         family = (np.arange(self.axis.size) >= self.axis.ipv4_size).astype(np.int64)
         _, number = np.unique(total[0], return_inverse=True)
-        _check(total, number)
+        check_signatures(total, number)
         return number * 16 + self.space.kinds.astype(np.int64) * 2 + family
 
     def _route_words(self, vpc: VpcPlan, representative: Array) -> dict[str | None, Array]:
@@ -251,50 +298,67 @@ class _Compiler:
         rows = np.zeros((n_nodes + len(self.interfaces), k.NODE_WIDTH), np.uint32)
         rows[:, k.N_INTERFACE] = rows[:, k.N_PEER] = k.NULL32
         owned = np.flatnonzero(nodes.endpoint >= 0)
-        rows[owned] = self._endpoint_rows(vpcs, parts, n_nodes)[nodes.endpoint[owned]]
+        by_interface = self._interface_rows(vpcs, parts, n_nodes)
+        rows[n_nodes:] = by_interface  # what kernels_long asks of an interface, whatever its addresses
+        rows[n_nodes:, k.N_PEER] = k.NULL32
+        rows[owned] = self._endpoint_rows(by_interface)[nodes.endpoint[owned]]
         rows[:n_nodes, k.N_CODES] = nodes.codes
         plain = nodes.endpoint < 0
         rows[:n_nodes, k.N_VPC][plain] = nodes.vpc[plain]
         rows[:n_nodes, k.N_PEER] = np.where(nodes.peer >= 0, nodes.peer, k.NULL32)
-        for number, interface in enumerate(self.interfaces):
+        for number, interface in enumerate(self.interfaces):  # packets that are not the interface's own
             code = k.SRC_FOREIGN_CHECKED if interface.source_dest_check else k.SRC_FOREIGN
             rows[n_nodes + number, k.N_CODES] = code
             rows[n_nodes + number, k.N_VPC] = self.vpcs[interface.vpc_id] if interface.vpc_id else 0
             rows[n_nodes + number, k.N_INTERFACE] = number
         return rows
 
-    def _endpoint_rows(self, vpcs: list[VpcPlan], parts: Parts, n_nodes: int) -> Array:
-        """uint32[endpoints, NODE_WIDTH]: what an address of an interface knows; codes and peer are left to the node."""
+    def _interface_rows(self, vpcs: list[VpcPlan], parts: Parts, n_nodes: int) -> Array:
+        """uint32[interfaces, NODE_WIDTH]: what every address of an interface knows."""
         subnets: dict[str, int] = {}
-        rows = np.zeros((len(self.space.endpoints), k.NODE_WIDTH), np.uint32)
-        edges = self._edges()
-        for number, endpoint in enumerate(self.space.endpoints):
-            interface = self.interfaces[endpoint.interface]
-            vpc_number = self.vpcs[str(interface.vpc_id)]
+        closed = closed_interfaces(self.network)
+        rows = np.zeros((len(self.interfaces), k.NODE_WIDTH), np.uint32)
+        for number, interface in enumerate(self.interfaces):
+            if interface.vpc_id is None:
+                continue
+            vpc_number = self.vpcs[interface.vpc_id]
             vpc = vpcs[vpc_number - 1]
             groups = None if interface.group_ids is None else tuple(sorted(set(interface.group_ids)))
             policy = 0 if groups == () else parts.first_policy[vpc.vpc_id] + vpc.pairs[groups]
-            acl = self.network.acl_of(interface.subnet_id, interface.vpc_id)
-            table = self.network.route_table_of(interface.subnet_id, interface.vpc_id)
-            acl_id = acl.network_acl_id if acl else None
-            profile = vpc.profiles[acl_id, table.route_table_id if table else None]
-            ending = 1 if interface.detached else 2 if interface.interface_type in LONG_DESTINATION_TYPES else 0
+            acl_id, table_id = self._profile_of(interface.subnet_id, interface.vpc_id)
+            ending = (
+                1
+                if interface.interface_id in closed
+                else 2
+                if interface.interface_type in LONG_DESTINATION_TYPES
+                else 0
+            )
             row = rows[number]
-            row[k.N_VPC] = vpc_number | edges[number] << 24 | ending << 26
+            row[k.N_VPC] = vpc_number | ending << 26
             row[k.N_SUBNET] = subnets.setdefault(interface.subnet_id, len(subnets) + 1) if interface.subnet_id else 0
-            row[k.N_INTERFACE] = endpoint.interface
-            row[k.N_GATEWAY] = self._gateway_codes(interface, endpoint.ipv4, endpoint.public_interval >= 0)
+            row[k.N_INTERFACE] = number
             row[k.N_CLASSES] = vpc_number * n_nodes
             ingress, egress = parts.policies[policy], parts.policies[policy + 1]
             row[k.N_INGRESS_PAGES : k.N_INGRESS_COLUMNS + 1] = ingress.pages, ingress.cells, ingress.columns
             row[k.N_EGRESS_PAGES : k.N_EGRESS_COLUMNS + 1] = egress.pages, egress.cells, egress.columns
-            row[k.N_ACL_COLUMNS] = parts.acl_columns[vpc.vpc_id][vpc.acls[acl_id] // 2]
-            row[k.N_PROFILE_PAGES] = parts.profile_start[parts.first_profile[vpc.vpc_id] + profile]
+            row[k.N_PROFILE_PAGES], row[k.N_ACL_COLUMNS] = profile_place(vpc, parts, acl_id, table_id)
+        return rows
+
+    def _endpoint_rows(self, by_interface: Array) -> Array:
+        """uint32[endpoints, NODE_WIDTH]: what an address of an interface knows; codes and peer are left to the node."""
+        owners = np.array([endpoint.interface for endpoint in self.space.endpoints], np.int64)
+        rows = by_interface[owners]
+        edges = self._edges()
+        for number, endpoint in enumerate(self.space.endpoints):
+            interface = self.interfaces[endpoint.interface]
+            rows[number, k.N_VPC] |= edges[number] << 24
+            rows[number, k.N_GATEWAY] = self._gateway_codes(interface, endpoint.ipv4, endpoint.public_interval >= 0)
         return rows
 
     def _edges(self) -> list[int]:
-        """Per endpoint: what its VPC's internet gateway's route table does with it (0 pass, 1 black hole, 2 other)."""
+        """Per endpoint: what its VPC's internet gateway's route table does with it (see kernels.N_VPC)."""
         words: dict[str, dict[int, int]] = {}
+        walks = {ACTIVE + KINDS.index(kind) for kind in MIDDLEBOXES}
         for vpc_id, gateway_id in self.network.internet_gateway_of.items():
             table = self.network.gateway_route_table(gateway_id)
             if table is not None and vpc_id in self.vpcs:
@@ -307,57 +371,30 @@ class _Compiler:
             vpc_id = str(self.interfaces[endpoint.interface].vpc_id)
             code = words[vpc_id][endpoint.interval] if vpc_id in words else NO_ROUTE
             local = code_of(self.network, _LOCAL, vpc_id)
-            result.append(0 if code in (NO_ROUTE, local) else 1 if code >= BLACKHOLE else 2)
+            result.append(0 if code in (NO_ROUTE, local) else 1 if code >= BLACKHOLE else 3 if code in walks else 2)
         return result
 
     def _gateway_codes(self, interface: NetworkInterface, ipv4: bool, mapped: bool) -> int:
         """Outcomes of the gateway steps that depend on the interface alone (N_GATEWAY)."""
         network, vpc_id = self.network, str(interface.vpc_id)
-        mode = network.block_mode_of(interface.subnet_id, vpc_id)
-        exclusion = network.block_exclusion_of(interface.subnet_id, vpc_id)
-        if mode not in ("block-bidirectional", "block-ingress") or exclusion == "allow-bidirectional":
-            stops = (False, False, False)
-        elif mode == "block-bidirectional":
-            egress_allowed = exclusion == "allow-egress"
-            stops = (not egress_allowed, not egress_allowed, True)
-        else:
-            stops = (interface.interface_type != "nat_gateway", False, True)  # BP-03
+        out_stopped, nat_stopped, out_only_stopped, in_stopped = block_stops(network, interface.subnet_id, vpc_id)
+        if interface.interface_type == "nat_gateway":
+            out_stopped = nat_stopped
         blocked = deny("VPC_BLOCK_PUBLIC_ACCESS_ENABLED")
         denied = deny("DENY_ALL_IGW_TRAFFIC") if not ipv4 and interface.deny_all_igw_traffic else 0
         unmapped = deny("IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS") if ipv4 and not mapped else 0
-        out = blocked if stops[0] else unmapped or denied
-        out_egress_only = blocked if stops[1] else 0
-        entering = blocked if stops[2] else denied
+        out = blocked if out_stopped else unmapped or denied
+        out_egress_only = blocked if out_only_stopped else 0
+        entering = blocked if in_stopped else denied
         other_ways = vpc_id in network.vpcs_with_other_ways_in
         public, private = entering, entering
         if vpc_id not in network.internet_gateway_of:
             unknown = vpc_id in network.vpcs_with_undescribed_internet_gateway
             public = unsure("UNKNOWN_RESOURCE") if unknown else deny("NO_PATH")
-            private = unsure("UNSUPPORTED_COMPONENT") if other_ways and not unknown else public
+            private = k.LONG if other_ways and not unknown else public
         if ipv4 and not mapped:
-            private = unsure("UNSUPPORTED_COMPONENT") if other_ways else deny("IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS")
+            private = k.LONG if other_ways else deny("IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS")
         return out | out_egress_only << 8 | private << 16 | public << 24
-
-
-def _classes(signature: Array, representative: Array) -> tuple[Array, Array]:
-    """(class of each node, ascending representative interval of each class)."""
-    own = signature[:, representative]
-    _, number = np.unique(own[0], return_inverse=True)
-    _check(own, number)
-    lowest = np.full(int(number.max()) + 1, np.iinfo(np.int64).max)
-    np.minimum.at(lowest, number, representative)
-    order = np.argsort(lowest)
-    rank = np.empty(order.size, np.int64)
-    rank[order] = np.arange(order.size)
-    return rank[number], lowest[order]
-
-
-def _check(signature: Array, number: Array) -> None:
-    """The second half of the signatures must agree wherever the first does, or the keys collided (odds 2^-64)."""
-    first = np.zeros(int(number.max()) + 1, np.int64)
-    first[number] = np.arange(number.size)
-    if not np.array_equal(signature[1][first[number]], signature[1]):
-        raise ArithmeticError("two sets of rules have the same hash; compile again")
 
 
 def _prefixes(network: Network) -> Iterable[Any]:

@@ -15,15 +15,18 @@ from .schema import PATHS
 Array = npt.NDArray[Any]
 
 
-def case_tables() -> dict[str, Array]:
-    """What each pair of source and destination code means (docs/semantics.md, section 2)."""
-    case = np.full((14, 20), k.CASE_FIXED, np.uint8)
-    fixed = np.zeros((14, 20), np.uint32)
+def case_tables(long: bool) -> dict[str, Array]:
+    """What each pair of source and destination code means (docs/semantics.md, section 2).
+
+    `long`: whether anything stands in between; if not, no private source outside has a way in.
+    """
+    case = np.full((17, 20), k.CASE_FIXED, np.uint8)
+    fixed = np.zeros((17, 20), np.uint32)
 
     def answer(rows: Any, columns: Any, stage: int, outcome: int) -> None:
         fixed[rows, columns] = stage << 8 | outcome
 
-    inside = [k.SRC_INTERFACE, k.SRC_DETACHED]
+    inside = range(k.LAST_INSIDE + 1)
     for row in inside:
         case[row, k.DST_LOCAL] = k.CASE_LOCAL
         case[row, k.DST_INTERNET : k.DST_IPV6_OTHER_VPC + 1] = k.CASE_OUT
@@ -40,7 +43,7 @@ def case_tables() -> dict[str, Array]:
         if row == k.SRC_INTERNET:
             case[row, k.DST_IN_PRIVATE] = k.CASE_IN
         else:
-            answer(row, k.DST_IN_PRIVATE, k.S_SOURCE, unsure("UNKNOWN_RESOURCE"))
+            answer(row, k.DST_IN_PRIVATE, k.S_SOURCE, k.LONG if long else unsure("UNKNOWN_RESOURCE"))
         answer(row, k.DST_IN_AMBIGUOUS, k.S_DESTINATION, unsure("ADDR_AMBIGUOUS"))
         answer(row, k.DST_IN_UNKNOWN, k.S_DESTINATION, unsure("UNKNOWN_DESTINATION"))
         answer(row, k.DST_OUTSIDE, k.S_SOURCE, unsure("NO_SOURCE_OR_DESTINATION"))
@@ -54,14 +57,14 @@ def case_tables() -> dict[str, Array]:
     ):
         answer(row, slice(None), k.S_SOURCE, unsure(reason))
     answer(k.SRC_FOREIGN_CHECKED, slice(None), k.S_CHECK, deny("ENI_SOURCE_DEST_CHECK_RESTRICTION"))
-    entering, leaving = np.zeros(14, np.uint8), np.zeros(20, np.uint8)
+    entering, leaving = np.zeros(17, np.uint8), np.zeros(20, np.uint8)
     entering[k.SRC_RFC1918] = deny("IGW_SOURCE_ADDRESS_NOT_IN_RFC1918_INGRESS")
     entering[k.SRC_RFC6598] = deny("IGW_SOURCE_ADDRESS_NOT_IN_RFC6598_INGRESS")
     leaving[k.DST_RFC1918] = deny("IGW_DESTINATION_ADDRESS_NOT_IN_RFC1918_EGRESS")
     leaving[k.DST_RFC6598] = deny("IGW_DESTINATION_ADDRESS_NOT_IN_RFC6598_EGRESS")
     leaving[k.DST_IPV6_PRIVATE] = unsure("UNKNOWN_DESTINATION")
     leaving[k.DST_UNROUTABLE] = deny("NO_POSSIBLE_DESTINATION")
-    leaving[k.DST_IPV6_OTHER_VPC] = unsure("UNSUPPORTED_COMPONENT")
+    leaving[k.DST_IPV6_OTHER_VPC] = k.LONG
     pick = np.zeros(6, np.uint8)
     pick[k.CASE_LOCAL] = k.PICK_END << 3 | k.PICK_END << 5
     pick[k.CASE_PUBLIC] = k.PICK_PEER << 3 | k.PICK_PEER << 5

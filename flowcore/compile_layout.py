@@ -159,6 +159,12 @@ class Parts:
         }
 
 
+def profile_place(vpc: VpcPlan, parts: Parts, acl_id: str | None, table_id: str | None) -> tuple[int, int]:
+    """Where the pages of a subnet's (ACL, route table) start, and the columns of its ACL's lists."""
+    profile = parts.first_profile[vpc.vpc_id] + vpc.profiles[acl_id, table_id]
+    return parts.profile_start[profile], parts.acl_columns[vpc.vpc_id][vpc.acls[acl_id] // 2]
+
+
 class SharedPages:
     """Rows cut into pages of one size; equal pages are kept once (1,067 MiB became 35 MiB on 10,000 interfaces)."""
 

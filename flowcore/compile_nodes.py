@@ -61,11 +61,32 @@ def endpoints_of(interfaces: list[NetworkInterface], axis: AddressAxis) -> list[
     return found
 
 
-def source_code(interface: NetworkInterface) -> int:
+def source_code(network: Network, interface: NetworkInterface) -> int:
     """Source code of an interface's own addresses."""
     if interface.interface_type in UNMODELLED_SOURCE_TYPES:
         return k.SRC_UNMODELLED
-    return k.SRC_DETACHED if interface.detached else k.SRC_INTERFACE
+    classic = is_classic(network, interface)
+    endpoint = interface.interface_type == "vpc_endpoint"
+    if interface.detached:
+        return k.SRC_LONG_DETACHED if classic or endpoint else k.SRC_DETACHED
+    return k.SRC_ENDPOINT if endpoint else k.SRC_CLASSIC if classic else k.SRC_INTERFACE
+
+
+def is_classic(network: Network, interface: NetworkInterface) -> bool:
+    """Whether it is a Classic Load Balancer's node."""
+    balancer = network.load_balancer_of.get(interface.interface_id)
+    return interface.interface_type == "classic_load_balancer" or (balancer is not None and balancer.kind == "classic")
+
+
+def closed_interfaces(network: Network) -> frozenset[str]:
+    """Interfaces where nothing can arrive: detached (EN-03), or of a VPC endpoint that is not available (EP-04)."""
+    shut = {
+        interface_id
+        for endpoint in network.vpc_endpoints.values()
+        if endpoint.state not in (None, "available")
+        for interface_id in endpoint.interface_ids
+    }
+    return frozenset(shut | {each.interface_id for each in network.interfaces.values() if each.detached})
 
 
 class AddressSpace:
@@ -176,10 +197,33 @@ class AddressSpace:
             "vpc": vpc,
             "endpoint": np.where(owners == 1, owner, -1),
             "public": np.where((owners != 1) & (self.public == 1), self._public_endpoint, -1),
+            "local": self._local_meanings(owners, own_vpcs, vpc),
         }
 
+    def _local_meanings(self, owners: Array, own_vpcs: list[int], vpc: Array) -> Array:
+        """Per interval, in its VPC: 0 nobody's, 1 held by one interface, 2 by several, 3 reserved or a service."""
+        local = np.zeros(self.axis.size, np.int64)
+        for number in own_vpcs:
+            local[(self._reserved[number] | self._service[number]) & (vpc == number)] = 3
+        local[owners == 1] = 1
+        local[owners > 1] = 2
+        return local
+
+    def internet_ends(self, of_endpoint: Array) -> Array:
+        """int64[axis]: node of the interface an interval stands for on the internet; -1 none, -2 several."""
+        ends = np.full(self.axis.size, -1, np.int64)
+        owners, owner = self._owners(0)
+        ipv6 = np.arange(self.axis.size) >= self.axis.ipv4_size
+        held = ipv6 & (owners == 1)
+        ends[held] = of_endpoint[owner[held]]
+        ends[ipv6 & (owners > 1)] = -2
+        mapped = self.public == 1
+        ends[mapped] = of_endpoint[self._public_endpoint[mapped]]
+        ends[self.public > 1] = -2
+        return ends
+
     def _source_codes(self, owners: Array, owner: Array, inside: Array) -> Array:
-        by_interface = np.array([source_code(interface) for interface in self.interfaces] or [0], np.int64)
+        by_interface = np.array([source_code(self.network, each) for each in self.interfaces] or [0], np.int64)
         number = np.array([endpoint.interface for endpoint in self.endpoints] or [0], np.int64)
         codes = SOURCE_BY_KIND[self.kinds]
         codes[inside] = k.SRC_UNKNOWN
@@ -249,6 +293,8 @@ class Nodes:
     """int64[nodes]: the other node of a private-public pair, or -1."""
     of_endpoint: Array
     """int64[endpoints]: the node of each endpoint, in its VPC's view or made for it."""
+    local: Array
+    """int64[nodes]: AddressSpace._local_meanings."""
 
 
 def make_nodes(space: AddressSpace, address_class: Array) -> Nodes:
@@ -264,6 +310,7 @@ def make_nodes(space: AddressSpace, address_class: Array) -> Nodes:
         "vpc": [np.zeros(3, np.int64)],
         "endpoint": [np.full(3, -1, np.int64)],
         "public": [np.full(3, -1, np.int64)],
+        "local": [np.zeros(3, np.int64)],
     }
     count, of_interval = FIRST_NODE, []
     for view in space.views:
@@ -275,7 +322,7 @@ def make_nodes(space: AddressSpace, address_class: Array) -> Nodes:
         count += first.size
         parts["representative"].append(first)
         parts["codes"].append(packed[first])
-        for name in ("vpc", "endpoint", "public"):
+        for name in ("vpc", "endpoint", "public", "local"):
             parts[name].append(meaning[name][first])
     view_index = {view: index for index, view in enumerate(space.views)}
     of_endpoint = np.full(len(space.endpoints), -1, np.int64)
@@ -293,7 +340,7 @@ def make_nodes(space: AddressSpace, address_class: Array) -> Nodes:
     joined = _with_extra(space, joined, extra)
     return Nodes(
         of_interval, joined["representative"], joined["codes"].astype(np.uint32), joined["vpc"], joined["endpoint"],
-        _peers(space, joined, of_interval, of_endpoint, view_index), of_endpoint,
+        _peers(space, joined, of_interval, of_endpoint, view_index), of_endpoint, joined["local"],
     )  # fmt: skip
 
 
@@ -303,13 +350,17 @@ def _with_extra(space: AddressSpace, joined: dict[str, Array], extra: list[int])
         return joined
     held = [space.endpoints[number] for number in extra]
     owners = [space.interfaces[endpoint.interface] for endpoint in held]
-    codes = [_pack(source_code(owner), k.DST_AMBIGUOUS, k.DST_AMBIGUOUS, k.DST_IN_AMBIGUOUS) for owner in owners]
+    codes = [
+        _pack(source_code(space.network, owner), k.DST_AMBIGUOUS, k.DST_AMBIGUOUS, k.DST_IN_AMBIGUOUS)
+        for owner in owners
+    ]
     added = {
         "representative": [endpoint.interval for endpoint in held],
         "codes": codes,
         "vpc": [space.vpcs[str(owner.vpc_id)] for owner in owners],
         "endpoint": extra,
         "public": [-1] * len(extra),
+        "local": [2] * len(extra),
     }
     return {name: np.concatenate((joined[name], np.array(added[name], np.int64))) for name in joined}
 
@@ -330,6 +381,30 @@ def _peers(
             vpc = space.vpcs[str(space.interfaces[endpoint.interface].vpc_id)]
             peer[node] = of_interval[view_index[int(space.view_of_vpc[vpc])]][endpoint.public_interval]
     return peer
+
+
+def classes_of(signature: Array, positions: Array) -> tuple[Array, Array]:
+    """(class of each of `positions` on the axis, lowest position of each class, ascending).
+
+    `signature`: uint64[2, axis]; positions of one signature are one class.
+    """
+    own = signature[:, positions]
+    _, number = np.unique(own[0], return_inverse=True)
+    check_signatures(own, number)
+    lowest = np.full(int(number.max()) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(lowest, number, positions)
+    order = np.argsort(lowest)
+    rank = np.empty(order.size, np.int64)
+    rank[order] = np.arange(order.size)
+    return rank[number], lowest[order]
+
+
+def check_signatures(signature: Array, number: Array) -> None:
+    """The second half of the signatures must agree wherever the first does, or the keys collided (odds 2^-64)."""
+    first = np.zeros(int(number.max()) + 1, np.int64)
+    first[number] = np.arange(number.size)
+    if not np.array_equal(signature[1][first[number]], signature[1]):
+        raise ArithmeticError("two sets of rules have the same hash; compile again")
 
 
 def _pack(source: Any, same: Any, other: Any, outside: Any) -> Any:

@@ -7,7 +7,7 @@ network ACL (ordered: NA-02). Its rules test only the remote address, the protoc
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
@@ -26,6 +26,9 @@ Spans = tuple[tuple[int, int, int], ...]
 
 REASON = {reason: code for code, reason in enumerate(REASONS)}
 
+DIRECT, TRANSIT, NOBODY, REFERENCES = range(4)
+"""Parties: what group references see of a sender (docs/semantics.md, section 6); the last is seen by nothing else."""
+
 
 def deny(reason: str) -> int:
     """Outcome code of a stage that denies."""
@@ -42,18 +45,26 @@ def word(outcome: int, label: int | None = None) -> int:
     return outcome << k.LABEL_BITS | (0 if label is None else label + 1)
 
 
-def port_spans(protocol: int, first: int | None, last: int | None, all_types: bool = False) -> Spans:
+def port_spans(
+    protocol: int, first: int | None, last: int | None, all_types: bool = False, ephemeral: bool = False
+) -> Spans:
     """What a rule covers of the port axis (SG-08…12, NA-06…09).
 
     tcp, udp: destination ports. icmp, icmpv6: type (`first`) and code (`last`), None or -1 for all; flows of unknown
-    type or code may be meant (FL-64). `all_types`: NA-09. Any other protocol: all of it.
+    type or code may be meant (FL-64). `all_types`: NA-09. Any other protocol: all of it. `ephemeral`: a packet to an
+    unknown port from 1024 up may be meant too (NA-16).
     """
     if protocol < 0:
         return ((0, k.PORT_AXIS_SIZE, 0),)
     if protocol in (k.TCP, k.UDP):
         base = k.TCP_BASE if protocol == k.TCP else k.UDP_BASE
         low, high = (0, 65535) if first is None or last is None else (first, last)
-        return ((base + low, base + high + 1, 0),)
+        own = (base + low, base + high + 1, 0)
+        if not ephemeral or high < k.EPHEMERAL_FIRST:
+            return (own,)
+        unknown = k.TCP_EPHEMERAL if protocol == k.TCP else k.UDP_EPHEMERAL
+        whole = low <= k.EPHEMERAL_FIRST and high >= k.EPHEMERAL_LAST
+        return own, (unknown, unknown + 1, 0 if whole else 2)
     if protocol in (k.ICMP, k.ICMPV6):
         base = k.ICMP_BASE if protocol == k.ICMP else k.ICMPV6_BASE
         if all_types or first is None or first < 0:
@@ -84,7 +95,7 @@ class PortAxis:
         """(port class of every axis position, (start, low, high, maybe) of the span lists in classes, classes)."""
         # Parts of the axis are always cut apart, so that a class belongs to one protocol.
         mark = np.zeros(k.PORT_AXIS_SIZE + 1, np.int64)
-        mark[[k.UDP_BASE, k.ICMP_BASE, k.ICMPV6_BASE, k.OTHER_BASE]] = 1
+        mark[[k.UDP_BASE, k.ICMP_BASE, k.ICMPV6_BASE, k.OTHER_BASE, k.TCP_EPHEMERAL, k.UDP_EPHEMERAL]] = 1
         lists = list(self._numbers)
         low = np.array([span[0] for spans in lists for span in spans], np.int64)
         high = np.array([span[1] for spans in lists for span in spans], np.int64)
@@ -106,15 +117,22 @@ class Atoms:
     """Distinct remotes that the rules of one VPC name, each a set of intervals of the address axis."""
 
     axis: AddressAxis
+    parties: int = 1
+    """Parties asked about: the axis as one party sees it follows the axis as the party before sees it."""
     spans: list[list[tuple[int, int]]] = field(default_factory=list)
     _numbers: dict[Any, int] = field(default_factory=dict)
 
-    def number(self, key: Any, spans: Any) -> int:
-        """Number of the atom `key`; `spans()` gives its disjoint spans when it is new."""
+    def number(self, key: Any, spans: Any, seen_by: Sequence[int] | None = None) -> int:
+        """Number of the atom `key`; `spans()` gives its disjoint spans when it is new. `seen_by`: default all
+        but REFERENCES."""
         found = self._numbers.get(key)
         if found is None:
             found = self._numbers[key] = len(self.spans)
-            self.spans.append(spans())
+            shifts = [
+                party * self.axis.size for party in (range(self.parties)[:REFERENCES] if seen_by is None else seen_by)
+            ]
+            own = spans()
+            self.spans.append([(low + shift, high + shift) for shift in shifts for low, high in own])
         return found
 
     def prefix(self, prefix: Any) -> int:
@@ -122,8 +140,8 @@ class Atoms:
         return self.number(prefix, lambda: [self.axis.span(prefix)])
 
     def signatures(self, keys: Array) -> Array:
-        """uint64[2, axis size]: XOR of the keys (uint64[2, atoms]) of all atoms that hold an interval."""
-        edges = np.zeros((2, self.axis.size + 1), np.uint64)
+        """uint64[2, parties * axis size]: XOR of the keys (uint64[2, atoms]) of all atoms that hold an interval."""
+        edges = np.zeros((2, self.parties * self.axis.size + 1), np.uint64)
         owner = np.array([a for a, spans in enumerate(self.spans) for _ in spans], np.int64)
         low = np.array([span[0] for spans in self.spans for span in spans], np.int64)
         high = np.array([span[1] for spans in self.spans for span in spans], np.int64)
@@ -176,10 +194,24 @@ class EntryArrays:
 
 
 class GroupRules:
-    """Turns security group rules into entries, for interfaces of one VPC."""
+    """Turns security group rules into entries, for interfaces of one VPC.
 
-    def __init__(self, network: Network, vpc_id: str, atoms: Atoms, ports: PortAxis, labels: dict[str, int]) -> None:
+    `neighbours`: VPCs whose members references see through a transit gateway.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        vpc_id: str,
+        atoms: Atoms,
+        ports: PortAxis,
+        labels: dict[str, int],
+        neighbours: frozenset[str] = frozenset(),
+    ) -> None:
         self._network, self._vpc_id, self._atoms, self._ports, self._labels = network, vpc_id, atoms, ports, labels
+        self._neighbours = neighbours
+        self._direct = [party for party in (DIRECT, REFERENCES) if party < atoms.parties]
+        self._not_translated = [party for party in (DIRECT, TRANSIT) if party < atoms.parties]
         vpc = network.vpcs.get(vpc_id)
         self._own_prefixes = (*vpc.cidr_blocks, *vpc.ipv6_cidr_blocks) if vpc else ()
         self._vpcs_with_interfaces = vpcs_with_interfaces(network)
@@ -220,10 +252,15 @@ class GroupRules:
                 vpcs.add(rule.referenced_vpc_id)
             group_id = rule.referenced_group_id
             key = ("group", group_id, frozenset(vpcs))  # type: ignore[assignment]
-            return [self._atoms.number(key, lambda: self._member_spans(group_id, vpcs))]
+            found = [self._atoms.number(key, lambda: self._member_spans(group_id, vpcs), self._direct)]
+            if self._neighbours and TRANSIT < self._atoms.parties:
+                key = ("group by transit gateway", group_id)
+                spans = self._member_spans(group_id, self._neighbours)
+                found += [self._atoms.number(key, lambda: spans, [TRANSIT])] if spans else []
+            return found
         return []
 
-    def _member_spans(self, group_id: str, vpcs: set[str]) -> list[tuple[int, int]]:
+    def _member_spans(self, group_id: str, vpcs: Set[str]) -> list[tuple[int, int]]:
         """Private addresses of the group's members in `vpcs` (SG-20, SG-22)."""
         spans = []
         for interface in self._network.members.get(group_id, ()):
@@ -249,7 +286,8 @@ class GroupRules:
             and rule.referenced_vpc_id not in (None, self._vpc_id)
             and rule.referenced_vpc_id not in self._vpcs_with_interfaces
         ):
-            return [(self._atoms.number(("private outside",), self._private_outside), "UNKNOWN_PEERED_SGS")]
+            outside = self._atoms.number(("private outside",), self._private_outside, self._not_translated)
+            return [(outside, "UNKNOWN_PEERED_SGS")]
         return []
 
     def _private_outside(self) -> list[tuple[int, int]]:
@@ -287,7 +325,7 @@ def _acl_spans(entry: NetworkAclEntry) -> Spans:
     if entry.protocol in (k.ICMP, k.ICMPV6):
         any_type = entry.protocol == k.ICMPV6 and isinstance(entry.cidr_block, IPv4Network)  # NA-09
         return port_spans(entry.protocol, entry.icmp_type, entry.icmp_code, all_types=any_type)
-    return port_spans(entry.protocol, entry.from_port, entry.to_port)
+    return port_spans(entry.protocol, entry.from_port, entry.to_port, ephemeral=True)
 
 
 def bundle(policies: Sequence[tuple[EntryArrays, int, bool]], spans: tuple[Array, Array, Array, Array]) -> k.Entries:
@@ -307,7 +345,9 @@ def bundle(policies: Sequence[tuple[EntryArrays, int, bool]], spans: tuple[Array
         span_maybe=maybe,
         tail=np.array([tail for _, tail, _ in policies], np.uint32),
         is_acl=np.array([acl for _, _, acl in policies], np.uint8),
-        icmp_unknown=np.array([word(unsure("ICMP_TYPE_UNKNOWN"))], np.uint32),
+        undecidable=np.array(
+            [word(unsure(reason)) for reason in (*["ICMP_TYPE_UNKNOWN"] * 2, "REMAP_EPHEMERAL_PORT")], np.uint32
+        ),
         **joined,
     )
 

@@ -21,12 +21,15 @@ NO_ROUTE, NO_TABLE, MISSING_LIST, AMBIGUOUS_LIST = range(4)
 INTERNET_UNDESCRIBED, INTERNET_DETACHED, EGRESS_UNDESCRIBED, EGRESS_DETACHED = range(4, 8)
 ACTIVE, BLACKHOLE = 8, 8 + len(KINDS)  # + number of the target kind
 
-UNSUPPORTED_RETURNS = (
-    RouteTarget.NETWORK_INTERFACE,
+MIDDLEBOXES = frozenset({RouteTarget.NETWORK_INTERFACE, RouteTarget.GATEWAY_LOAD_BALANCER_ENDPOINT})
+#: Targets behind which the walk goes on, or ends outside, in ways that kernels_long knows (docs/semantics.md, section 6).
+LONG_TARGETS = MIDDLEBOXES | {
+    RouteTarget.NAT_GATEWAY,
+    RouteTarget.TRANSIT_GATEWAY,
+    RouteTarget.VPC_PEERING_CONNECTION,
+    RouteTarget.VIRTUAL_PRIVATE_GATEWAY,
     RouteTarget.GATEWAY_ENDPOINT,
-    RouteTarget.GATEWAY_LOAD_BALANCER_ENDPOINT,
-    RouteTarget.UNKNOWN,
-)
+}
 
 
 def code_of(network: Network, route: Route, vpc_id: str) -> int:
@@ -59,12 +62,18 @@ def outcome_tables() -> dict[str, Array]:
     for number, kind in enumerate(KINDS):
         path[[ACTIVE + number, BLACKHOLE + number]] = PATHS.index(TARGET_PATHS[kind])
         outcome[:, BLACKHOLE + number] = deny("BAD_STATE_ROUTE")
-        if kind not in UNSUPPORTED_RETURNS:
+        outcome[0, ACTIVE + number] = k.LONG
+        if kind in LONG_TARGETS:
+            outcome[1, ACTIVE + number] = k.LONG
+        if kind in MIDDLEBOXES:
+            outcome[2, ACTIVE + number] = k.LONG
+        elif kind != RouteTarget.UNKNOWN:
             outcome[2, ACTIVE + number] = deny("ASYMMETRIC_RETURN")  # IG-02
     outcome[0, ACTIVE + KINDS.index(RouteTarget.LOCAL)] = 0
     internet, egress = KINDS.index(RouteTarget.INTERNET_GATEWAY), KINDS.index(RouteTarget.EGRESS_ONLY_INTERNET_GATEWAY)
     outward = [ACTIVE + internet, INTERNET_UNDESCRIBED, INTERNET_DETACHED]
     outward_only = [ACTIVE + egress, EGRESS_UNDESCRIBED, EGRESS_DETACHED]
+    outcome[0, outward + outward_only] = k.LONG
     outcome[1, outward + outward_only] = 0
     outcome[2, ACTIVE + internet] = 0
     outcome[2, INTERNET_UNDESCRIBED] = unsure("UNKNOWN_RESOURCE")

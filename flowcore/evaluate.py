@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import kernels as k
+from . import kernels_long as kl
 from .columns import flows_of
 from .compile import CompiledNetwork, compile_tables
 from .errors import FlowError
@@ -36,6 +37,8 @@ _ENUMS = {
     "path": PATHS,
 }
 _RULES = tuple(RULE_STAGES)
+_COUNTS = ("targets", "reachable_targets")
+NULL16 = 0xFFFF
 #: Rule column -> where the compiled network keeps the names its numbers stand for.
 _LABELS = {
     name: "group_rules" if "_sg_" in name else "acl_rules" if "_acl_" in name else "routes" for name in RULE_STAGES
@@ -82,6 +85,7 @@ class Evaluator:
         with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
             added = list(pool.map(named, self._enums))
         added.insert(list(self._enums).index("path"), pl.Series("blocked_by", verdicts.blocked_by))
+        added += [self._count(verdicts, name) for name in _COUNTS]
         return frame.with_columns(added)
 
     @cached_property
@@ -125,6 +129,8 @@ class Evaluator:
             added[name] = _dictionary(getattr(verdicts, name), self.compiled.interface_ids)
         for name, kind in _LABELS.items():
             added[name] = _dictionary(self._codes(verdicts, name), getattr(self.compiled, kind))
+        for name in _COUNTS:
+            added[name] = self._count(verdicts, name).to_arrow()
         kept = [name for name in table.column_names if name not in added]
         columns = {**{name: table.column(name) for name in kept}, **added}
         return pa.table(columns)
@@ -155,6 +161,11 @@ class Evaluator:
                 memo, small = new_memo(), empty_verdicts(k.BLOCK)
             for start, stop in todo:
                 k.evaluate_rows(tables, flows, out, start, stop, memo, small)
+                out.targets[start:stop] = out.reachable_targets[start:stop] = NULL16
+                if self.compiled.long is not None:
+                    walked = start + np.flatnonzero(out.reason[start:stop] == k.TO_BE_WALKED)
+                    if walked.size:
+                        kl.walk_rows(tables, self.compiled.long, flows, walked, out)
             self._idle_memos.append((memo, small))
 
         if workers <= 1:
@@ -164,6 +175,16 @@ class Evaluator:
                 for done in [pool.submit(work) for _ in range(workers)]:
                     done.result()
         return out
+
+    def _count(self, verdicts: k.Verdicts, name: str) -> pl.Series:
+        """A column of counts; all null where there is no load balancer."""
+        import polars as pl
+
+        values = getattr(verdicts, name)
+        if not self.network.load_balancers:
+            return pl.repeat(None, values.size, dtype=pl.UInt16, eager=True).alias(name)
+        counts = pl.Series(name, values)
+        return counts.set(counts == NULL16, None)
 
     def _codes(self, verdicts: k.Verdicts, name: str) -> Any:
         return verdicts.rules[_RULES.index(name)] if name in _LABELS else getattr(verdicts, name)
@@ -180,7 +201,8 @@ def empty_verdicts(count: int) -> k.Verdicts:
     """Columns for `count` verdicts, not yet filled."""
     small = {name: np.empty(count, np.uint8) for name in ("verdict", "forward", "reply", "reason", "stage", "path")}
     wide = {name: np.empty(count, np.uint32) for name in ("blocked_by", "src_interface", "dst_interface")}
-    return k.Verdicts(**small, **wide, rules=np.empty((len(RULE_STAGES), count), np.uint32))
+    counts = {name: np.empty(count, np.uint16) for name in _COUNTS}
+    return k.Verdicts(**small, **wide, rules=np.empty((len(RULE_STAGES), count), np.uint32), **counts)
 
 
 def new_memo() -> k.Memo:

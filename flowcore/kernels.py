@@ -1,9 +1,10 @@
-"""The compiled loops, the array bundles they read, and the codes they write: one closed file.
+"""The compiled loops, the array bundles they read, and the codes they write: a closed file, but for `kernels_long`.
 
 It imports NumPy and Numba and nothing of ours, on purpose: Numba's disk cache looks only at the file a kernel stands
-in, so everything that machine code depends on has to be here. The cache folder is keyed by a hash of this file's text
-(see `_cache_folder`), so an edited or upgraded kernel never meets old machine code. That is also why this file is
-longer than the others. `tests/test_kernels.py` holds the codes here against `flowcore.schema`.
+in, so everything that machine code depends on has to be here, or in `kernels_long`, which builds on it. The cache
+folder is keyed by a hash of both files' text (see `_cache_folder`), so an edited or upgraded kernel never meets old
+machine code. That is also why these files are longer than the others. `tests/test_kernels.py` holds the codes here
+against `flowcore.schema`.
 
 How a flow is judged here (docs/semantics.md is the procedure, this is its fast form):
   address -> node          16-8-8 pages (IPv4), sorted intervals (IPv6); a node: addresses that nothing tells apart
@@ -39,6 +40,10 @@ LABEL_BITS = 24
 LABEL_MASK = (1 << LABEL_BITS) - 1
 DENY, UNSURE = 1, 129
 UNDECIDED = 0xFFFFFFFF
+# LONG: an undecided outcome that means "something stands in between: kernels_long judges this flow". It never leaves:
+# `reason` holds TO_BE_WALKED until then.
+LONG = 255
+TO_BE_WALKED = 254
 
 # Stages in compact form (bit = position here); `blocked_by` spreads them out, see spread_stages.
 S_SOURCE, S_CHECK, S_SG_OUT, S_ACL_OUT, S_ROUTE, S_GATEWAY, S_ACL_IN, S_SG_IN, S_DESTINATION = range(9)
@@ -49,6 +54,7 @@ REPLY_MASK = 0x1E00
 #: The stages with a rule column, in the order of schema.RULE_STAGES; those that only special flows have.
 RULE_STAGES = (S_SG_OUT, S_ACL_OUT, S_ROUTE, S_ACL_IN, S_SG_IN, S_REPLY_ACL_OUT, S_REPLY_ROUTE, S_REPLY_ACL_IN)
 SPECIAL_STAGES = (S_SOURCE, S_CHECK, S_GATEWAY, S_DESTINATION, S_REPLY_GATEWAY)
+LONG_STAGES = (S_SOURCE, S_ROUTE, S_GATEWAY, S_DESTINATION, S_REPLY_ROUTE, S_REPLY_GATEWAY)
 STAGES_SAME_SUBNET = 1 << S_SOURCE | 1 << S_SG_OUT | 1 << S_SG_IN | 1 << S_DESTINATION
 AFTER_ROUTE = (
     1 << S_ACL_IN | 1 << S_SG_IN | 1 << S_DESTINATION | 1 << S_REPLY_ACL_OUT | 1 << S_REPLY_ROUTE | 1 << S_REPLY_ACL_IN
@@ -58,7 +64,9 @@ STAGES_SAME_VPC = 1 << S_SOURCE | 1 << S_SG_OUT | 1 << S_ACL_OUT | 1 << S_ROUTE 
 # Port axis: every (protocol, port | ICMP type and code | nothing) there is, in one row.
 TCP_BASE, UDP_BASE, ICMP_BASE, ICMPV6_BASE = 0, 65536, 131072, 131072 + 65793
 OTHER_BASE = ICMPV6_BASE + 65793
-PORT_AXIS_SIZE = OTHER_BASE + 256
+TCP_EPHEMERAL, UDP_EPHEMERAL = OTHER_BASE + 256, OTHER_BASE + 257  # any of 1024-65535; only ACLs are asked (NA-16)
+PORT_AXIS_SIZE = OTHER_BASE + 258
+EPHEMERAL_FIRST, EPHEMERAL_LAST = 1024, 65535
 ICMP_CODES = 257  # 256 codes and "code not known"; key = type * 257 + code
 ICMP_TYPE_UNKNOWN_KEY = 256 * ICMP_CODES
 
@@ -74,8 +82,8 @@ PROFILE_PAGE_BITS = 4
 ) = range(15)  # fmt: skip
 NODE_WIDTH = 16
 # N_CODES: source code | destination code from its own VPC << 8 | ... from another VPC << 16 | ... from outside << 24
-# N_VPC: VPC number in the low 24 bits | edge outcome (0 pass, 1 black hole, 2 unmodelled) << 24
-#        | destination outcome (0 pass, 1 detached, 2 unmodelled type) << 26
+# N_VPC: VPC number in the low 24 bits | edge outcome (0 pass, 1 black hole, 2 unmodelled, 3 long) << 24
+#        | destination outcome (0 pass, 1 detached, 2 long) << 26
 # N_CLASSES: where the VPC's part of remote_class starts.
 # N_PROFILE_PAGES: where the pages of its ACL and route table start.
 # N_INGRESS_*, N_EGRESS_*: the group policy: start of its pages, of its cells, of its columns.
@@ -83,12 +91,13 @@ NODE_WIDTH = 16
 # N_GATEWAY: outcome codes: out by internet gateway | out by egress-only << 8 | in by private << 16 | in by public << 24
 VPC_MASK = (1 << 24) - 1
 
-# Source codes.
+# Source codes; the first five are interfaces: plain ones, detached ones, those whose stage `source` is long.
 (
-    SRC_INTERFACE, SRC_DETACHED, SRC_INTERNET, SRC_RFC1918, SRC_RFC6598, SRC_IPV6_PRIVATE,
+    SRC_INTERFACE, SRC_DETACHED, SRC_ENDPOINT, SRC_CLASSIC, SRC_LONG_DETACHED, SRC_INTERNET, SRC_RFC1918, SRC_RFC6598, SRC_IPV6_PRIVATE,
     SRC_AMBIGUOUS, SRC_UNKNOWN, SRC_UNMODELLED, SRC_INVALID, SRC_NO_INTERFACE, SRC_FOREIGN_CHECKED, SRC_FOREIGN,
     SRC_REDIRECT,
-) = range(14)  # fmt: skip
+) = range(17)  # fmt: skip
+LAST_INSIDE = SRC_LONG_DETACHED
 
 # Destination codes, seen from an interface (first fourteen) or from outside the network.
 (
@@ -107,8 +116,9 @@ ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
 
 
 def source_key() -> str:
-    """Hash of what machine code depends on: this file's text, Numba's version and NumPy's."""
-    text = Path(__file__).read_bytes()
+    """Hash of what machine code depends on: the text of all kernel files, Numba's version and NumPy's."""
+    here = Path(__file__)
+    text = b"\0".join(file.read_bytes() for file in sorted(here.parent.glob("kernels*.py")))
     versions = f"{numba.__version__} {np.__version__} {sys.version_info[:2]}".encode()
     return hashlib.sha256(text + b"\0" + versions).hexdigest()[:16]
 
@@ -213,11 +223,11 @@ class Tables(NamedTuple):
     route_gate: np.ndarray  # uint8[256]            GATE_*
     route_gate_outcome: np.ndarray  # uint8[256]    gateway not described, not attached
     route_path: np.ndarray  # uint8[256]            path code
-    case: np.ndarray  # uint8[14, 20]               CASE_* | far pick << 3 | far remote pick << 5
+    case: np.ndarray  # uint8[17, 20]               CASE_* | far pick << 3 | far remote pick << 5
     applies: np.ndarray  # uint16[288]              stages that apply, by situation (see _hard)
     way: np.ndarray  # uint8[6, 2]                  path code by case and same subnet; WAY_BY_ROUTE: by the route
-    fixed: np.ndarray  # uint32[14, 20]             CASE_FIXED: compact stage << 8 | outcome
-    source_in_outcome: np.ndarray  # uint8[14]      inbound by source code
+    fixed: np.ndarray  # uint32[17, 20]             CASE_FIXED: compact stage << 8 | outcome
+    source_in_outcome: np.ndarray  # uint8[17]      inbound by source code
     destination_out_outcome: np.ndarray  # uint8[20]  outbound by destination code
     port_base: np.ndarray  # int64[256]             protocol -> start of its part of the port axis
     icmp_reply: np.ndarray  # int64[2, 257]         request type -> reply key, -1 no reply, ICMP_TYPE_UNKNOWN_KEY
@@ -262,6 +272,8 @@ class Verdicts(NamedTuple):
     src_interface: np.ndarray  # uint32[n]
     dst_interface: np.ndarray  # uint32[n]
     rules: np.ndarray  # uint32[8, n]  in the order of schema.RULE_STAGES
+    targets: np.ndarray  # uint16[n]   only kernels_long writes these two
+    reachable_targets: np.ndarray  # uint16[n]
 
 
 # -- building ------------------------------------------------------------------------------------------
@@ -279,10 +291,10 @@ class Entries(NamedTuple):
     span_start: np.ndarray  # int64[lists + 1]
     span_low: np.ndarray  # int64[spans]     port classes [low, high)
     span_high: np.ndarray  # int64[spans]
-    span_maybe: np.ndarray  # uint8[spans]
+    span_maybe: np.ndarray  # uint8[spans]   0: covers its ports; 1: may cover them (ICMP), 2: (ephemeral port)
     tail: np.ndarray  # uint32[policies]     outcome word when nothing matches
     is_acl: np.ndarray  # uint8[policies]
-    icmp_unknown: np.ndarray  # uint32[1]    outcome word of an undecidable ICMP type
+    undecidable: np.ndarray  # uint32[3]     outcome word by kind of span_maybe: none, ICMP type, ephemeral port
 
 
 @step
@@ -312,28 +324,29 @@ def _paint(entries, policy, columns, n_columns, atom_start, atom_class, wanted, 
             continue
         allow = entries.word[entry] >> LABEL_BITS == 0
         for span in range(entries.span_start[entries.span[entry]], entries.span_start[entries.span[entry] + 1]):
-            unsure = entries.span_maybe[span] or entries.remote_maybe[entry]
+            kind = entries.span_maybe[span]
+            unsure = kind or entries.remote_maybe[entry]
             last = columns[entries.span_high[span] - 1]
             for column in range(columns[entries.span_low[span]], last + 1):
                 if words[column] != UNDECIDED:
                     continue
                 if acl:  # ordered: entries that may match must agree with the one that does
                     if unsure:
-                        pending[column] |= 1 if allow else 2
-                    elif pending[column] == 0 or pending[column] == (1 if allow else 2):
+                        pending[column] |= (1 if allow else 2) | kind << 2
+                    elif pending[column] == 0 or pending[column] & 3 == (1 if allow else 2):
                         words[column] = entries.word[entry]
                     else:
-                        words[column] = entries.icmp_unknown[0]
+                        words[column] = entries.undecidable[pending[column] >> 2]
                 elif not unsure:  # groups only allow: any definite match decides
                     words[column] = entries.word[entry]
                 elif pending[column] == 0:
-                    pending[column] = entries.maybe[entry] if entries.remote_maybe[entry] else entries.icmp_unknown[0]
+                    pending[column] = entries.maybe[entry] if entries.remote_maybe[entry] else entries.undecidable[kind]
     for column in range(n_columns):
         if words[column] == UNDECIDED:
-            if pending[column] == 0 or (acl and pending[column] == 2):
+            if pending[column] == 0 or (acl and pending[column] & 3 == 2):
                 words[column] = entries.tail[policy]
             else:
-                words[column] = entries.icmp_unknown[0] if acl else pending[column]
+                words[column] = entries.undecidable[pending[column] >> 2] if acl else pending[column]
 
 
 @step
@@ -608,7 +621,7 @@ def _destination_nodes(tables, flows, start, count, x):
         if node[row + N_CODES] & 255 == SRC_REDIRECT:  # a public address stands for the private one it is mapped to
             x[X_SOURCE + i] = node[row + N_PEER]
             row = np.int64(node[row + N_PEER]) * NODE_WIDTH
-        if not one_view and node[row + N_CODES] & 255 <= SRC_DETACHED:
+        if not one_view and node[row + N_CODES] & 255 <= LAST_INSIDE:
             view = np.int64(tables.view_of_vpc[node[row + N_VPC] & VPC_MASK])
         family = 4
         if flows.family.size:
@@ -652,7 +665,7 @@ def _cases(node, cases, way, count, x):
             start = np.int64(node[here + N_PEER])
             x[X_SOURCE + i], here = start, start * NODE_WIDTH
             first = np.int64(node[here + N_CODES]) & 255
-        inside = first <= SRC_DETACHED
+        inside = first <= LAST_INSIDE
         same_vpc = ((node[here + N_VPC] ^ node[there + N_VPC]) & VPC_MASK) == 0
         shift = (8 if same_vpc else 16) if inside else 24
         second = np.int64(node[there + N_CODES]) >> shift & 255
@@ -757,7 +770,8 @@ def _edge(tables, vpc_word):
     """Outcome of the gateway's own route table towards a node (RT-20)."""
     edge = vpc_word >> 24 & 3
     blackhole, unsupported = np.int64(tables.constants[C_BLACKHOLE]), np.int64(tables.constants[C_UNSUPPORTED])
-    return np.int64(0) if edge == 0 else (blackhole if edge == 1 else unsupported)
+    other = unsupported if edge == 2 else np.int64(LONG)
+    return np.int64(0) if edge == 0 else (blackhole if edge == 1 else other)
 
 
 @step
@@ -796,7 +810,7 @@ def _hard(tables, n_hard, x):
     compile_cases.py from docs/semantics.md section 3. Nodes that stand in for a missing side have codes that pass.
     """
     node, shift = tables.node, LABEL_BITS
-    bad_state, unsupported = np.int64(tables.constants[C_BAD_STATE]), np.int64(tables.constants[C_UNSUPPORTED])
+    bad_state = np.int64(tables.constants[C_BAD_STATE])
     for place in range(n_hard):
         i = np.int64(x[X_HARD + place])
         kind, second = np.int64(x[X_KIND + i]) & 7, np.int64(x[X_KIND + i]) >> 8 & 255
@@ -810,7 +824,7 @@ def _hard(tables, n_hard, x):
         outcome = np.int64(tables.route_outcome[0 if local else 1, route_code])
         returning = np.int64(tables.route_outcome[0 if local else 2, return_code])
         ending = other_vpc >> 26 & 3
-        ending = 0 if ending == 0 else (bad_state if ending == 1 else unsupported)
+        ending = 0 if ending == 0 else (bad_state if ending == 1 else np.int64(LONG))
         gate = np.int64(tables.route_gate[route_code])
         own, far_gateway = np.int64(node[here + N_GATEWAY]), np.int64(node[other + N_GATEWAY])
         leaving = _first_of(
@@ -825,7 +839,10 @@ def _hard(tables, n_hard, x):
         )
         entering = 0 if gate == GATE_EGRESS_ONLY else entering
         words = X_WORDS + i
-        x[words + S_SOURCE * BLOCK] = bad_state << shift if first == SRC_DETACHED else 0
+        detached = (first == SRC_DETACHED) | (first == SRC_LONG_DETACHED)
+        walks = (first == SRC_ENDPOINT) | (first == SRC_LONG_DETACHED) | ((first == SRC_CLASSIC) & local & (same != 0))
+        walks &= (kind != CASE_FIXED) & (kind != CASE_SERVICE)
+        x[words + S_SOURCE * BLOCK] = (np.int64(LONG) if walks else (bad_state if detached else 0)) << shift
         x[words + S_CHECK * BLOCK] = 0
         x[words + S_DESTINATION * BLOCK] = ending << shift
         x[words + S_ROUTE * BLOCK] = outcome << shift | there >> 8
@@ -841,7 +858,7 @@ def _hard(tables, n_hard, x):
         if kind == CASE_FIXED:
             fixed = np.int64(tables.fixed[first, second])
             x[words + (fixed >> 8) * BLOCK] = (fixed & 255) << shift
-            x[X_MASK + i] = 1 << (fixed >> 8) | (1 if first == SRC_DETACHED else 0)
+            x[X_MASK + i] = 1 << (fixed >> 8) | (1 if detached else 0)
 
 
 @step
@@ -932,6 +949,15 @@ def _list_not_accepted(count, n_hard, x):
 
 
 @step
+def _is_long(unsure, i, x):
+    """Whether a stage that flow `i` meets leaves it to kernels_long."""
+    found = False
+    for stage in LONG_STAGES:
+        found |= (unsure >> stage & 1 != 0) & (x[X_WORDS + stage * BLOCK + i] >> LABEL_BITS == LONG)
+    return found
+
+
+@step
 def _not_accepted(first_stage, unfiltered, start, n_listed, x, out):
     """Step 9: verdict, reason, stage and reached rules of the listed flows (docs/semantics.md, section 5)."""
     for place in range(n_listed):
@@ -942,6 +968,9 @@ def _not_accepted(first_stage, unfiltered, start, n_listed, x, out):
         service = applies == 1 << S_SOURCE and no == 0 and unsure == 0
         if one_way and not service:
             applies, no, unsure = applies & FORWARD_MASK, no & FORWARD_MASK, unsure & FORWARD_MASK
+        if unsure and _is_long(unsure, i, x):
+            out.reason[row] = TO_BE_WALKED
+            continue
         forward_no, forward_unsure = no & FORWARD_MASK, unsure & FORWARD_MASK
         reply_no, reply_unsure = no & REPLY_MASK, unsure & REPLY_MASK
         forward = REJECT if forward_no else (UNKNOWN if forward_unsure else ACCEPT)
