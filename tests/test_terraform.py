@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from plan_documents import ask, change, configured, const, documents, network, p
 
 import flowcore as fc
 from flowcore.model import Network, SecurityGroupRule
+from flowcore.sources.terraform import read_plan
 
 WEB_RULE = {
     "id": "sgr-web-in",
@@ -614,3 +616,22 @@ def test_what_is_no_json_is_an_input_error(tmp_path: Any, data: bytes) -> None:
         fc.apply_plan(network(), path)
     with pytest.raises(fc.NetworkError, match="cannot be read"):
         fc.apply_plan(network(), tmp_path / "none.json")
+
+
+# -- the bundled plan -------------------------------------------------------------------------------------
+
+
+def test_the_bundled_plan_breaks_and_opens_what_its_readme_says() -> None:
+    folder = Path(__file__).parents[1] / "data" / "plans"
+    before = fc.read_network(folder / "snapshot")
+    assert before == network()
+    done = read_plan(before, folder / "plan.json")
+    assert not done.ambiguities
+    assert len(done.changes) == 5
+    web, database = "10.0.1.10", "10.0.2.20"
+    assert [ask(each, web, database, 5432)[0] for each in (before, done.network)] == ["ACCEPT", "REJECT"]
+    assert [ask(each, web, database, 3306)[0] for each in (before, done.network)] == ["REJECT", "ACCEPT"]
+    assert ask(done.network_without({f"{IN}.db"}), web, database, 5432)[0] == "ACCEPT"
+    assert not done.network.nat_gateways["tf:aws_nat_gateway.out"].public
+    edited = fc.edits.apply_edits(before, folder / "edits.toml")
+    assert ask(edited, web, database, 3306)[0] == "ACCEPT"

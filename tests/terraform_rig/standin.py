@@ -111,10 +111,17 @@ def acl_entry(acl_id, egress, number, action, values):
 
 
 def acl_subnets(acl_id, subnet_ids):
-    for acl in EC2.describe_network_acls()["NetworkAcls"]:
+    """Puts the subnets under the ACL, and those it no longer has under the VPC's default one."""
+    acls = EC2.describe_network_acls()["NetworkAcls"]
+    vpc_id = next(acl["VpcId"] for acl in acls if acl["NetworkAclId"] == acl_id)
+    default = next(acl["NetworkAclId"] for acl in acls if acl["VpcId"] == vpc_id and acl["IsDefault"])
+    for acl in acls:
         for each in acl["Associations"]:
-            if each["SubnetId"] in (subnet_ids or ()) and acl["NetworkAclId"] != acl_id:
-                EC2.replace_network_acl_association(AssociationId=each["NetworkAclAssociationId"], NetworkAclId=acl_id)
+            mine, wanted = acl["NetworkAclId"] == acl_id, each["SubnetId"] in (subnet_ids or ())
+            if mine != wanted:
+                EC2.replace_network_acl_association(
+                    AssociationId=each["NetworkAclAssociationId"], NetworkAclId=acl_id if wanted else default
+                )
 
 
 # -- one function per type: values -> what AWS fills in ---------------------------------------------------
