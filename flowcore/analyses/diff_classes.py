@@ -157,7 +157,7 @@ def _collect_record(record: Any, named: _Named) -> None:
             if "rule_number" in values:
                 named.acl_ranges.add(bounds)
     for name, value in values.items():
-        if name.endswith("port") and isinstance(value, int):
+        if name.endswith("port") and name not in ("from_port", "to_port") and isinstance(value, int):
             named.ranges.add((ANY_PROTOCOL, value, value))
         else:
             _collect(value, named)

@@ -88,7 +88,7 @@ def explained(network: Network, flows: pl.DataFrame) -> pl.DataFrame:
     names = [column.name for column in VERDICT_COLUMNS]
     paths = [explainer.explain(flow) for flow in flows.iter_rows(named=True)]
     return pl.DataFrame(
-        {name: pl.Series(name, [getattr(path, name, None) for path in paths], dtype=_dtype(name)) for name in names}
+        {name: pl.Series(name, [getattr(path, name) for path in paths], dtype=_dtype(name)) for name in names}
     )
 
 
