@@ -31,11 +31,12 @@ from walk_networks import (
 )
 
 from flowcore.analyses.diff_classes import Addresses, port_classes
-from flowcore.analyses.diff_exhaustive import boxes, diff_exhaustive, merged
+from flowcore.analyses.diff_exhaustive import _Axes, boxes, diff_exhaustive, merged
 from flowcore.errors import InputError
 from flowcore.model import Network
 from flowcore.selectors import flow_between, select
-from flowcore.synthetic import edge_flows
+from flowcore.sources.describe import network_from_documents
+from flowcore.synthetic import between_documents, edge_flows
 from flowcore.walk import explain
 
 OPEN_443 = allow("sgr-in443", False, 6, (443, 443))
@@ -331,3 +332,48 @@ def test_an_entry_for_one_address_cuts_it_out() -> None:
     found = diff_exhaustive(network(), after)
     assert {word for row in found["sources"] for word in row if "203.0.113" in word} == {"203.0.113.7"}
     assert A in {row["destinations"][0].split()[0] for row in found.to_dicts()} | {B}
+
+
+def in_intervals(intervals: Any, number: int) -> bool:
+    return any(first <= number <= last for first, last in intervals)
+
+
+def example_of(axes: Any, flow: dict[str, Any]) -> dict[str, Any]:
+    """The flow that stands for this one."""
+    source, destination = int(ip_address(flow["srcaddr"])), int(ip_address(flow["dstaddr"]))
+    owner = flow["src_interface_id"]
+    start = next(
+        each for each in axes.sources if any(a <= source <= b and own == owner for (a, b), own in each.members)
+    )
+    end = next(each for each in axes.destinations if any(a <= destination <= b for (a, b), _ in each.members))
+    for place, (number, source_port) in enumerate(axes.packets):
+        port = axes.ports[number]
+        if not in_intervals(port.protocols, flow["protocol"]):
+            continue
+        if source_port is not None:
+            if not in_intervals(port.ports, flow["dstport"]):
+                continue
+            if not in_intervals(axes.source_ports[source_port], flow["srcport"]):
+                continue
+        elif port.codes and not (
+            in_intervals(port.ports, flow["icmp_type"]) and in_intervals(port.codes, flow["icmp_code"])
+        ):
+            continue
+        numbers = axes.sources.index(start), axes.destinations.index(end), place
+        (found,) = axes.flows(np.array([np.ravel_multi_index(numbers, axes.shape)])).to_dicts()
+        return found
+    raise AssertionError(flow)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_flow_is_judged_as_the_example_of_its_classes(seed: int) -> None:
+    """By the slow twin alone, in networks where much stands in between."""
+    before = network_from_documents(between_documents(seed))
+    after = random_edits(before, seed, 6).after
+    axes = {version: _Axes.of(before, after, version) for version in (4, 6)}
+    asked = flows_to_ask(before, after, seed, 300)
+    assert len(asked) > 50
+    for flow in asked:
+        example = example_of(axes[ip_address(flow["srcaddr"]).version], flow)
+        for described in (before, after):
+            assert explain(described, flow).verdict == explain(described, example).verdict, (flow, example)
