@@ -232,3 +232,23 @@ def test_references_in_a_circle_end(tmp_path: Any) -> None:
     before = {**ROUTE, "id": "r", "nat_gateway_id": "nat-1"}
     changed = change("module.a.aws_route.out", "update", before, {**ROUTE, "id": "r"}, {"nat_gateway_id": True})
     assert target(planned(tmp_path, [changed], [], calls)) == "tf:?module.a.aws_route.out.nat_gateway_id"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "tf:module.a.aws_nat_gateway.nat"),
+        ({"other": refs("aws_nat_gateway.nat.id")}, "tf:?module.a.aws_route.out.nat_gateway_id"),
+        ({"other": refs("aws_vpc.v.id")}, "tf:module.a.aws_nat_gateway.nat"),
+    ],
+)
+def test_a_local_of_a_module_is_of_that_module_or_given_to_it(tmp_path: Any, given: Any, expected: str) -> None:
+    inner = [
+        configured("aws_nat_gateway.nat"),
+        configured("aws_route.out", {"nat_gateway_id": {"references": ["local.nat"]}}),
+    ]
+    before = {**ROUTE, "id": "r", "nat_gateway_id": "nat-1"}
+    changed = change("module.a.aws_route.out", "update", before, {**ROUTE, "id": "r"}, {"nat_gateway_id": True})
+    changes = [*nats(None), *nats(None, module="module.a"), changed]
+    calls = {"a": {"expressions": given, "module": {"resources": inner}}}
+    assert target(planned(tmp_path, changes, [configured("aws_nat_gateway.nat")], calls)) == expected

@@ -389,11 +389,23 @@ class References:
         return block is not None and isinstance(block.expressions, Mapping) and attribute in block.expressions
 
     def _anything_made(self, search: _Search, modules: Modules) -> None:
-        """Where the JSON has lost the way: whatever of that kind the plan makes, of the same module first."""
-        made = [i for i in self._all if i.made and i.type in search.kind.types]
-        near = [i for i in made if i.modules == modules]
-        search.found.update((i.id, None) for i in near or made)
-        if not made:
+        """Where the JSON has lost the way, inside a module: whatever of that kind the plan makes there or in modules
+        below, and whatever the module is given.
+        """
+        below = [
+            i for i in self._all if i.made and i.type in search.kind.types and i.modules[: len(modules)] == modules
+        ]
+        inner = _Search(search.kind, dict.fromkeys(i.id for i in below), depth=search.depth + 1)
+        if modules and inner.depth <= _MAX_DEPTH:
+            outer, (name, key) = modules[:-1], modules[-1]
+            module = self._module(outer)
+            call = (module.module_calls or {}).get(name) if module else None
+            given = call.expressions if call and isinstance(call.expressions, Mapping) else {}
+            for expression in given.values() if call else ():
+                for leaf in _leaves_below(expression):
+                    self._leaf(inner, leaf, _Scope(outer, key, call.for_each_expression if call else None))
+        search.found.update(inner.found)
+        if not inner.found:
             search.lost()
 
 
@@ -403,6 +415,15 @@ def _same_index(instances: list[Instance], key: Key) -> list[Instance]:
     if not own and isinstance(key, int) and all(isinstance(i.key, int) for i in instances):
         own = [i for i in instances if i.key == key % len(instances)]
     return own or instances
+
+
+def _leaves_below(node: Any) -> Iterator[Any]:
+    """Every expression in a part of the configuration."""
+    if isinstance(node, Mapping) and ("references" in node or "constant_value" in node):
+        yield node
+    elif isinstance(node, Mapping | list):
+        for child in node.values() if isinstance(node, Mapping) else node:
+            yield from _leaves_below(child)
 
 
 def _leaves(node: Any, path: tuple[str | int, ...], element: Any) -> Iterator[Any]:
