@@ -252,3 +252,14 @@ def test_a_local_of_a_module_is_of_that_module_or_given_to_it(tmp_path: Any, giv
     changes = [*nats(None), *nats(None, module="module.a"), changed]
     calls = {"a": {"expressions": given, "module": {"resources": inner}}}
     assert target(planned(tmp_path, changes, [configured("aws_nat_gateway.nat")], calls)) == expected
+
+
+def test_which_of_several_new_elastic_ips_a_nat_gateway_gets_does_not_matter(tmp_path: Any) -> None:
+    addresses = [change(f"aws_eip.e[{i}]", "create", None, {"domain": "vpc"}, {"id": True}) for i in (0, 1)]
+    gateway = change(
+        "aws_nat_gateway.nat", "create", None, {"subnet_id": "subnet-pub"}, {"id": True, "allocation_id": True}
+    )
+    lost = configured("aws_nat_gateway.nat", {"allocation_id": {"references": ["local.ips"]}})
+    done = planned(tmp_path, [*addresses, gateway], [configured("aws_eip.e"), lost])
+    assert not done.ambiguities
+    assert done.network.nat_gateways[MADE].addresses[0].public_address is not None

@@ -25,7 +25,8 @@ from ..model import (
 )
 from .standing import add_nat_gateway, made_public_address
 from .terraform_groups import default_group_of
-from .terraform_values import Block, Overlay, Planned, is_open
+from .terraform_references import KINDS
+from .terraform_values import MADE, Block, Overlay, Planned, is_open
 from .terraform_vpcs import tags_of
 from .values import ipv4_address, ipv6_address
 
@@ -372,7 +373,7 @@ def _nat(overlay: Overlay, planned: Planned) -> None:
         overlay.undetermined(planned, "its subnet is not described: flows through it are UNKNOWN")
         return
     text = new.text("private_ip")
-    elastic = _elastic_of(overlay, new.reference("allocation_id", "address"))
+    elastic = _elastic_of(overlay, _allocation(overlay, new))
     addressed = add_nat_gateway(
         draft,
         planned.id,
@@ -384,6 +385,15 @@ def _nat(overlay: Overlay, planned: Planned) -> None:
     )
     if not addressed:
         overlay.undetermined(planned, "its address is known after apply, and rules tell addresses of its subnet apart")
+
+
+def _allocation(overlay: Overlay, new: Block) -> str | None:
+    """The Elastic IP of a NAT gateway. Of several that are all new, none: their addresses are made up alike."""
+    if not new.known("allocation_id"):
+        found = overlay.references.follow(new.instance, ("allocation_id",), KINDS["address"], new.values)
+        if len(found.candidates) != 1 and found.complete and all(each.startswith(MADE) for each in found.candidates):
+            return None
+    return new.reference("allocation_id", "address")
 
 
 def _regional_nat(overlay: Overlay, planned: Planned) -> None:
