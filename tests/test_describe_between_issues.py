@@ -59,7 +59,7 @@ def test_nothing_is_lost() -> None:
 @pytest.mark.parametrize(
     ("keys", "severity", "resource"),
     [
-        ({"NatGateways": []}, "", ""),
+        ({"NatGateways": []}, "note", "nat-1"),
         ({"TransitGateways": []}, "note", "tgw-1"),
         ({"VpnConnections": []}, "note", "vpn-1"),
         ({"PrefixLists": [], "ManagedPrefixListEntries": []}, "warning", "pl-1"),

@@ -379,6 +379,9 @@ NOT_MODELLED = _words(
     """
 )
 
+#: Keys that AWS begins in lower case -> the same as other tools write them.
+OTHER_SPELLINGS = {key[:1].upper() + key[1:]: key for key in NOT_MODELLED if key[:1].islower()}
+
 #: AWS's answers that do not say whose they are -> the wrapper to put them in.
 WITHOUT_OWNER = {
     "Entries": "ManagedPrefixListEntries: [{PrefixListId, Entries}]",
@@ -400,7 +403,8 @@ HARMLESS = _words(
     ResponseMetadata MaxResults Tags AvailabilityZones Regions DhcpOptions KeyPairs Images Hosts HostReservations
     InstanceStatuses InstanceTypes InstanceTypeOfferings MovingAddressStatuses PlacementGroups AccountAttributes
     ClassicLinkInstances ServiceNames ServiceDetails ServiceConfigurations AllowedPrincipals DBInstances
-    DBSubnetGroups DBClusters DomainStatusList FlowLogs NetworkInterfacePermissions UpdateToken
+    DBSubnetGroups DBClusters DomainStatusList RdsInstances ElasticsearchDomains FlowLogs UpdateToken
+    NetworkInterfacePermissions
     Volumes Snapshots SpotInstanceRequests LaunchTemplates LaunchTemplateVersions ReservedInstances
     ReservedInstancesOfferings CapacityReservations IpamPools Ipams IpamScopes IpamResourceCidrs ByoipCidrs
     PublicIpv4Pools Ipv6Pools CoipPools NetworkInsightsPaths NetworkInsightsAnalyses NetworkInsightsAccessScopes

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Any
 
-from ..model import ElasticAddress, Network, NetworkInterface, SecurityGroup, Vpc
+from ..model import ElasticAddress, Network, NetworkInterface, SecurityGroup
 from . import rules
 from .assemble_between import settle_between
+from .assemble_transit import settle_transit_gateways
+from .assemble_vpcs import settle_vpcs, some
 from .collect import Collector
 
 __all__ = ["assemble", "some"]
-
-#: Tables whose records name their VPC.
-_IN_A_VPC = (
-    "subnets",
-    "route_tables",
-    "network_acls",
-    "security_groups",
-    "interfaces",
-    "instances",
-    "nat_gateways",
-    "vpc_endpoints",
-    "load_balancers",
-    "target_groups",
-)
-#: What is in one of these states stays listed for a while after its VPC.
-_GONE = ("deleted", "failed", "rejected", "expired")
 
 
 def assemble(found: Collector) -> Network:
@@ -37,7 +22,8 @@ def assemble(found: Collector) -> Network:
     _settle_groups(found)
     _settle_interfaces(found)
     settle_between(found)
-    _settle_vpcs(found)
+    settle_vpcs(found)
+    settle_transit_gateways(found)  # what propagates are the VPCs' CIDRs
     _settle_singles(found)
     tables: dict[str, Any] = {
         name: MappingProxyType({key: table[key] for key in sorted(table)}) for name, table in found.tables.items()
@@ -111,40 +97,6 @@ def _with_public(
     message = f"{public} is associated with {private or 'the primary address'}, which the interface does not hold"
     found.issue("warning", "conflict", interface.interface_id, message, origin)
     return interface
-
-
-def _settle_vpcs(found: Collector) -> None:
-    """A placeholder for every VPC that is only named, and a Region for VPCs whose subnets know it."""
-    vpcs: dict[str, Vpc] = found.tables.setdefault("vpcs", {})
-    named: dict[str, list[str]] = {}
-    for table in _IN_A_VPC:
-        for record_id, record in found.tables.get(table, {}).items():
-            if record.vpc_id and getattr(record, "state", None) not in _GONE:
-                named.setdefault(record.vpc_id, []).append(record_id)
-    for table in ("internet_gateways", "egress_only_internet_gateways", "vpn_gateways"):
-        for record_id, record in found.tables.get(table, {}).items():
-            for vpc_id in record.vpc_ids:
-                named.setdefault(vpc_id, []).append(record_id)
-    for vpc_id, names in named.items():
-        if vpc_id not in vpcs:
-            vpcs[vpc_id] = Vpc(vpc_id, described=False)
-            message = f"the VPC is not described: its CIDRs are not known; named by {some(names)}"
-            found.issue("warning", "dangling-reference", vpc_id, message, found.origins.get(min(names), ""))
-    regions: dict[str, set[str]] = {}
-    for table in ("subnets", "interfaces"):
-        for record in found.tables.get(table, {}).values():
-            if record.vpc_id and record.region:
-                regions.setdefault(record.vpc_id, set()).add(record.region)
-    for vpc_id, names_of in regions.items():
-        if vpcs[vpc_id].region is None and len(names_of) == 1:
-            vpcs[vpc_id] = replace(vpcs[vpc_id], region=min(names_of))
-
-
-def some(names: Iterable[str], limit: int = 3) -> str:
-    """The first few names, and how many more there are."""
-    known = sorted(set(names))
-    text = ", ".join(known[:limit])
-    return f"{text} and {len(known) - limit} more" if len(known) > limit else text
 
 
 def _settle_singles(found: Collector) -> None:

@@ -224,8 +224,9 @@ def _propagated(
 
 
 def _blocks_of(found: Collector, attachment: TransitGatewayAttachment) -> tuple[IPNetwork, ...]:
+    """The CIDRs that a VPC attachment propagates; none where not all of them are known."""
     vpc: Vpc | None = found.tables.get("vpcs", {}).get(attachment.resource_id or "")
-    if vpc is None:
+    if vpc is None or vpc.vpc_id in found.partly_known_vpcs:
         return ()
     ipv6 = found.transit.attachments[attachment.attachment_id].ipv6 is not False  # TG-10
     return vpc.blocks if ipv6 else tuple(vpc.cidr_blocks)

@@ -69,11 +69,14 @@ def _allow_all(vpc: Vpc) -> tuple[NetworkAclEntry, ...]:
 
 
 def _main_tables(network: Network, found: Collector) -> dict[str, RouteTable]:
-    """A main route table with the local routes for each VPC of which none is described (RT-09)."""
+    """A main route table with the local routes for each VPC of which none is described (RT-09).
+
+    None where not even a CIDR of the VPC is known: without a local route it would drop all.
+    """
     having = {table.vpc_id for table in network.route_tables.values() if table.main}
     assumed = {}
     for vpc in network.vpcs.values():
-        if vpc.vpc_id not in having:
+        if vpc.vpc_id not in having and vpc.blocks:
             table_id = f"rtb-assumed-main-{vpc.vpc_id}"
             blocks: list[IPNetwork] = [*vpc.cidr_blocks]
             blocks += vpc.ipv6_cidr_blocks

@@ -18,7 +18,7 @@ __all__ = ["check"]
 
 #: Key that a description needs -> what becomes UNKNOWN without it.
 _NEEDED = {
-    "Vpcs": "the CIDRs of the VPCs are not known: whether an address lies inside them is UNKNOWN",
+    "Vpcs": "their CIDRs are taken from local routes, peering connections or subnets; the first stands for the primary",
     "Subnets": "the subnets are not known: reserved addresses and Block Public Access cannot be told",
     "RouteTables": "every flow that leaves its subnet is UNKNOWN, unless assume_defaults stands in",
     "NetworkAcls": "every flow that leaves its subnet is UNKNOWN, unless assume_defaults stands in",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any
@@ -14,6 +15,7 @@ from .references import Dangling, list_reference, note_state
 
 __all__ = ["check_between"]
 
+_ATTACHMENT_INTERFACE = re.compile(r"Network Interface for Transit Gateway Attachment (tgw-attach-[0-9a-z]{1,64})")
 _NODE_TYPES = frozenset({"load_balancer", "network_load_balancer", "classic_load_balancer"})
 _WORKING = {
     "nat_gateways": ("the NAT gateway", "available"),
@@ -44,7 +46,7 @@ def _missing_answers(network: Network, found: Collector) -> None:
     balancers = [each for each in network.load_balancers.values() if each.kind != "classic"]
     needed: list[tuple[bool, tuple[str, ...], str]] = [
         (
-            bool(network.transit_gateways),
+            bool(network.transit_gateways or _attachment_interfaces(network)),
             ("TransitGatewayAttachments", "TransitGatewayVpcAttachments"),
             "flows to transit gateways are UNKNOWN",
         ),
@@ -102,6 +104,16 @@ def _assumed_preservation(network: Network, found: Collector) -> None:
         found.issue("note", "assumed-default", "TargetGroupAttributes", message)
 
 
+def _attachment_interfaces(network: Network) -> dict[str, list[str]]:
+    """Attachment id -> the interfaces whose description names it: the attachment exists, wherever it leads."""
+    named: dict[str, list[str]] = {}
+    for interface in network.interfaces.values():
+        match = _ATTACHMENT_INTERFACE.fullmatch(interface.description or "")
+        if match and interface.interface_type == "transit_gateway":
+            named.setdefault(match.group(1), []).append(interface.interface_id)
+    return named
+
+
 # -- references ------------------------------------------------------------------------------------------
 
 
@@ -147,7 +159,13 @@ def _attachment_references(network: Network, found: Collector) -> None:
                 subnet.check(attachment.subnet_ids or (), name)
         elif attachment.kind == AttachmentKind.VPN:
             connection.check([attachment.resource_id], name)
-    for dangling in (subnet, vpc, gateway, connection):
+    only_seen = Dangling(
+        found, "warning", "the attachment", unknown.replace("may be", "are"), network.transit_gateway_attachments
+    )
+    for attachment_id, names in _attachment_interfaces(network).items():
+        for name in names:
+            only_seen.check([attachment_id], name)
+    for dangling in (subnet, vpc, gateway, connection, only_seen):
         dangling.report()
 
 

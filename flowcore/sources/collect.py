@@ -97,6 +97,8 @@ class Collector:
     """(account of the folder, owner of the record) -> ids, where they differ."""
     group_vpcs: dict[str, set[str]] = field(default_factory=dict)
     """Group id -> the further VPCs it is associated with (SG-27)."""
+    partly_known_vpcs: set[str] = field(default_factory=set)
+    """Made-up VPCs of which not all CIDRs are known."""
     balancers: BalancerParts = field(default_factory=BalancerParts)
     transit: TransitParts = field(default_factory=TransitParts)
     keys: set[str] = field(default_factory=set)

@@ -18,7 +18,7 @@ import msgspec
 from ..errors import NetworkError
 from ..model import Network
 from . import answers, answers_between, collect, collect_balancers, collect_between
-from .answers import HARMLESS, NOT_MODELLED, WITHOUT_OWNER
+from .answers import HARMLESS, NOT_MODELLED, OTHER_SPELLINGS, WITHOUT_OWNER
 from .archives import json_members
 from .assemble import assemble
 from .assumptions import assume
@@ -185,6 +185,7 @@ class _Document:
             self._add(key, value)
 
     def _add(self, key: str, value: Any) -> None:
+        key = OTHER_SPELLINGS.get(key, key)
         self.found.keys.add(key)
         if key in _TOKENS:
             self.found.keys.discard(key)
