@@ -90,6 +90,10 @@ class PartFolder:
             out.parent.mkdir(parents=True, exist_ok=True)
             if not keep:
                 self.remove()
+            self.finished = self._found_whole() if keep else None
+            if self.finished is not None:
+                return
+            self._ready.unlink(missing_ok=True)  # of another plan
             try:
                 self._start(plan.document())
             except OSError:
@@ -111,13 +115,17 @@ class PartFolder:
         self._partial.mkdir(exist_ok=True)
         _write_whole(there, text)
 
-    def is_whole(self) -> bool:
-        """Whether `out` is there already and of this plan: then there is nothing to do."""
-        try:
-            document = json.loads(self.manifest.read_text())
-        except (OSError, ValueError):
-            return False
-        return bool(document.get("plan") == _plain(self.plan.document())) and self.out.is_dir()
+    def _found_whole(self) -> Mapping[str, Any] | None:
+        """The manifest, if the dataset of this plan is whole: in its place already, or on its way there."""
+        for path in (self._ready, self.manifest):
+            try:
+                document = json.loads(path.read_text())
+            except (OSError, ValueError):
+                continue
+            whole = path == self._ready or self.out.is_dir()
+            if whole and document.get("plan") == _plain(self.plan.document()):
+                return dict(document)
+        return None
 
     def place(self, number: int) -> Path:
         """Where part `number` is written."""
@@ -161,7 +169,8 @@ class PartFolder:
         """Puts the dataset in its place. Only once all parts are whole; may be called by several processes."""
         with writing(self.out), self._alone() as mine:
             if mine:
-                self._gather()
+                if not self._ready.exists():
+                    self._gather()
                 self._put_in_place()
 
     @contextmanager
@@ -172,10 +181,10 @@ class PartFolder:
             try:
                 import fcntl
             except ImportError:  # no such locks: shards on this system must not end at the same time
-                yield self._partial.exists()
+                yield self._partial.exists() or self._ready.exists()
                 return
             fcntl.flock(stream, fcntl.LOCK_EX)
-            yield self._partial.exists()
+            yield self._partial.exists() or self._ready.exists()
             lock.unlink(missing_ok=True)
 
     def _gather(self) -> None:
@@ -195,21 +204,28 @@ class PartFolder:
             nothing = stream.tell() == empty
         if nothing:
             self._rejects.unlink()
-        document = {"plan": self.plan.document(), "parts": parts, "summary": total.document()}
+        document = {
+            "plan": self.plan.document(), "parts": parts, "summary": total.document(), "rejects": not nothing,
+        }  # fmt: skip
         _write_whole(self._ready, json.dumps(document, indent=1, sort_keys=True) + "\n")
 
     def _put_in_place(self) -> None:
+        """Each step is passed over if an earlier process has done it: it may have been killed at any of them."""
+        with_rejects = json.loads(self._ready.read_text())["rejects"]
         self.manifest.unlink(missing_ok=True)
-        for path in self._partial.iterdir():
-            if path.suffix != ".parquet":
-                path.unlink()
-        if self.out.exists():
-            self.out.replace(self._old)
-        self._partial.replace(self.out)
-        if self._rejects.exists():
-            self._rejects.replace(rejects_path(self.out))
-        else:
+        if self._partial.exists():
+            for path in self._partial.iterdir():
+                if path.suffix != ".parquet":
+                    path.unlink()
+            if self.out.exists():
+                if self._old.exists():
+                    shutil.rmtree(self._old)
+                self.out.replace(self._old)
+            self._partial.replace(self.out)
+        if not with_rejects:
             rejects_path(self.out).unlink(missing_ok=True)
+        elif self._rejects.exists():
+            self._rejects.replace(rejects_path(self.out))
         self._ready.replace(self.manifest)
         if self._old.exists():
             shutil.rmtree(self._old)

@@ -61,8 +61,7 @@ class LineBlock:
 
     def text(self, line: int) -> str:
         """The line at position `line` of this block, cut to FOUND_LENGTH characters."""
-        found = self.data[self.starts[line] : self.ends[line]][: 4 * FOUND_LENGTH]
-        return found.decode("utf-8", "replace")[:FOUND_LENGTH]
+        return _shown(self.data[self.starts[line] : self.ends[line]])
 
     def separators(self, separator: bytes) -> NDArray[np.int64]:
         """How often the one-byte `separator` is in each line."""
@@ -113,14 +112,16 @@ def byte_chunks(stream: IO[bytes], size: int = BLOCK_BYTES) -> Iterator[bytes]:
 def _inflated(stream: IO[bytes], compressed: bytes, most: int) -> Iterator[bytes]:
     """What is in a gzip file that begins with `compressed`, in parts of at most `most` bytes. Raises as above."""
     inflater, errors = _inflater()
+    full = False
     while True:
-        if not compressed and not (compressed := stream.read(_COMPRESSED_BYTES)):
+        # A part of full size may not be all: more can be waiting, though all that was read has been taken in.
+        if not compressed and not full and not (compressed := stream.read(_COMPRESSED_BYTES)):
             raise DamagedFileError("the gzip stream is cut off")
         try:
             part = inflater.decompress(compressed, most)
         except errors as error:
             raise DamagedFileError(f"the gzip stream is damaged ({error})") from None
-        compressed = inflater.unconsumed_tail
+        compressed, full = inflater.unconsumed_tail, len(part) == most
         if part:
             yield part
         if inflater.eof:
@@ -131,6 +132,7 @@ def _inflated(stream: IO[bytes], compressed: bytes, most: int) -> Iterator[bytes
                 compressed = more.lstrip(b"\0")
             if not GZIP_MAGIC.startswith(compressed[:2]):
                 raise DamagedFileError("other bytes follow the gzip stream")
+            full = False
             inflater, errors = _inflater()
 
 
@@ -203,12 +205,17 @@ def raw_blocks(path: Place, rejects: Rejects, block_bytes: int = BLOCK_BYTES) ->
                 yield _plain(data, number), number
                 number, tail = number + data.count(b"\n"), chunk[cut:]
             if len(tail) > LONGEST_LINE:
-                rejects.lines(source, [number], None, _TOO_LONG, [tail[:FOUND_LENGTH].decode("utf-8", "replace")])
+                rejects.lines(source, [number], None, _TOO_LONG, [_shown(tail)])
                 skipping, tail = True, b""
     if damage is not None:
-        rejects.file(source, damage, number, tail[:FOUND_LENGTH].decode("utf-8", "replace"))
+        rejects.file(source, damage, number, _shown(tail))
     elif tail:
         yield _plain(tail + b"\n", number), number
+
+
+def _shown(data: bytes) -> str:
+    """The beginning of a line, FOUND_LENGTH characters of it."""
+    return data[: 4 * FOUND_LENGTH].decode("utf-8", "replace")[:FOUND_LENGTH]
 
 
 def _plain(data: bytes, number: int) -> bytes:

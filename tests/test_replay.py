@@ -1,0 +1,326 @@
+"""The batch job as people leave it running: killed and gone on with, shared out, filtered, from S3, from digests."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from replay_inputs import contents, evaluator, records, text_of, with_more_fields, write
+
+from flowcore.digest import digest_logs
+from flowcore.errors import InputError
+from flowcore.pipeline import Wanted, evaluate_logs, manifest_path
+from flowcore.pipeline_output import VerdictWriter
+from flowcore.pipeline_parts import PartFolder, fingerprint
+from flowcore.sources.places import locations, path_parts
+
+FILES = 9
+
+
+@pytest.fixture
+def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Several files, each a part of its own or two to a part, with lines that cannot be read."""
+    monkeypatch.setattr("flowcore.pipeline_parts.PART_BYTES", 9000)
+    monkeypatch.setattr("flowcore.pipeline_run.GROUP_ROWS", 100)
+    monkeypatch.setattr("flowcore.sources.groups.PIECE_ROWS", 64)
+    frame = with_more_fields(records(), 0)
+    for number in range(FILES):
+        lines = text_of(frame[number::FILES])
+        write(tmp_path / "logs" / f"{number}.log.gz", [*lines, f"rubbish {number}"], packed=number != 4)
+    return tmp_path / "logs"
+
+
+def test_same_bytes_for_any_threads_batches_order_and_shards(tmp_path: Path, logs: Path) -> None:
+    judge, found = evaluator(), []
+    files = sorted(logs.iterdir())
+    ways: list[tuple[Any, dict[str, Any]]] = [
+        (logs, {"threads": 1}),
+        (files[::-1], {"threads": 3}),
+        ([str(logs / "*.gz"), *files], {"threads": 2, "batch_rows": 7}),
+    ]
+    for number, (sources, options) in enumerate(ways):
+        evaluate_logs(judge, sources, tmp_path / str(number) / "out", **options)
+        found.append(contents(tmp_path / str(number)))
+    for number, count in enumerate((2, 3), len(ways)):
+        out = tmp_path / str(number) / "out"
+        for share in random.Random(count).sample(range(1, count + 1), count):
+            assert not out.exists()
+            evaluate_logs(judge, logs, out, shard=(share, count), threads=1)
+        found.append(contents(out.parent))
+    assert all(one == found[0] for one in found)
+    parts = [name for name in found[0] if name.endswith(".parquet")]
+    assert len(parts) > 4
+    manifest = json.loads(found[0]["out.manifest.json"])
+    assert sum(part["rows"] for part in manifest["parts"]) == pl.read_parquet(tmp_path / "0/out").height
+    assert [Path(i["path"]).name for part in manifest["plan"]["parts"] for i in part] == [f.name for f in files]
+    assert found[0]["out.rejects.csv"].count(b"rubbish") == FILES
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of what follows it is done."""
+
+
+def killed_at(step: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """From now on the run ends at its `step`-th change to the disk. Gives the list of changes that it will grow."""
+    steps: list[str] = []
+
+    def stopping(name: str, original: Any) -> Any:
+        def change(*arguments: Any, **options: Any) -> Any:
+            steps.append(name)
+            if len(steps) > step:
+                raise Killed
+            return original(*arguments, **options)
+
+        return change
+
+    for place, name in ((Path, "replace"), (Path, "unlink"), (Path, "write_text"), (Path, "mkdir"), (os, "replace"),
+                        (VerdictWriter, "_close"), (VerdictWriter, "write_rejects")):  # fmt: skip
+        monkeypatch.setattr(place, name, stopping(name, getattr(place, name)))
+    monkeypatch.setattr(VerdictWriter, "_abandon", lambda self: None)
+    monkeypatch.setattr(PartFolder, "remove", lambda self: None)
+    return steps
+
+
+def test_a_run_killed_anywhere_goes_on_to_the_same_dataset(tmp_path: Path, logs: Path) -> None:
+    """At 52 of the changes to the disk, the first and the last among them; some are killed again when they go on."""
+    judge, rng = evaluator(), random.Random(5)
+    whole = tmp_path / "whole" / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        steps = killed_at(10**6, patch)
+        evaluate_logs(judge, logs, whole, threads=1)
+    expected = contents(whole.parent)
+    points = sorted({0, len(steps) - 1, *rng.sample(range(1, len(steps) - 1), 50)})
+    assert len(points) == 52
+    for point in points:
+        out = tmp_path / str(point) / "out"
+        for number, step in enumerate([point] if point % 4 else [point, rng.randrange(len(steps))]):
+            with pytest.MonkeyPatch.context() as patch:
+                killed_at(step, patch)
+                with suppress(Killed):
+                    evaluate_logs(judge, logs, out, threads=1, resume=number > 0)
+            if manifest_path(out).exists():  # whole if it says so
+                assert expected.items() <= contents(out.parent).items()
+        evaluate_logs(judge, logs, out, threads=1, resume=True)
+        assert contents(out.parent) == expected
+
+
+RUN = """
+import sys
+from flowcore import compile_network, evaluate_logs, network_from_documents
+from flowcore.synthetic import network_documents
+import flowcore.pipeline_parts
+flowcore.pipeline_parts.PART_BYTES = 9000
+judge = compile_network(network_from_documents(network_documents(seed=1, interfaces=40)))
+print("ready", flush=True)
+evaluate_logs(judge, sys.argv[1], sys.argv[2], resume=True, threads=2)
+"""
+
+
+def test_a_process_killed_at_random_goes_on(tmp_path: Path, logs: Path) -> None:
+    """Real kills: the process is gone between any two instructions."""
+    expected_at, out, rng = tmp_path / "whole" / "out", tmp_path / "killed" / "out", random.Random(1)
+    command = [sys.executable, "-c", RUN, str(logs)]
+    subprocess.run([*command, str(expected_at)], check=True, capture_output=True)
+    for _ in range(4):
+        process = subprocess.Popen([*command, str(out)], stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(rng.uniform(0.0, 0.6))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    subprocess.run([*command, str(out)], check=True, capture_output=True)
+    assert contents(out.parent) == contents(expected_at.parent)
+
+
+def test_going_on_with_something_else_is_an_error(tmp_path: Path, logs: Path) -> None:
+    out = tmp_path / "to" / "out"
+    evaluate_logs(evaluator(), logs, out, shard=(1, 2))
+    assert not out.exists()
+    with pytest.raises(InputError, match="half done"):
+        evaluate_logs(evaluator(2), logs, out, resume=True)
+    os.utime(logs / "0.log.gz", ns=(1, 1))
+    with pytest.raises(InputError, match="half done"):
+        evaluate_logs(evaluator(), logs, out, shard=(2, 2))
+    evaluate_logs(evaluator(), logs, out)  # anew
+    assert out.is_dir()
+    assert not [path for path in out.parent.iterdir() if path.name.startswith(".")]
+    with pytest.raises(InputError, match="single file"):
+        evaluate_logs(evaluator(), logs, tmp_path / "a.parquet", resume=True)
+
+
+def test_the_fingerprint_of_a_network_is_that_of_its_description() -> None:
+    code = "from replay_inputs import evaluator; from flowcore.pipeline_parts import fingerprint; "
+    run = [sys.executable, "-c", code + "print(fingerprint(evaluator().network))"]
+    other = subprocess.run(run, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
+    assert other.stdout.strip() == fingerprint(evaluator().network)
+    assert fingerprint(evaluator(1).network) != fingerprint(evaluator(2).network)
+
+
+# -- what is asked for ------------------------------------------------------------------------------------
+
+
+def test_filters_go_down_to_records(tmp_path: Path, logs: Path) -> None:
+    frame = pl.read_parquet(_evaluated(logs, tmp_path / "all.parquet"))
+    since, until = int(frame["start"].quantile(0.3) or 0), int(frame["start"].quantile(0.6) or 0)
+    interface = frame["interface_id"].drop_nulls().mode()[0]
+    asked = Wanted(since, until, interfaces=frozenset({interface}))
+    some = pl.read_parquet(_evaluated(logs, tmp_path / "some.parquet", wanted=asked))
+    names = ["srcaddr", "dstaddr", "srcport", "dstport", "start", "end", "interface_id", "action"]
+    inside = (pl.col("end") >= since) & (pl.col("start") < until) & (pl.col("interface_id") == interface)
+    assert some.height
+    assert some.select(names).equals(frame.filter(inside).select(names))
+    other = Wanted(accounts=frozenset({"999999999999"}))
+    assert pl.read_parquet(_evaluated(logs, tmp_path / "none.parquet", wanted=other)).height == 0
+
+
+def _evaluated(sources: Any, out: Path, **options: Any) -> Path:
+    evaluate_logs(evaluator(), sources, out, **options)
+    return out
+
+
+PATHS = {
+    "plain": "AWSLogs/012345678901/vpcflowlogs/us-east-1/2026/01/05/",
+    "hourly": "AWSLogs/012345678901/vpcflowlogs/us-east-1/2026/01/05/10/",
+    "hive": "AWSLogs/aws-account-id=012345678901/aws-service=vpcflowlogs/aws-region=us-east-1/year=2026/month=01/day=05/",  # noqa: E501
+    "hive-hourly": "x/aws-account-id=012345678901/aws-service=vpcflowlogs/aws-region=us-east-1/year=2026/month=1/day=5/hour=10/",  # noqa: E501
+}
+
+
+@pytest.mark.parametrize("kind", PATHS)
+def test_paths_tell_account_region_and_time(kind: str) -> None:
+    """FL-51…53: account ids stay text, for they may begin with 0."""
+    found = path_parts(PATHS[kind] + "a.log.gz")
+    assert (found.account, found.region) == ("012345678901", "us-east-1")
+    assert found.first == 1_767_571_200 + 36_000 * kind.endswith("hourly")
+    assert found.last == found.first + (3600 if kind.endswith("hourly") else 86400)
+    named = path_parts(PATHS[kind] + "012345678901_vpcflowlogs_us-east-1_fl-0a_20260105T1620Z_1f.log.gz")
+    assert (named.first, named.last) == (1_767_630_000, 1_767_630_300)
+    path = PATHS[kind] + "a.log.gz"
+    assert Wanted(since=found.first, until=found.last).may_be_in(path)
+    assert not Wanted(since=found.last).may_be_in(path)
+    assert not Wanted(until=found.first - 660).may_be_in(path)
+    assert Wanted(until=found.first - 659).may_be_in(path)
+    assert not Wanted(accounts=frozenset({"12345678901"})).may_be_in(path)
+    assert not Wanted(regions=frozenset({"us-east-2"})).may_be_in(path)
+    assert Wanted(accounts=frozenset({"1"})).may_be_in("elsewhere/a.log.gz")
+
+
+# -- transit gateways -------------------------------------------------------------------------------------
+
+
+def test_transit_gateway_logs_are_judged_on_their_addresses(tmp_path: Path) -> None:
+    """Statement 1.7: no interface and no action, other TCP flags (FL-61), and what a route lost is kept."""
+    ends = records().filter(pl.col("protocol") == 6).select("srcaddr", "dstaddr", "srcport", "dstport").row(0)
+    end = " ".join(map(str, ends))
+    line = f"6 TransitGateway 1 tgw-1 tgw-attach-1 1 1 vpc-1 vpc-2 - - - - - - - {end} 6 3 180 1 2 OK IPv4 7 0 0 0 18 us-east-1 ingress - -"  # noqa: E501
+    for name in ("headless", "headed"):
+        header = open_columns() if name == "headed" else []
+        out = _evaluated(write(tmp_path / name, [*header, line]), tmp_path / f"{name}.parquet")
+        row = pl.read_parquet(out).row(0, named=True)
+        assert (row["tgw_id"], row["packets_lost_no_route"], row["observed_at"]) == ("tgw-1", 7, "transit-gateway")
+        assert (row["predicted_action"], row["agrees"]) == ("UNKNOWN", None)
+        assert row["initiator"].endswith("-by-port")
+        assert row["verdict"] in ("ACCEPT", "REJECT", "UNKNOWN")
+
+
+def open_columns() -> list[str]:
+    from flowcore.sources.flowlogs import TRANSIT_COLUMNS
+
+    return [" ".join(column.replace("_", "-") for column in TRANSIT_COLUMNS)]
+
+
+# -- digests ----------------------------------------------------------------------------------------------
+
+
+def test_a_digest_of_digests_is_the_digest_of_all(tmp_path: Path, logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flowcore.digest._HELD_ROWS", 150)
+    summary = digest_logs(logs, tmp_path / "all.parquet")
+    parts = []
+    for number, file in enumerate(sorted(logs.iterdir())):
+        parts.append(tmp_path / f"{number}.parquet")
+        digest_logs(file, parts[-1])
+    digest_logs(parts[4:], tmp_path / "later.parquet")
+    digest_logs([tmp_path / "later.parquet", *parts[:4][::-1]], tmp_path / "merged.parquet")
+    assert (tmp_path / "merged.parquet").read_bytes() == (tmp_path / "all.parquet").read_bytes()
+    found = pl.read_parquet(tmp_path / "all.parquet")
+    assert found["records"].sum() == summary.lines - summary.rejected
+    with pytest.raises(InputError, match="not a digest"):
+        digest_logs(logs, _evaluated(logs, tmp_path / "verdicts.parquet"))
+
+
+def test_a_digest_keeps_the_totals(tmp_path: Path) -> None:
+    """What is decided of a digest is what was decided of its records."""
+    once = text_of(records())
+    log = write(tmp_path / "a.log.gz", [*once, *once[1:200]])
+    digest_logs(log, tmp_path / "d.parquet")
+    whole = evaluate_logs(evaluator(), log, tmp_path / "whole.parquet")
+    folded = evaluate_logs(evaluator(), tmp_path / "d.parquet", tmp_path / "folded.parquet")
+    assert folded.rows < whole.rows
+    assert (folded.outcomes, folded.agreement, folded.log_records) == (
+        whole.outcomes,
+        whole.agreement,
+        whole.log_records,
+    )
+    assert (folded.places, folded.disagreements) == (whole.places, whole.disagreements)
+
+
+# -- S3 ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def s3() -> Any:
+    """moto's server, a real one on a port of its own, with a bucket."""
+    boto3 = pytest.importorskip("boto3")
+    pytest.importorskip("moto.server")
+    code = "from moto.server import ThreadedMotoServer as S; import time; s = S(port=0); s.start(); "
+    code += "print(s.get_host_and_port()[1], flush=True); time.sleep(600)"
+    server = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert server.stdout is not None
+        port = next(text for text in server.stdout if text.strip().isdigit())
+        address = f"http://127.0.0.1:{int(port)}"
+        settings = {"AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+                    "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}  # fmt: skip
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in settings.items():
+                patch.setenv(name, value)
+            client = boto3.client("s3", endpoint_url=address, region_name="us-east-1")
+            client.create_bucket(Bucket="logs")
+            yield client
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_logs_in_s3_are_read_like_files(tmp_path: Path, logs: Path, s3: Any) -> None:
+    for number, file in enumerate(sorted(logs.iterdir())):
+        day = f"2026/01/{5 + number // 5:02}"
+        s3.put_object(
+            Bucket="logs", Key=f"AWSLogs/012345678901/vpcflowlogs/us-east-1/{day}/{file.name}", Body=file.read_bytes()
+        )
+    parquet = _evaluated(logs / "0.log.gz", tmp_path / "0.parquet")
+    s3.put_object(Bucket="logs", Key="other/verdicts.parquet", Body=parquet.read_bytes())
+    whole = pl.read_parquet(_evaluated(logs, tmp_path / "local"))
+    assert pl.read_parquet(_evaluated("s3://logs/AWSLogs", tmp_path / "s3")).equals(whole)
+    assert pl.read_parquet(_evaluated("s3://logs/*/0*/**/*.gz", tmp_path / "glob")).height < whole.height
+    key = "s3://logs/AWSLogs/012345678901/vpcflowlogs/us-east-1/2026/01/05/0.log.gz"
+    assert pl.read_parquet(_evaluated(key, tmp_path / "one.parquet")).equals(pl.read_parquet(parquet))
+    again = pl.read_parquet(_evaluated("s3://logs/other", tmp_path / "again.parquet"))
+    assert again["verdict"].equals(pl.read_parquet(parquet)["verdict"])
+    day = Wanted(until=1_767_571_200 + 86_400 - 3600)
+    assert len([p for p, _ in locations("s3://logs/AWSLogs") if day.may_be_in(str(p))]) == 5
+    for missing in ("s3://logs/nothing", "s3://nobody/AWSLogs", "s3://"):
+        with pytest.raises(InputError):
+            evaluate_logs(evaluator(), missing, tmp_path / "none.parquet")
