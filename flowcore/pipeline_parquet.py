@@ -130,6 +130,7 @@ class _Packer:
     def __init__(self) -> None:
         self._rows = 0
         self._seen = np.zeros(0, np.uint8)
+        self._remap, self._used = np.zeros(0, np.int32), np.zeros(0, np.int64)
 
     def chunk(self, column: Words | Numbers | None, kind: str, rows: int) -> _Chunk:
         """The pages of one column of a row group."""

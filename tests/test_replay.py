@@ -314,7 +314,7 @@ def test_logs_in_s3_are_read_like_files(tmp_path: Path, logs: Path, s3: Any) -> 
     s3.put_object(Bucket="logs", Key="other/verdicts.parquet", Body=parquet.read_bytes())
     whole = pl.read_parquet(_evaluated(logs, tmp_path / "local"))
     assert pl.read_parquet(_evaluated("s3://logs/AWSLogs", tmp_path / "s3")).equals(whole)
-    assert pl.read_parquet(_evaluated("s3://logs/*/0*/**/*.gz", tmp_path / "glob")).height < whole.height
+    assert pl.read_parquet(_evaluated("s3://logs/*/0*/**/05/[0-2].*.gz", tmp_path / "glob")).height < whole.height
     key = "s3://logs/AWSLogs/012345678901/vpcflowlogs/us-east-1/2026/01/05/0.log.gz"
     assert pl.read_parquet(_evaluated(key, tmp_path / "one.parquet")).equals(pl.read_parquet(parquet))
     again = pl.read_parquet(_evaluated("s3://logs/other", tmp_path / "again.parquet"))
