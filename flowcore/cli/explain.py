@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from ..errors import InputError
 from ..report import path_markdown, path_mermaid, path_text, to_json
 from .options import AssumeDefaults, NetworkFolder, Quiet
-from .terminal import DONE, open_network, say, write
+from .terminal import DONE, NatInstances, open_network, say, write
 
 _END = "interface id, instance id, load balancer name or ARN, IP address, CIDR, internet, or tag:Key=Value"
 
@@ -32,6 +32,7 @@ def explain(
     ] = "table",
     limit: Annotated[int, Parameter(help="Paths to show where X or Y names several ends.")] = 4,
     assume_defaults: AssumeDefaults = False,
+    nat_instance: NatInstances = None,
     quiet: Quiet = False,
 ) -> int:
     """Follow one flow hop by hop, there and back: what lets it through, what stops it, and which rule decided.
@@ -43,7 +44,7 @@ def explain(
 
     if limit < 1:
         raise InputError("too few", where="--limit", found=limit, expected="1 or more")
-    described = open_network(network, assume_defaults=assume_defaults, quiet=quiet)
+    described = open_network(network, assume_defaults=assume_defaults, quiet=quiet, nat_instances=nat_instance)
     pairs = list(product(select(described, source), select(described, to)))
     texts: list[Any] = []
     for start, end in pairs[:limit]:

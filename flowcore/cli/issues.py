@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from ..report import issues_as_dicts, issues_grid, to_csv, to_json, to_markdown, to_text
 from ..walk import health_check_findings
 from .options import AssumeDefaults, Format, NetworkFolder, Quiet
-from .terminal import DONE, FINDINGS, open_network, say, write
+from .terminal import DONE, FINDINGS, NatInstances, open_network, say, write
 
 Severity = Literal["note", "warning", "error"]
 _ORDER = ("note", "warning", "error")
@@ -24,13 +24,14 @@ def issues(
     fail_on: Annotated[Severity | None, Parameter(help="Exit with 1 if an issue is at least this severe.")] = None,
     format: Annotated[Format, Parameter(help="How to print the list.")] = "table",
     assume_defaults: AssumeDefaults = False,
+    nat_instance: NatInstances = None,
     quiet: Quiet = False,
 ) -> int:
     """List what of a snapshot was not understood, is missing or is not modelled, and health checks that cannot work.
 
     error: part of the description was left out; warning: some flows will be UNKNOWN; note: for information.
     """
-    described = open_network(network, assume_defaults=assume_defaults, quiet=quiet)
+    described = open_network(network, assume_defaults=assume_defaults, quiet=quiet, nat_instances=nat_instance)
     found = (*described.issues, *health_check_findings(described))
     shown = [issue for issue in found if _ORDER.index(issue.severity) >= _ORDER.index(severity)]
     if format == "json":

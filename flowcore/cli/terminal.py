@@ -6,15 +6,29 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from ..errors import IncompleteError, InputError
 from ..report import printable, share
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..model import Network
     from ..pipeline import Progress as RunProgress
     from ..pipeline import Summary
+
+#: An option of commands that open a network.
+NatInstances = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--nat-instance",
+        negative="",
+        help="An interface, or an instance, that translates sources to its own address; repeatable.",
+    ),
+]
 
 DONE, FINDINGS, BAD_INPUT, INCOMPLETE, BROKEN, INTERRUPTED = 0, 1, 2, 3, 70, 130
 
@@ -79,11 +93,13 @@ def _duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def open_network(path: Path, *, assume_defaults: bool, quiet: bool) -> Network:
+def open_network(
+    path: Path, *, assume_defaults: bool, quiet: bool, nat_instances: Iterable[str] | None = None
+) -> Network:
     """The network in `path`; says on stderr what was read and how much of it was not understood."""
     from .. import read_network
 
-    network = read_network(path, assume_defaults=assume_defaults)
+    network = read_network(path, assume_defaults=assume_defaults, nat_instances=nat_instances or ())
     say(f"flowcore: {path}: {repr(network).removeprefix('<Network: ').removesuffix('>')}", quiet=quiet)
     return network
 
