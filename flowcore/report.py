@@ -425,6 +425,17 @@ def _agrees(predicted: str, action: str) -> str | None:
     return None if predicted == "UNKNOWN" else "yes" if predicted == action else "no"
 
 
+def disagreement_grid(summary: Summary, most: int = 20) -> Grid | None:
+    """What is behind the records that do not agree: class (FL-44), interface and rule, most records first."""
+    if not summary.disagreements:
+        return None
+    ordered = sorted(summary.disagreements.items(), key=lambda item: (-item[1], tuple(map(str, item[0]))))
+    rows = tuple((*key, number(count)) for key, count in ordered[:most])
+    columns = ("class", "predicted", "logged by AWS", "interface", "rule", "records")
+    more = f", the first {most} of {len(ordered)}" if len(ordered) > most else ""
+    return Grid(columns, rows, f"Behind the disagreement{more}", frozenset({"records"}))
+
+
 def run_grid(summary: Summary) -> Grid:
     """What was read and judged, one figure a row."""
     decided = summary.flows - summary.by_verdict["UNKNOWN"].flows
@@ -450,8 +461,8 @@ def run_grid(summary: Summary) -> Grid:
 
 
 def summary_grids(summary: Summary) -> list[Grid]:
-    """The grids of a summary: verdicts, agreement where actions were logged, and the run."""
-    grids = [outcomes_grid(summary), agreement_grid(summary), run_grid(summary)]
+    """The grids of a summary: verdicts, agreement where actions were logged and what is behind the rest, the run."""
+    grids = [outcomes_grid(summary), agreement_grid(summary), disagreement_grid(summary), run_grid(summary)]
     return [grid for grid in grids if grid is not None]
 
 
@@ -472,6 +483,8 @@ def summary_dict(summary: Summary) -> dict[str, object]:
         "agreement": agreement,
         "agreed": summary.agreed,
         "disagreed": summary.disagreed,
+        "disagreements": [{**key._asdict(), "records": n} for key, n in summary.disagreements.items()],
+        "observed_at": dict(summary.places),
         "files": summary.files,
         "damaged_files": summary.damaged_files,
         "lines": summary.lines,
