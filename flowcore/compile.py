@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from . import kernels as k
+from . import kernels_long as kl
 from .addresses import AddressAxis, special_prefixes
+from .compile_balancers import BalancerPlan
 from .compile_cases import case_tables, stages_that_apply
 from .compile_layout import Parts, VpcPlan, profile_place
-from .compile_long import Layout, LongPlan, LongTables, block_stops, is_long, pack
+from .compile_long import Layout, LongPlan, block_stops, is_long, pack
 from .compile_nodes import (
     AddressSpace,
     Nodes,
@@ -72,8 +74,10 @@ class CompiledNetwork:
     """Tables for the kernels, and the names that label numbers stand for."""
 
     tables: k.Tables
-    long: LongTables | None
+    long: kl.LongTables | None
     """What the long walk needs besides; None: nothing stands in between."""
+    conversations: Array
+    """What stands behind load balancers, judged beforehand: kernels_long.C_*."""
     interface_ids: tuple[str, ...]
     group_rules: tuple[str, ...]
     acl_rules: tuple[str, ...]
@@ -120,8 +124,8 @@ class _Compiler:
         self.interfaces = list(network.interfaces.values())
         self.long = LongPlan(network) if is_long(network) else None
         named = {interface.vpc_id for interface in self.interfaces if interface.vpc_id} | set(network.vpcs)
-        named |= self.long.vpc_ids if self.long else set()
-        self.vpcs = {vpc_id: number for number, vpc_id in enumerate(sorted(named), 1)}
+        more = self.long.vpc_ids - named if self.long else set()
+        self.vpcs = {vpc_id: number for number, vpc_id in enumerate([*sorted(named), *sorted(more)], 1)}
         self.labels = _Labels.of(network)
         prefixes, addresses = list(_prefixes(network)), list(_addresses(network, self.vpcs))
         if self.long:
@@ -164,17 +168,19 @@ class _Compiler:
             node=node.reshape(-1), view_of_vpc=self._view_index(), duplicate=duplicates(self.space, nodes),
             remote_class=remote_class.reshape(-1), group_port=group_port, acl_port=acl_port,
             n_nodes=np.array([n_nodes], np.int64),
-            **parts.tables(), **outcome_tables(), **case_tables(self.long is not None), **_protocol_tables(), constants=_constants(),
+            **parts.tables(), **outcome_tables(), **case_tables(self.long is not None), **_protocol_tables(),
+            constants=_constants(),
         )  # fmt: skip
         acl_names = tuple(f"{acl_id}#{number}" for acl_id, number in self.labels.acl)
         long = None
         if self.long:
-            layout = Layout(self.space, nodes, vpcs, parts, node, party_class, self.labels.route)
-            long = LongTables(*(_frozen(array) for array in pack(arrays, *self.long.tables(layout))))
+            layout = Layout(self.space, nodes, vpcs, parts, node, party_class, self.labels.route, group_port, acl_port)
+            long = kl.LongTables(*(_frozen(array) for array in pack(arrays, *self.long.tables(layout))))
         tables = k.Tables(**{name: _frozen(array) for name, array in arrays.items()})
         return CompiledNetwork(
             tables,
             long,
+            _judged(tables, long, self.long.balancers) if self.long and long else np.zeros(0, np.int64),
             tuple(i.interface_id for i in self.interfaces),
             tuple(self.labels.group),
             acl_names,
@@ -395,6 +401,20 @@ class _Compiler:
         if ipv4 and not mapped:
             private = k.LONG if other_ways else deny("IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS")
         return out | out_egress_only << 8 | private << 16 | public << 24
+
+
+def _judged(tables: k.Tables, long: kl.LongTables, balancers: BalancerPlan) -> Array:
+    """int64[2 * conversations * CONVERSATION_WIDTH]: those from load balancers to their targets.
+
+    Part 0: those behind another load balancer, where no third may follow; part 1: all others.
+    """
+    count = len(balancers.conversations)
+    found = np.zeros(2 * count * kl.CONVERSATION_WIDTH, np.int64)
+    if count:
+        flows = k.Flows(*(_frozen(array) for array in balancers.flows()))
+        for level in range(2):
+            kl.walk_rows(tables, long, flows, np.arange(count), k.empty_verdicts(0), found, level)
+    return found
 
 
 def _prefixes(network: Network) -> Iterable[Any]:

@@ -18,11 +18,12 @@ import numpy.typing as npt
 from . import kernels as k
 from . import kernels_long as kl
 from .addresses import AddressAxis
+from .compile_balancers import BalancerPlan
 from .compile_layout import Parts, VpcPlan, profile_place
 from .compile_nodes import AddressSpace, Nodes, classes_of, closed_interfaces, is_classic
 from .compile_policies import Atoms, deny, random_keys, unsure
 from .compile_routes import ACTIVE, KINDS, outcome_tables, route_label, winners
-from .compile_transit import TransitPlan
+from .compile_transit import TransitPlan, Zones
 from .kernels_long import LongTables
 from .model import LONG_DESTINATION_TYPES, NatGateway, Network, NetworkInterface, RouteTable, RouteTarget
 from .schema import STAGE_BITS
@@ -49,7 +50,7 @@ def is_long(network: Network) -> bool:
                 route.target_kind != RouteTarget.LOCAL
                 and vpc
                 and any(
-                    block.version == prefix.version and prefix.subnet_of(block)  # type: ignore[arg-type]
+                    block.version == prefix.version and prefix.subnet_of(block)
                     for prefix in _prefixes_of(network, route)
                     for block in vpc.blocks
                 )
@@ -95,6 +96,8 @@ class Layout:
     node_rows: Array
     party_class: Array
     labels: dict[str, int]
+    group_port: Array
+    acl_port: Array
 
 
 class LongPlan:
@@ -103,6 +106,7 @@ class LongPlan:
     def __init__(self, network: Network) -> None:
         self.network = network
         self.transit = TransitPlan(network)
+        self.balancers = BalancerPlan(network)
         self.places: dict[tuple[str | None, str], int] = {}
         self._collect_places()
         self.vpc_ids = {vpc_id for _, vpc_id in self.places}
@@ -196,7 +200,7 @@ class LongPlan:
 
     # -- the tables --------------------------------------------------------------------------------------
 
-    def tables(self, layout: Layout) -> tuple[dict[str, Array], dict[int, int]]:
+    def tables(self, layout: Layout) -> tuple[dict[str, Array], dict[Any, int]]:
         """(tables of kernels_long.NUMBERS and WORDS by name, numbers of the header)."""
         self.layout = layout
         nodes = layout.nodes
@@ -204,6 +208,7 @@ class LongPlan:
         self.zones = Zones(self.network, self.places)
         n_between = self.representative.size
         self.transit.begin(self.axis, self.representative, self.zones, self.places, self.vpcs)
+        balanced, self.listeners = self.balancers.tables(layout.group_port, layout.acl_port)
         numbers = {
             "place": self._place_rows(),
             "interface": self._interface_rows(),
@@ -216,6 +221,7 @@ class LongPlan:
             **self._private_gateway_tables(),
             "service": self._service_rows(),
             "firewall": self._firewall_rows(),
+            **balanced,
             "stage_code": _stage_codes(),
             **self._node_arrays(),
             "party_class": layout.party_class.reshape(-1),
@@ -229,6 +235,7 @@ class LongPlan:
             kl.H_PARTIES: self.parties - 1,
             kl.H_VPCS: len(self.vpcs) + 1,
             kl.H_NODES: nodes.codes.size,
+            kl.H_CONVERSATIONS: len(self.balancers.conversations),
         }
         return numbers, counts
 
@@ -273,6 +280,10 @@ class LongPlan:
             )
             row[kl.I_BALANCER] = -1 if balancer is None else balancers[balancer.load_balancer_id]
             row[kl.I_PRIMARY] = _primary(interface)
+            if balancer is not None:
+                row[kl.I_BALANCED], row[kl.I_MISMATCH] = self.balancers.outcome_of(balancer)
+        for number, span in self.listeners.items():
+            rows[number, kl.I_LISTENERS], rows[number, kl.I_N_LISTENERS] = span
         return rows.reshape(-1)
 
     def _vpc_rows(self) -> Array:
@@ -403,6 +414,7 @@ class LongPlan:
         rows = np.zeros((len(peerings) + 1, kl.PEERING_WIDTH), np.int64)
         sides = np.zeros((2 * len(rows), self.representative.size), np.uint8)
         for number, peering in enumerate(peerings):
+            rows[number, kl.X_NEAR] = peering.requester_region == peering.accepter_region
             rows[number, kl.X_STATE] = 0 if peering.status == "active" else deny("BAD_STATE")
             ends = (
                 (peering.requester_vpc_id, peering.requester_cidr_blocks),
@@ -472,45 +484,16 @@ class LongPlan:
         return rows.reshape(-1)
 
 
-class Zones:
-    """Availability zones as numbers; 0: not known. A zone is a pair (name, id); names differ between accounts."""
-
-    def __init__(self, network: Network, places: dict[tuple[str | None, str], int]) -> None:
-        self._network = network
-        self.pairs: list[tuple[str | None, str | None]] = []
-        self._numbers: dict[tuple[str | None, str | None], int] = {(None, None): 0}
-        for subnet_id, _ in places:
-            pair = self._pair(subnet_id)
-            if pair not in self._numbers:
-                self.pairs.append(pair)
-                self._numbers[pair] = len(self.pairs)
-
-    def _pair(self, subnet_id: str | None) -> tuple[str | None, str | None]:
-        subnet = self._network.subnets.get(subnet_id or "")
-        return (subnet.availability_zone, subnet.availability_zone_id) if subnet else (None, None)
-
-    def of_place(self, subnet_id: str | None) -> int:
-        """The number of a subnet's zone."""
-        return self._numbers[self._pair(subnet_id)]
-
-    def same(self, one: int, other: int) -> bool:
-        """Whether two numbers stand for one zone: by id where both have one, else by name."""
-        if 0 in (one, other):
-            return False
-        (name, zone_id), (other_name, other_id) = self.pairs[one - 1], self.pairs[other - 1]
-        return zone_id == other_id if zone_id and other_id else name is not None and name == other_name
-
-
 def _numbers(records: Iterable[str]) -> dict[str, int]:
     return {record_id: number for number, record_id in enumerate(records)}
 
 
 def _type_of(interface: NetworkInterface, is_node: bool) -> int:
     if interface.interface_type == "nat_gateway":
-        return kl.T_NAT
+        return int(kl.T_NAT)
     if interface.interface_type not in LONG_DESTINATION_TYPES:
-        return kl.T_PLAIN
-    return kl.T_NODE if is_node else kl.T_UNSUPPORTED
+        return int(kl.T_PLAIN)
+    return int(kl.T_NODE if is_node else kl.T_UNSUPPORTED)
 
 
 def _primary(interface: NetworkInterface) -> int:
@@ -527,7 +510,7 @@ def _stage_codes() -> Array:
     return codes
 
 
-def pack(tables: dict[str, Array], named: dict[str, Array], counts: dict[int, int]) -> LongTables:
+def pack(tables: dict[str, Array], named: dict[str, Array], counts: dict[Any, int]) -> LongTables:
     """All of `named`, and what the long walk asks of `tables`, as two arrays.
 
     The words of `tables` stand in the new array from then on: each is replaced by its part of it.
@@ -568,7 +551,7 @@ def _port_numbers(header: Array, tables: dict[str, Array]) -> None:
 
 def _walk_outcomes() -> Array:
     """uint8[256]: outcome of the route stage by route code, before what the target says."""
-    outcome = outcome_tables()["route_outcome"][1].copy()
+    outcome: Array = outcome_tables()["route_outcome"][1].copy()
     outcome[outcome == k.LONG] = 0
     outcome[ACTIVE + KINDS.index(RouteTarget.LOCAL)] = 0
     return outcome

@@ -59,12 +59,12 @@ def port_spans(
     if protocol in (k.TCP, k.UDP):
         base = k.TCP_BASE if protocol == k.TCP else k.UDP_BASE
         low, high = (0, 65535) if first is None or last is None else (first, last)
-        own = (base + low, base + high + 1, 0)
+        named = (base + low, base + high + 1, 0)
         if not ephemeral or high < k.EPHEMERAL_FIRST:
-            return (own,)
+            return (named,)
         unknown = k.TCP_EPHEMERAL if protocol == k.TCP else k.UDP_EPHEMERAL
         whole = low <= k.EPHEMERAL_FIRST and high >= k.EPHEMERAL_LAST
-        return own, (unknown, unknown + 1, 0 if whole else 2)
+        return named, (unknown, unknown + 1, 0 if whole else 2)
     if protocol in (k.ICMP, k.ICMPV6):
         base = k.ICMP_BASE if protocol == k.ICMP else k.ICMPV6_BASE
         if all_types or first is None or first < 0:
@@ -253,7 +253,7 @@ class GroupRules:
             group_id = rule.referenced_group_id
             key = ("group", group_id, frozenset(vpcs))  # type: ignore[assignment]
             found = [self._atoms.number(key, lambda: self._member_spans(group_id, vpcs), self._direct)]
-            if self._neighbours and TRANSIT < self._atoms.parties:
+            if self._neighbours and self._atoms.parties > TRANSIT:
                 key = ("group by transit gateway", group_id)
                 spans = self._member_spans(group_id, self._neighbours)
                 found += [self._atoms.number(key, lambda: spans, [TRANSIT])] if spans else []

@@ -22,7 +22,7 @@ INTERNET_UNDESCRIBED, INTERNET_DETACHED, EGRESS_UNDESCRIBED, EGRESS_DETACHED = r
 ACTIVE, BLACKHOLE = 8, 8 + len(KINDS)  # + number of the target kind
 
 MIDDLEBOXES = frozenset({RouteTarget.NETWORK_INTERFACE, RouteTarget.GATEWAY_LOAD_BALANCER_ENDPOINT})
-#: Targets behind which the walk goes on, or ends outside, in ways that kernels_long knows (docs/semantics.md, section 6).
+#: Targets behind which the walk goes on, or ends outside, as kernels_long knows (docs/semantics.md, section 6).
 LONG_TARGETS = MIDDLEBOXES | {
     RouteTarget.NAT_GATEWAY,
     RouteTarget.TRANSIT_GATEWAY,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,6 @@ from .model import (
     TransitGatewayRoute,
     TransitGatewayRouteTable,
 )
-
-if TYPE_CHECKING:
-    from .compile_long import Zones
 
 Array = npt.NDArray[Any]
 
@@ -262,3 +259,32 @@ def _neighbours(network: Network) -> dict[str, frozenset[str]]:
         for vpc_id in members:
             found.setdefault(vpc_id, set()).update(members - {vpc_id})
     return {vpc_id: frozenset(others) for vpc_id, others in found.items()}
+
+
+class Zones:
+    """Availability zones as numbers; 0: not known. A zone is a pair (name, id); names differ between accounts."""
+
+    def __init__(self, network: Network, places: dict[tuple[str | None, str], int]) -> None:
+        self._network = network
+        self.pairs: list[tuple[str | None, str | None]] = []
+        self._numbers: dict[tuple[str | None, str | None], int] = {(None, None): 0}
+        for subnet_id, _ in places:
+            pair = self._pair(subnet_id)
+            if pair not in self._numbers:
+                self.pairs.append(pair)
+                self._numbers[pair] = len(self.pairs)
+
+    def _pair(self, subnet_id: str | None) -> tuple[str | None, str | None]:
+        subnet = self._network.subnets.get(subnet_id or "")
+        return (subnet.availability_zone, subnet.availability_zone_id) if subnet else (None, None)
+
+    def of_place(self, subnet_id: str | None) -> int:
+        """The number of a subnet's zone."""
+        return self._numbers[self._pair(subnet_id)]
+
+    def same(self, one: int, other: int) -> bool:
+        """Whether two numbers stand for one zone: by id where both have one, else by name."""
+        if 0 in (one, other):
+            return False
+        (name, zone_id), (other_name, other_id) = self.pairs[one - 1], self.pairs[other - 1]
+        return zone_id == other_id if zone_id and other_id else name is not None and name == other_name

@@ -18,6 +18,7 @@ from . import kernels_long as kl
 from .columns import flows_of
 from .compile import CompiledNetwork, compile_tables
 from .errors import FlowError
+from .kernels import COUNTS, NULL16, empty_verdicts
 from .model import Network
 from .schema import PATHS, REASONS, RULE_STAGES, STAGES, VERDICTS
 
@@ -37,8 +38,6 @@ _ENUMS = {
     "path": PATHS,
 }
 _RULES = tuple(RULE_STAGES)
-_COUNTS = ("targets", "reachable_targets")
-NULL16 = 0xFFFF
 #: Rule column -> where the compiled network keeps the names its numbers stand for.
 _LABELS = {
     name: "group_rules" if "_sg_" in name else "acl_rules" if "_acl_" in name else "routes" for name in RULE_STAGES
@@ -85,7 +84,7 @@ class Evaluator:
         with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
             added = list(pool.map(named, self._enums))
         added.insert(list(self._enums).index("path"), pl.Series("blocked_by", verdicts.blocked_by))
-        added += [self._count(verdicts, name) for name in _COUNTS]
+        added += [self._count(verdicts, name) for name in COUNTS]
         return frame.with_columns(added)
 
     @cached_property
@@ -129,7 +128,7 @@ class Evaluator:
             added[name] = _dictionary(getattr(verdicts, name), self.compiled.interface_ids)
         for name, kind in _LABELS.items():
             added[name] = _dictionary(self._codes(verdicts, name), getattr(self.compiled, kind))
-        for name in _COUNTS:
+        for name in COUNTS:
             added[name] = self._count(verdicts, name).to_arrow()
         kept = [name for name in table.column_names if name not in added]
         columns = {**{name: table.column(name) for name in kept}, **added}
@@ -165,7 +164,7 @@ class Evaluator:
                 if self.compiled.long is not None:
                     walked = start + np.flatnonzero(out.reason[start:stop] == k.TO_BE_WALKED)
                     if walked.size:
-                        kl.walk_rows(tables, self.compiled.long, flows, walked, out)
+                        kl.walk_rows(tables, self.compiled.long, flows, walked, out, self.compiled.conversations, 2)
             self._idle_memos.append((memo, small))
 
         if workers <= 1:
@@ -197,14 +196,6 @@ def _narrowed(codes: Any, n_categories: int) -> Any:
     return codes.astype(np.uint16) if n_categories < 1 << 16 else codes
 
 
-def empty_verdicts(count: int) -> k.Verdicts:
-    """Columns for `count` verdicts, not yet filled."""
-    small = {name: np.empty(count, np.uint8) for name in ("verdict", "forward", "reply", "reason", "stage", "path")}
-    wide = {name: np.empty(count, np.uint32) for name in ("blocked_by", "src_interface", "dst_interface")}
-    counts = {name: np.empty(count, np.uint16) for name in _COUNTS}
-    return k.Verdicts(**small, **wide, rules=np.empty((len(RULE_STAGES), count), np.uint32), **counts)
-
-
 def new_memo() -> k.Memo:
     """An empty memo for one thread and one network."""
     return k.Memo(
@@ -226,3 +217,6 @@ def _dictionary(codes: Any, categories: tuple[str, ...]) -> Any:
     kind = pa.uint8() if codes.dtype == np.uint8 else pa.uint32()
     indices = pa.Array.from_buffers(kind, len(codes), [bitmap, pa.py_buffer(codes)])
     return pa.DictionaryArray.from_arrays(indices, pa.array(categories, pa.large_string()), safe=False)
+
+
+__all__ = ["Evaluator", "compile_network", "empty_verdicts", "new_memo"]

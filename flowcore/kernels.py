@@ -93,7 +93,8 @@ VPC_MASK = (1 << 24) - 1
 
 # Source codes; the first five are interfaces: plain ones, detached ones, those whose stage `source` is long.
 (
-    SRC_INTERFACE, SRC_DETACHED, SRC_ENDPOINT, SRC_CLASSIC, SRC_LONG_DETACHED, SRC_INTERNET, SRC_RFC1918, SRC_RFC6598, SRC_IPV6_PRIVATE,
+    SRC_INTERFACE, SRC_DETACHED, SRC_ENDPOINT, SRC_CLASSIC, SRC_LONG_DETACHED,
+    SRC_INTERNET, SRC_RFC1918, SRC_RFC6598, SRC_IPV6_PRIVATE,
     SRC_AMBIGUOUS, SRC_UNKNOWN, SRC_UNMODELLED, SRC_INVALID, SRC_NO_INTERFACE, SRC_FOREIGN_CHECKED, SRC_FOREIGN,
     SRC_REDIRECT,
 ) = range(17)  # fmt: skip
@@ -274,6 +275,18 @@ class Verdicts(NamedTuple):
     rules: np.ndarray  # uint32[8, n]  in the order of schema.RULE_STAGES
     targets: np.ndarray  # uint16[n]   only kernels_long writes these two
     reachable_targets: np.ndarray  # uint16[n]
+
+
+COUNTS = ("targets", "reachable_targets")
+NULL16 = 0xFFFF
+
+
+def empty_verdicts(count: int) -> Verdicts:
+    """Columns for `count` verdicts, not yet filled."""
+    small = {name: np.empty(count, np.uint8) for name in ("verdict", "forward", "reply", "reason", "stage", "path")}
+    wide = {name: np.empty(count, np.uint32) for name in ("blocked_by", "src_interface", "dst_interface")}
+    counts = {name: np.empty(count, np.uint16) for name in COUNTS}
+    return Verdicts(**small, **wide, rules=np.empty((len(RULE_STAGES), count), np.uint32), **counts)
 
 
 # -- building ------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The long walk: one flow at a time through what stands in between (docs/semantics.md, section 6).
 
-`kernels` judges flows in blocks and marks those that meet something in between; `walk_rows` here judges these anew, from
-their start, as a walk over places. It is compiled only when there are any. The cache folder is keyed by the text of this
-file too (`kernels.source_key`). One file, longer than others, for the reason given in `kernels`.
+`kernels` judges flows in blocks and marks those that meet something in between; `walk_rows` here judges these anew,
+from their start, as a walk over places. It is compiled only when there are any. The cache folder is keyed by the text
+of this file too (`kernels.source_key`). One file, longer than others, for the reason given in `kernels`.
 
 How a flow is walked: registers stand in one array (`w`, named by the constants below). Each action gives the next one:
 STEP (a place's ACL and route), LOCAL (deliver in the VPC), ARRIVE, BACK (the reply is where it was expected), TABLE (a
@@ -15,64 +15,129 @@ function takes, and every place that calls it, costs machine code (with 45 array
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
-from .kernels import (
-    ACCEPT, CASE_FIXED, CASE_SERVICE, CLASS_PAGE_BITS, COLUMN_PAGE_BITS, DST_IN_PRIVATE, DST_IN_PUBLIC, DST_LOCAL,
-    DST_PUBLIC, GATE_INTERNET, ICMP, ICMP_CODES, ICMP_TYPE_UNKNOWN_KEY, ICMPV6, LABEL_BITS, LABEL_MASK, LAST_INSIDE,
-    N_CLASSES, N_CODES, N_EGRESS_PAGES, N_INGRESS_PAGES, N_INTERFACE, N_PEER, N_VPC, NODE_WIDTH, NULL8, NULL32,
-    PROFILE_PAGE_BITS, REJECT, SRC_DETACHED, SRC_INTERNET, SRC_LONG_DETACHED, SRC_REDIRECT, TCP, UDP, UNKNOWN, UNSURE,
-    VPC_MASK, _source_at_interface, kernel, step,
+from .kernels import (  # fmt: skip
+    ACCEPT,
+    CASE_FIXED,
+    CASE_SERVICE,
+    CLASS_PAGE_BITS,
+    COLUMN_PAGE_BITS,
+    DST_IN_PRIVATE,
+    DST_IN_PUBLIC,
+    DST_LOCAL,
+    DST_PUBLIC,
+    GATE_INTERNET,
+    ICMP,
+    ICMP_CODES,
+    ICMP_TYPE_UNKNOWN_KEY,
+    ICMPV6,
+    LABEL_BITS,
+    LABEL_MASK,
+    LAST_INSIDE,
+    N_CLASSES,
+    N_CODES,
+    N_EGRESS_PAGES,
+    N_INGRESS_PAGES,
+    N_INTERFACE,
+    N_PEER,
+    N_VPC,
+    NODE_WIDTH,
+    NULL8,
+    NULL16,
+    NULL32,
+    PROFILE_PAGE_BITS,
+    REJECT,
+    SRC_DETACHED,
+    SRC_INTERNET,
+    SRC_LONG_DETACHED,
+    SRC_REDIRECT,
+    TCP,
+    UDP,
+    UNKNOWN,
+    UNSURE,
+    VPC_MASK,
+    _source_at_interface,
+    kernel,
+    step,
 )  # fmt: skip
+
+
+def _codes(values: Iterable[int]) -> tuple[np.int64, ...]:
+    """Constants as NumPy numbers: a plain one as argument makes Numba compile the function once for each value."""
+    return tuple(np.int64(value) for value in values)
+
+
+NO_RULE, NOTHING, IPV4, IPV6 = _codes((-1, 0, 4, 6))
+OUTWARD, INWARD = np.bool_(True), np.bool_(False)
+NODE_VPC, NODE_INTERFACE, NODE_PEER, NODE_CODES = _codes((N_VPC, N_INTERFACE, N_PEER, N_CODES))
+INGRESS, EGRESS = _codes((N_INGRESS_PAGES, N_EGRESS_PAGES))
 
 # -- what the tables hold --------------------------------------------------------------------------------
 
-P_VPC, P_SUBNET, P_ZONE, P_PAGES, P_COLUMNS, P_CLASSES, P_STOPS, PLACE_WIDTH = range(8)
+P_VPC, P_SUBNET, P_ZONE, P_PAGES, P_COLUMNS, P_CLASSES, P_STOPS, PLACE_WIDTH = _codes(range(8))
 # P_STOPS: what VPC Block Public Access stops: 1 out, 2 out from a NAT gateway, 4 out by an egress-only gateway, 8 in.
 
-I_PLACE, I_TYPE, I_FLAGS, I_BALANCER, I_PRIMARY, INTERFACE_WIDTH = 0, 1, 2, 3, 4, 8
-T_PLAIN, T_NAT, T_NODE, T_UNSUPPORTED = range(4)
+(
+    I_PLACE, I_TYPE, I_FLAGS, I_BALANCER, I_PRIMARY, I_LISTENERS, I_N_LISTENERS, I_BALANCED, I_MISMATCH,
+    INTERFACE_WIDTH,
+) = _codes(range(10))  # fmt: skip
+# I_BALANCED: what its load balancer says whatever the port; I_MISMATCH: without a listener.
+T_PLAIN, T_NAT, T_NODE, T_UNSUPPORTED = _codes(range(4))
 F_CHECKED, F_DETACHED, F_NO_GATEWAY, F_PUBLIC, F_CLASSIC, F_TRANSLATES, F_ENDPOINT, F_UNUSABLE = (
     1 << bit for bit in range(8)
 )
 
-V_EDGE, V_ENTER, V_DESCRIBED, V_OTHER_WAYS, VPC_WIDTH = range(5)
+V_EDGE, V_ENTER, V_DESCRIBED, V_OTHER_WAYS, VPC_WIDTH = _codes(range(5))
 # V_EDGE: the internet gateway's own table in `extra`, -1 none. V_ENTER: outcome without a described gateway.
 
 (
     G_VPC, G_STATE, G_REGIONAL, G_PLACE, G_PRIVATE, G_PUBLIC, G_INTERFACE, G_TABLE, G_ZONES, NAT_WIDTH,
-) = range(10)  # fmt: skip
-Y_OUTCOME, Y_PAIR, ENTRY_WIDTH = range(3)
-R_KIND, R_STATE, R_REFERS, R_GATEWAY_REFERS, R_TABLE, R_TABLE_OUTCOME, R_PEER, R_VPC, R_DOWN, PAIR_WIDTH = range(10)
-A_VPC, A_EDGE, A_PEERING, A_OTHER = range(4)
-X_STATE, X_SIDE, X_PLACE, PEERING_WIDTH = 0, 1, 3, 5
-W_TABLE, PRIVATE_WIDTH = 0, 1
-E_VPC, E_STATE, SERVICE_WIDTH = range(3)
-B_OUTCOME, B_PLACE, FIREWALL_WIDTH = range(3)
+) = _codes(range(10))  # fmt: skip
+Y_OUTCOME, Y_PAIR, ENTRY_WIDTH = _codes(range(3))
+R_KIND, R_STATE, R_REFERS, R_GATEWAY_REFERS, R_TABLE, R_TABLE_OUTCOME, R_PEER, R_VPC, R_DOWN, PAIR_WIDTH = _codes(
+    range(10)
+)
+A_VPC, A_EDGE, A_PEERING, A_OTHER = _codes(range(4))
+X_STATE, X_SIDE, X_PLACE, X_NEAR, PEERING_WIDTH = _codes((0, 1, 3, 5, 6))
+# X_NEAR: both ends are in one Region.
+W_TABLE, PRIVATE_WIDTH = _codes((0, 1))
+E_VPC, E_STATE, SERVICE_WIDTH = _codes(range(3))
+Z_PORT, Z_PROTOCOL, Z_OUTCOME, Z_AIMS, Z_N_AIMS, LISTENER_WIDTH = _codes(range(6))
+(
+    M_KIND, M_NUMBER, M_PRESERVED, M_BALANCER, M_FAMILY, M_HIGH, M_LOW, M_GROUP_PORT, M_ACL_PORT, M_PORT, AIM_WIDTH,
+) = _codes(range(11))  # fmt: skip
+# M_KIND: 0 always reached, 1 by the conversation M_NUMBER (-1: the node has no such address), 2 not described.
+B_OUTCOME, B_PLACE, FIREWALL_WIDTH = _codes(range(3))
 
 # Route codes by kind of target (compile_routes.KINDS, in that order, after ACTIVE = 8).
 (
     TO_LOCAL, TO_INTERNET, TO_EGRESS_ONLY, TO_NAT, TO_INTERFACE, TO_TRANSIT, TO_PEERING, TO_PRIVATE, TO_SERVICE,
     TO_FIREWALL,
-) = range(8, 18)  # fmt: skip
-NO_ROUTE, INTERNET_UNDESCRIBED, INTERNET_DETACHED, EGRESS_UNDESCRIBED, EGRESS_DETACHED = 0, 4, 5, 6, 7
-TO_UNKNOWN, FIRST_BLACKHOLE = 22, 23
+) = _codes(range(8, 18))  # fmt: skip
+NO_ROUTE, INTERNET_UNDESCRIBED, INTERNET_DETACHED, EGRESS_UNDESCRIBED, EGRESS_DETACHED = _codes((0, 4, 5, 6, 7))
+TO_UNKNOWN, FIRST_BLACKHOLE = _codes((22, 23))
 
 # Stages are named by their bit in blocked_by (schema.STAGE_BITS); a reply stage is one of 17 and more.
-AT_SOURCE, AT_CHECK, AT_SG_OUT, AT_ACL_OUT, AT_ROUTE, AT_GATEWAY, AT_BALANCER, AT_NAT = range(8)
-AT_TRANSIT, AT_PEERING, AT_BOX, AT_MIDDLE_ACL, AT_MIDDLE_ROUTE, AT_MIDDLE_SG, AT_ACL_IN, AT_SG_IN, AT_END = range(8, 17)
-REPLY_ACL_OUT, REPLY_ROUTE, REPLY_GATEWAY = 17, 18, 19
-REPLY_TRANSIT, REPLY_PEERING, REPLY_BOX, REPLY_MIDDLE_ACL, REPLY_MIDDLE_ROUTE, REPLY_ACL_IN = 22, 23, 24, 25, 26, 28
-TO_REPLY = 14
+AT_SOURCE, AT_CHECK, AT_SG_OUT, AT_ACL_OUT, AT_ROUTE, AT_GATEWAY, AT_BALANCER, AT_NAT = _codes(range(8))
+AT_TRANSIT, AT_PEERING, AT_BOX, AT_MIDDLE_ACL, AT_MIDDLE_ROUTE, AT_MIDDLE_SG, AT_ACL_IN, AT_SG_IN, AT_END = _codes(
+    range(8, 17)
+)
+REPLY_ACL_OUT, REPLY_ROUTE, REPLY_GATEWAY = _codes((17, 18, 19))
+REPLY_TRANSIT, REPLY_PEERING, REPLY_BOX, REPLY_MIDDLE_ACL, REPLY_MIDDLE_ROUTE, REPLY_ACL_IN = _codes(
+    (22, 23, 24, 25, 26, 28)
+)
+TO_REPLY = np.int64(14)
 """From a middle stage's bit to that of its reply."""
 COMPACT_STAGES = (0, 1, 2, 3, 4, 5, 14, 15, 16, 17, 18, 19, 28)
 
 # Rule columns.
 (
     RULE_SG_OUT, RULE_ACL_OUT, RULE_ROUTE, RULE_ACL_IN, RULE_SG_IN, RULE_REPLY_OUT, RULE_REPLY_ROUTE, RULE_REPLY_IN,
-) = range(8)  # fmt: skip
+) = _codes(range(8))  # fmt: skip
 
 #: What the walk says by itself; compile_long gives the outcome code of each.
 SAYINGS = (
@@ -111,17 +176,18 @@ SAYINGS = (
     ("unknown", "ICMP_TYPE_UNKNOWN"),
     ("unknown", "ASYMMETRIC_RETURN"),
     ("unknown", "PATH_THROUGH_GWLB_NOT_CHECKED"),
+    ("deny", "ELBV2_SOURCE_ADDRESS_PRESERVATION"),
 )
 (
     D_BAD_STATE, D_ATTACHMENT, D_BLACKHOLE, D_CHECKED, D_SPOOFED, D_NO_PUBLIC, D_NO_PRIVATE, D_BLOCKED, D_NO_GATEWAY,
     D_REDIRECTED, D_BOX_NOT_PUBLIC, D_PROTOCOL, D_NOT_IN_VPC, D_NOWHERE, D_NOT_IN_CIDR, D_ZONE, D_NOT_OWN,
     D_NOT_HERE, D_NOT_TCP, D_ENDPOINT, D_TOO_LONG, D_ASYMMETRIC, D_NO_REFERENCES, D_NOT_PRESERVED, D_RESERVED,
     D_CLASSIC, U_RESOURCE, U_UNSUPPORTED, U_AMBIGUOUS, U_DESTINATION, U_ZONE, U_NAT_ZONE, U_ICMP, U_ASYMMETRIC,
-    U_INSPECTED,
-) = range(35)  # fmt: skip
+    U_INSPECTED, D_PRESERVED,
+) = _codes(range(36))  # fmt: skip
 
-DIRECT, TRANSIT, NOBODY, REFERENCES = range(4)
-MET_PEERING, MET_TRANSIT, MET_NAT, MET_APPLIANCE, MET_FIREWALL, MET_GATEWAY = 1, 2, 4, 8, 16, 32
+DIRECT, TRANSIT, NOBODY, REFERENCES = _codes(range(4))
+MET_PEERING, MET_TRANSIT, MET_NAT, MET_APPLIANCE, MET_FIREWALL, MET_GATEWAY = _codes((1, 2, 4, 8, 16, 32))
 
 
 class LongTables(NamedTuple):
@@ -152,6 +218,8 @@ NUMBERS = (
     "private_attached",  # [gateways * (vpcs + 1)]
     "service",  # [endpoints * SERVICE_WIDTH]
     "firewall",  # [endpoints * FIREWALL_WIDTH]
+    "listener",  # [listeners * LISTENER_WIDTH] of the nodes of load balancers
+    "aim",  # [targets of listeners * AIM_WIDTH]
     "stage_code",  # [32] bit in blocked_by -> place in schema.STAGES
     "node_low",  # [nodes] first address: lower half, upper half
     "node_high",
@@ -165,10 +233,10 @@ NUMBERS = (
 (
     OF_PLACE, OF_INTERFACE, OF_VPC, OF_ROUTE_OUTCOME, OF_ROUTE_NEXT, OF_NAT, OF_NAT_ZONE, OF_ENTRY, OF_ENTRY_PLACE,
     OF_PAIR, OF_PAIR_SPAN, OF_CANDIDATE, OF_PEERING, OF_PRIVATE_GATEWAY, OF_PRIVATE_ATTACHED, OF_SERVICE, OF_FIREWALL,
-    OF_STAGE_CODE, OF_NODE_LOW, OF_NODE_HIGH, OF_NODE_KIND, OF_NODE_LOCAL, OF_NODE_PUBLIC, OF_NODE_END,
-    OF_VIEW_OF_VPC, OF_ROUTE_GATE, OF_ROUTE_PATH, OF_DESTINATION_OUT, OF_SOURCE_IN, OF_ICMP_REPLY, OF_CASE, OF_FIXED,
-    OF_IPV6_START, OF_IPV6_HIGH, OF_IPV6_LOW,
-) = range(35)  # fmt: skip
+    OF_LISTENER, OF_AIM, OF_STAGE_CODE, OF_NODE_LOW, OF_NODE_HIGH, OF_NODE_KIND, OF_NODE_LOCAL, OF_NODE_PUBLIC,
+    OF_NODE_END, OF_VIEW_OF_VPC, OF_ROUTE_GATE, OF_ROUTE_PATH, OF_DESTINATION_OUT, OF_SOURCE_IN, OF_ICMP_REPLY,
+    OF_CASE, OF_FIXED, OF_IPV6_START, OF_IPV6_HIGH, OF_IPV6_LOW,
+) = _codes(range(37))  # fmt: skip
 #: Tables in `words`, likewise. The first are those of kernels.Tables, in the same memory.
 SHARED = (
     "root", "middle", "leaf", "ipv6_node", "node", "remote_class", "policy_page", "profile_page", "profile_row",
@@ -188,14 +256,14 @@ WORDS = (
     OF_ROOT, OF_MIDDLE, OF_LEAF, OF_IPV6_NODE, OF_NODE, OF_REMOTE_CLASS, OF_POLICY_PAGE, OF_PROFILE_PAGE,
     OF_PROFILE_ROW, OF_COLUMN_PAGE, OF_CELLS, OF_PARTY_CLASS, OF_NODE_BETWEEN, OF_IN_VPC, OF_EXTRA, OF_TRANSIT,
     OF_PEERING_SIDE, OF_PRIVATE_OUTCOME,
-) = range(64, 82)  # fmt: skip
-#: Numbers in the header: how many between classes, zones (with 0), parties besides DIRECT, VPCs (with 0) there are; nodes
-#: (the rows of interfaces follow them); port classes for ACLs; whether columns are paged; ACL classes of any ephemeral
-#: port; group and ACL classes of ICMP echo request, reply, and not known.
+) = _codes(range(64, 82))  # fmt: skip
+#: Numbers in the header: how many between classes, zones (with 0), parties besides DIRECT, VPCs (with 0) there are;
+#: nodes (the rows of interfaces follow them); port classes for ACLs; whether columns are paged; ACL classes of any
+#: ephemeral port; group and ACL classes of ICMP echo request, reply, and not known; conversations behind balancers.
 (
     H_BETWEEN, H_ZONES, H_PARTIES, H_VPCS, H_NODES, H_ACL_PORTS, H_PAGED, H_TCP_ANY, H_UDP_ANY, H_ECHO, H_ECHO_REPLY,
-    H_ECHO_UNKNOWN,
-) = (*range(96, 106), 107, 109)  # fmt: skip
+    H_ECHO_UNKNOWN, H_CONVERSATIONS,
+) = _codes((*range(96, 106), 107, 109, 111))  # fmt: skip
 SAYING = 112
 HEADER = SAYING + 48
 
@@ -207,39 +275,51 @@ HEADER = SAYING + 48
     PROTOCOL, ICMP_KEY, GROUP_PORT, ACL_PORT, BACK_PORT, ONE_WAY, CLASSIC, BY_NAT,
     X_KIND, X_VPC, X_WHERE, X_INTERFACE, DEPTH, ROUTE_STAGE, ROUTE_CLEAN, ROUTE_DENIED, PAIR,
     OWN, END, FLAGGED, LEFT, LEFT_INDEX, CAME, CAME_INDEX, CAME_BY_BOX, BOXES, BOXES_BACK, WAY, DESTINATION,
-    CODE, NUMBER, FIRST_PORT, N_TARGETS, N_REACHED,
-) = range(49)  # fmt: skip
-# OWN: node row of A, END: of B, -1 none. X_*: where the reply is expected. LEFT, CAME: the edge where the forward walk left
-# the network, or the source came in. EXTRA: the table, in `extra`, of a gateway without subnet. CODE, NUMBER: the target
-# that the next action goes to.
+    CODE, NUMBER, FIRST_PORT, N_TARGETS, N_REACHED, LEVEL, REPLY_CUT, ASKED,
+) = _codes(range(52))  # fmt: skip
+# OWN: node of A, END: of B, -1 none. X_*: where the reply is expected. LEFT, CAME: the edge where the forward walk left
+# the network, or the source came in. EXTRA: the table, in `extra`, of a gateway without subnet. CODE, NUMBER: the
+# target that the next action goes to. ASKED: the destination port.
 NO_TABLE, UNKNOWN_TABLE = -1, -2
-S, D = 50, 56  # the packet's source and destination, each:
-FAMILY, HIGH, LOW, NODE, VIEW = range(5)
-FORWARD_PART, REPLY_PART = 64, 68
-DENIES, DENIED, DOUBTED = range(3)  # mask; first deny, first unknown: stage << 8 | outcome
-RULES = 72
-REGISTERS = 80
+S, D = _codes((52, 58))  # the packet's source and destination, each:
+FAMILY, HIGH, LOW, NODE, VIEW = _codes(range(5))
+FORWARD_PART, REPLY_PART = _codes((64, 68))  # (4 registers each)
+DENIES, DENIED, DOUBTED = _codes(range(3))  # mask; first deny, first unknown: stage << 8 | outcome
+RULES = np.int64(72)
+REGISTERS = np.int64(80)
 STACK = REGISTERS
 (
     K_KIND, K_VPC, K_WHERE, K_INTERFACE, K_SOURCE, K_DESTINATION, K_BACK_PORT, K_TABLE, K_ZONE, K_STRAIGHT, K_ENTERED,
     K_EGRESS_ONLY, K_BY_BOX,
-) = 0, 1, 2, 3, 4, 7, 10, 11, 12, 13, 14, 15, 16  # fmt: skip
-STACK_WIDTH = 17
-MOST_STEPS = 64
+) = _codes((0, 1, 2, 3, 4, 7, 10, 11, 12, 13, 14, 15, 16))  # fmt: skip
+STACK_WIDTH = np.int64(17)
+MOST_STEPS = np.int64(64)
 BOX = STACK + (MOST_STEPS + 2) * STACK_WIDTH
 BOX_BACK = BOX + MOST_STEPS + 2
-WALK_SIZE = BOX_BACK + MOST_STEPS + 2
+FRAME = BOX_BACK + MOST_STEPS + 2
+FRAME_WIDTH = 32
+WALK_SIZE = FRAME + 3 * FRAME_WIDTH
+
+# A conversation behind a load balancer, as judged when the network was compiled.
+(
+    C_CUT, C_DENIES, C_DENIED, C_DOUBTED, C_REPLY_CUT, C_REPLY_DENIES, C_REPLY_DENIED, C_REPLY_DOUBTED, C_FLAGGED,
+    CONVERSATION_WIDTH,
+) = _codes(range(10))  # fmt: skip
+#: Stages of a conversation, by bit, as they count behind a load balancer.
+BEHIND = (
+    10, 10, 13, 11, 12, 5, 6, 7, 8, 9, 10, 11, 12, 13, 11, 13, 10, 25, 26, 19, 20, 21, 22, 23, 24, 25, 26, 27, 25,
+)  # fmt: skip
 
 # Where a reply is expected.
-OUTSIDE, AT_INTERFACE, AT_GATEWAY_OF_NAT, AT_TRANSLATOR, AT_MAPPING = range(5)
+OUTSIDE, AT_INTERFACE, AT_GATEWAY_OF_NAT, AT_TRANSLATOR, AT_MAPPING = _codes(range(5))
 # Edges.
-BY_INTERNET, BY_EGRESS_ONLY, BY_PRIVATE, BY_SERVICE, BY_TRANSIT = range(1, 6)
+BY_INTERNET, BY_EGRESS_ONLY, BY_PRIVATE, BY_SERVICE, BY_TRANSIT = _codes(range(1, 6))
 # Actions.
 (
     CUT, DONE, STEP, LOCAL, ARRIVE, BACK, INTERNET, INTERNET_BACK, ENTER, EDGE, NAT, PEERING, TRANSIT_GATEWAY, TABLE,
-    OUT_OF_TRANSIT, PRIVATE, SERVICE, BOX_IN, LEAVE,
-) = range(19)  # fmt: skip
-WAY_SUBNET, WAY_VPC, WAY_INTERNET, WAY_BALANCER, WAY_TRANSIT, WAY_PRIVATE = 0, 1, 3, 5, 7, 8
+    OUT_OF_TRANSIT, PRIVATE, SERVICE, BOX_IN, LEAVE, BALANCE,
+) = _codes(range(20))  # fmt: skip
+WAY_SUBNET, WAY_VPC, WAY_INTERNET, WAY_BALANCER, WAY_TRANSIT, WAY_PRIVATE = _codes((0, 1, 3, 5, 7, 8))
 
 
 # -- checks ----------------------------------------------------------------------------------------------
@@ -267,7 +347,7 @@ def _asymmetric(g, w):
     """The reply comes to somewhere else: the last route asked denies, at its place in the order of checks."""
     stage, outcome = w[ROUTE_STAGE], g.numbers[SAYING + D_ASYMMETRIC]
     if not w[ROUTE_DENIED]:
-        _check(w, stage, outcome << LABEL_BITS, -1)
+        _check(w, stage, outcome << LABEL_BITS, NO_RULE)
         if w[ROUTE_CLEAN]:
             w[REPLY_PART + DENIED] = stage << 8 | outcome
     return CUT
@@ -315,7 +395,7 @@ def _seen(g, w, end, vpc):
 def _between(g, w, end):
     """Between class of the packet's source or destination; the same in every view."""
     if w[end + VIEW] < 0:
-        _seen(g, w, end, 0)
+        _seen(g, w, end, NOTHING)
     return np.int64(g.words[g.numbers[OF_NODE_BETWEEN] + w[end + NODE]])
 
 
@@ -329,7 +409,7 @@ def _column(g, node, column):
 def _held(g, w, end, vpc):
     """Node of the one interface of `vpc` that holds the packet's source or destination, -1 none."""
     node = _seen(g, w, end, vpc)
-    held = _column(g, node, N_INTERFACE) != NULL32 and _column(g, node, N_VPC) & VPC_MASK == vpc
+    held = _column(g, node, NODE_INTERFACE) != NULL32 and _column(g, node, NODE_VPC) & VPC_MASK == vpc
     return node if held else np.int64(-1)
 
 
@@ -338,7 +418,7 @@ def _is_own(g, w, vpc):
     """Whether the packet's source is an address of an interface of `vpc`."""
     node = _seen(g, w, S, vpc)
     held = g.numbers[g.numbers[OF_NODE_LOCAL] + node]
-    return (held == 1 or held == 2) and _column(g, node, N_VPC) & VPC_MASK == vpc
+    return (held == 1 or held == 2) and _column(g, node, NODE_VPC) & VPC_MASK == vpc
 
 
 @step
@@ -373,7 +453,7 @@ def _list_word(g, w, place, line, egress):
 def _acl_in(g, w, place, stage, rule):
     """Check a place's inbound list with the packet's source."""
     line = _line(g, place, _seen(g, w, S, _place(g, place, P_VPC)))
-    return _check(w, stage, _list_word(g, w, place, line, False), rule)
+    return _check(w, stage, _list_word(g, w, place, line, INWARD), rule)
 
 
 @step
@@ -395,15 +475,15 @@ def _group_word(g, own, pages, remote, party, port):
 
 
 @step
-def _group_check(g, w, node, ingress, party, stage, rule):
+def _group_check(g, w, node, outward, party, stage, rule):
     """Check the groups of a node's interface with the packet's other end, seen as `party`."""
     own = g.numbers[OF_NODE] + node * NODE_WIDTH
-    pages = N_INGRESS_PAGES if ingress else N_EGRESS_PAGES
-    remote = _seen(g, w, S if ingress else D, np.int64(g.words[own + N_VPC]) & VPC_MASK)
+    pages = EGRESS if outward else INGRESS
+    remote = _seen(g, w, D if outward else S, np.int64(g.words[own + N_VPC]) & VPC_MASK)
     word = _group_word(g, own, pages, remote, party, w[GROUP_PORT])
     if party != DIRECT and 0 < word >> LABEL_BITS < UNSURE:
         could = False
-        for other in range(TRANSIT + 1 if ingress else DIRECT + 1):
+        for other in range(DIRECT + 1 if outward else TRANSIT + 1):
             could |= _group_word(g, own, pages, remote, other, w[GROUP_PORT]) >> LABEL_BITS == 0
         if could:
             reason = D_NO_REFERENCES if w[MET] == MET_TRANSIT else D_NOT_PRESERVED
@@ -481,7 +561,7 @@ def _pop(w):
 @step
 def _new_leg(g, w, low):
     """The source is now IPv4 `low`, its port any of 1024-65535."""
-    _set_address(w, S, 4, 0, low)
+    _set_address(w, S, IPV4, NOTHING, low)
     if w[PROTOCOL] == TCP or w[PROTOCOL] == UDP:
         w[BACK_PORT] = g.numbers[H_TCP_ANY if w[PROTOCOL] == TCP else H_UDP_ANY]
     if w[LEG] == 0:
@@ -528,7 +608,7 @@ def _step(g, w):
         acl_stage, acl_rule = REPLY_ACL_OUT if reply else AT_ACL_OUT, RULE_REPLY_OUT if reply else RULE_ACL_OUT
         route_stage, route_rule = REPLY_ROUTE if reply else AT_ROUTE, RULE_REPLY_ROUTE if reply else RULE_ROUTE
     if w[STEPS] > MOST_STEPS:
-        _check(w, route_stage, n[SAYING + D_TOO_LONG] << LABEL_BITS, -1)
+        _check(w, route_stage, n[SAYING + D_TOO_LONG] << LABEL_BITS, NO_RULE)
         return CUT
     word, held = np.int64(1), False  # no table is described
     if w[EXTRA] == NO_TABLE:
@@ -537,9 +617,9 @@ def _step(g, w):
         if _is_expected(w):
             held = True
         elif holder >= 0:
-            held, where = True, _interface(g, _column(g, holder, N_INTERFACE), I_PLACE)
+            held, where = True, _interface(g, _column(g, holder, NODE_INTERFACE), I_PLACE)
         line = _line(g, place, w[D + NODE])
-        own = _list_word(g, w, place, line, True)
+        own = _list_word(g, w, place, line, OUTWARD)
         if held and _in_subnet_of(g, w, where):
             w[SAME] = 1
             if w[CLASSIC]:
@@ -626,29 +706,29 @@ def _local(g, w):
         w[END] = node
         return ARRIVE
     kind = n[n[OF_NODE_LOCAL] + w[D + NODE]]
-    if _column(g, w[D + NODE], N_VPC) & VPC_MASK != w[VPC]:
+    if _column(g, w[D + NODE], NODE_VPC) & VPC_MASK != w[VPC]:
         kind = np.int64(0)
     saying = U_AMBIGUOUS if kind == 2 else (D_RESERVED if kind == 3 else U_DESTINATION)
-    _check(w, AT_END, n[SAYING + saying] << LABEL_BITS, -1)
+    _check(w, AT_END, n[SAYING + saying] << LABEL_BITS, NO_RULE)
     return CUT
 
 
 @step
 def _arrive(g, w):
     """The packet is at B (END)."""
-    n, number = g.numbers, _column(g, w[END], N_INTERFACE)
+    n, number = g.numbers, _column(g, w[END], NODE_INTERFACE)
     w[DESTINATION] = number
     if not w[SAME]:
         _acl_in(g, w, _interface(g, number, I_PLACE), AT_ACL_IN, RULE_ACL_IN)
-    _group_check(g, w, w[END], True, _party(w), AT_SG_IN, RULE_SG_IN)
+    _group_check(g, w, w[END], INWARD, _party(w), AT_SG_IN, RULE_SG_IN)
     kind = _interface(g, number, I_TYPE)
     if _interface(g, number, I_FLAGS) & F_UNUSABLE:
-        _check(w, AT_END, n[SAYING + D_BAD_STATE] << LABEL_BITS, -1)
+        _check(w, AT_END, n[SAYING + D_BAD_STATE] << LABEL_BITS, NO_RULE)
     elif kind == T_UNSUPPORTED:
-        _check(w, AT_END, n[SAYING + U_UNSUPPORTED] << LABEL_BITS, -1)
+        _check(w, AT_END, n[SAYING + U_UNSUPPORTED] << LABEL_BITS, NO_RULE)
     if kind == T_NAT:
-        _check(w, AT_NAT, n[SAYING + D_NOWHERE] << LABEL_BITS, -1)
-    return DONE
+        _check(w, AT_NAT, n[SAYING + D_NOWHERE] << LABEL_BITS, NO_RULE)
+    return BALANCE if kind == T_NODE else DONE
 
 
 @step
@@ -663,7 +743,7 @@ def _back(g, w):
         return DONE
     where, table = w[X_WHERE], w[STACK + w[DEPTH] * STACK_WIDTH + K_TABLE]
     if not w[SAME] and table == NO_TABLE:
-        _acl_in(g, w, where, REPLY_MIDDLE_ACL, -1)
+        _acl_in(g, w, where, REPLY_MIDDLE_ACL, NO_RULE)
     if kind == AT_TRANSLATOR:
         w[BOX_BACK + w[BOXES_BACK]] = w[X_INTERFACE] * 2
         w[BOXES_BACK] += 1
@@ -684,11 +764,11 @@ def _nat(g, w):
     row = n[OF_NAT] + number * NAT_WIDTH
     w[MET] |= MET_NAT
     if number < 0 or n[row + G_VPC] != w[VPC]:
-        _check(w, AT_NAT, n[SAYING + (U_RESOURCE if number < 0 else D_ATTACHMENT)] << LABEL_BITS, -1)
+        _check(w, AT_NAT, n[SAYING + (U_RESOURCE if number < 0 else D_ATTACHMENT)] << LABEL_BITS, NO_RULE)
         return CUT
     ipv6, protocol = w[D + FAMILY] == 6, w[PROTOCOL]
     embedded = ipv6 and w[D + HIGH] == 0x0064FF9B00000000 and np.uint64(w[D + LOW]) >> np.uint64(32) == 0
-    served = protocol == TCP or protocol == UDP or (protocol == ICMPV6 if embedded else protocol == ICMP)
+    served = protocol == TCP or protocol == UDP or protocol == ICMP or (embedded and protocol == ICMPV6)
     inside = g.words[n[OF_IN_VPC] + w[VPC] * n[H_BETWEEN] + _between(g, w, S)] != 0 or w[MET] & MET_TRANSIT != 0
     in_zone = not n[row + G_ZONES] or n[n[OF_NAT_ZONE] + number * n[H_ZONES] + w[ZONE]] != 0
     lost = (ipv6 and not embedded) or n[row + G_PRIVATE] < 0
@@ -704,21 +784,21 @@ def _nat(g, w):
     elif lost:
         saying = U_RESOURCE
     outcome = n[row + G_STATE] if n[row + G_STATE] or saying < 0 else n[SAYING + saying]
-    _check(w, AT_NAT, outcome << LABEL_BITS, -1)
+    _check(w, AT_NAT, outcome << LABEL_BITS, NO_RULE)
     if lost:
         return CUT
     where, regional, zone = n[row + G_PLACE], n[row + G_REGIONAL], w[ZONE]
     if not regional and not _in_subnet_of(g, w, where):
-        _acl_in(g, w, where, AT_MIDDLE_ACL, -1)
+        _acl_in(g, w, where, AT_MIDDLE_ACL, NO_RULE)
     top = _push(w, AT_GATEWAY_OF_NAT, where, n[row + G_INTERFACE])
     if regional:
         w[top + K_TABLE] = n[row + G_TABLE] if n[row + G_TABLE] >= 0 else np.int64(UNKNOWN_TABLE)
     if embedded:
-        _set_address(w, D, 4, 0, w[D + LOW] & 0xFFFFFFFF)
+        _set_address(w, D, IPV4, NOTHING, w[D + LOW] & 0xFFFFFFFF)
         kind = w[ICMP_KEY] // ICMP_CODES
         if protocol == ICMPV6:
             if kind != 128 and kind != 129 and w[ICMP_KEY] != ICMP_TYPE_UNKNOWN_KEY:
-                _check(w, AT_NAT, n[SAYING + D_PROTOCOL] << LABEL_BITS, -1)
+                _check(w, AT_NAT, n[SAYING + D_PROTOCOL] << LABEL_BITS, NO_RULE)
                 return CUT
             known = w[ICMP_KEY] != ICMP_TYPE_UNKNOWN_KEY
             way = H_ECHO if known and kind == 128 else (H_ECHO_REPLY if known else H_ECHO_UNKNOWN)
@@ -745,12 +825,12 @@ def _internet(g, w):
     w[MET] |= MET_GATEWAY
     holder = _held(g, w, S, vpc)
     node, ipv4 = w[S + NODE], w[S + FAMILY] == 4
-    public = n[n[OF_NODE_PUBLIC] + node] if _column(g, node, N_VPC) & VPC_MASK == vpc else np.int64(-1)
+    public = n[n[OF_NODE_PUBLIC] + node] if _column(g, node, NODE_VPC) & VPC_MASK == vpc else np.int64(-1)
     if w[BY_NAT] > 1 and w[STACK + w[DEPTH] * STACK_WIDTH + K_VPC] == vpc:
         public = w[BY_NAT] - 2
-    remote = _seen(g, w, D, 0)
+    remote = _seen(g, w, D, NOTHING)
     end, kind = n[n[OF_NODE_END] + remote], n[n[OF_NODE_KIND] + remote]
-    if (ipv4 and only) or (not ipv4 and end >= 0 and _column(g, max(end, 0), N_VPC) & VPC_MASK == vpc):
+    if (ipv4 and only) or (not ipv4 and end >= 0 and _column(g, max(end, 0), NODE_VPC) & VPC_MASK == vpc):
         end = np.int64(-1)
     outcome = np.int64(0)
     if code == INTERNET_UNDESCRIBED or code == EGRESS_UNDESCRIBED:
@@ -764,37 +844,40 @@ def _internet(g, w):
         outcome = n[SAYING + (U_UNSUPPORTED if met_box else (D_NO_PUBLIC if inside else D_SPOOFED))]
     elif not only and not ipv4 and holder < 0:
         outcome = n[SAYING + D_SPOOFED]
-    elif not only and not ipv4 and _interface(g, _column(g, max(holder, 0), N_INTERFACE), I_FLAGS) & F_NO_GATEWAY:
+    elif not only and not ipv4 and _interface(g, _column(g, max(holder, 0), NODE_INTERFACE), I_FLAGS) & F_NO_GATEWAY:
         outcome = n[SAYING + D_NO_GATEWAY]
     elif kind and end == -1:
         outcome = n[n[OF_DESTINATION_OUT] + 1 + kind]  # DST_INTERNET and what follows it
     elif not only and w[BOXES] == 0:
         edge = _edge(g, w, vpc, OF_VPC, VPC_WIDTH, S)
-        itself = holder >= 0 and n[n[OF_ROUTE_NEXT] + (edge >> 8)] == _column(g, max(holder, 0), N_INTERFACE)
+        itself = holder >= 0 and n[n[OF_ROUTE_NEXT] + (edge >> 8)] == _column(g, max(holder, 0), NODE_INTERFACE)
         if edge & 255 == TO_FIREWALL or (edge & 255 == TO_INTERFACE and not itself):
             outcome = n[SAYING + D_REDIRECTED]
-    if _check(w, AT_GATEWAY, outcome << LABEL_BITS, -1):
+    if _check(w, AT_GATEWAY, outcome << LABEL_BITS, NO_RULE):
         return CUT
     if end == -2:
-        _check(w, AT_END, n[SAYING + U_AMBIGUOUS] << LABEL_BITS, -1)
+        _check(w, AT_END, n[SAYING + U_AMBIGUOUS] << LABEL_BITS, NO_RULE)
         return CUT
     if end < 0:
         w[LEFT], w[LEFT_INDEX] = BY_EGRESS_ONLY if only else BY_INTERNET, vpc
         return DONE
-    top = _push(w, AT_MAPPING, 0, -1)
-    w[top + K_ENTERED], w[top + K_EGRESS_ONLY] = _column(g, end, N_VPC) & VPC_MASK, np.int64(only)
+    top = _push(w, AT_MAPPING, NOTHING, NO_RULE)
+    w[top + K_ENTERED], w[top + K_EGRESS_ONLY] = _column(g, end, NODE_VPC) & VPC_MASK, np.int64(only)
     if ipv4:
-        _set_address(w, S, 4, 0, public)
-        _set_address(w, D, 4, 0, n[n[OF_NODE_LOW] + end])
+        _set_address(w, S, IPV4, NOTHING, public)
+        _set_address(w, D, IPV4, NOTHING, n[n[OF_NODE_LOW] + end])
     w[UNSEEN], w[END], w[NUMBER], w[CODE] = 1, end, 0, 0
     return ENTER
 
 
 @step
 def _enter(g, w):
-    """Into the VPC of END by its internet gateway. NUMBER: outcome of a source outside; CODE: found by private address."""
+    """Into the VPC of END by its internet gateway.
+
+    NUMBER: outcome of a source outside; CODE: whether END was found by its private address.
+    """
     n, end, by_private = g.numbers, w[END], w[CODE]
-    vpc, number = _column(g, end, N_VPC) & VPC_MASK, _column(g, end, N_INTERFACE)
+    vpc, number = _column(g, end, NODE_VPC) & VPC_MASK, _column(g, end, NODE_INTERFACE)
     w[VPC], w[BY_NAT], w[PLACE] = vpc, 0, 0
     w[D + VIEW], w[D + NODE] = n[n[OF_VIEW_OF_VPC] + vpc], end
     word = _edge(g, w, vpc, OF_VPC, VPC_WIDTH, D)
@@ -805,7 +888,7 @@ def _enter(g, w):
     missing = n[n[OF_VPC] + vpc * VPC_WIDTH + V_ENTER]
     other_ways, ipv4 = by_private and n[n[OF_VPC] + vpc * VPC_WIDTH + V_OTHER_WAYS], w[D + FAMILY] == 4
     outcome = w[NUMBER]
-    if by_private and ipv4 and _column(g, end, N_PEER) == NULL32:
+    if by_private and ipv4 and _column(g, end, NODE_PEER) == NULL32:
         outcome = n[SAYING + (U_UNSUPPORTED if other_ways else D_NO_PRIVATE)]
     elif missing:
         outcome = n[SAYING + U_UNSUPPORTED] if other_ways and missing < UNSURE else missing
@@ -813,7 +896,7 @@ def _enter(g, w):
         outcome = n[SAYING + D_BLOCKED]
     elif not ipv4 and _interface(g, number, I_FLAGS) & F_NO_GATEWAY:
         outcome = n[SAYING + D_NO_GATEWAY]
-    if _check(w, AT_GATEWAY, outcome << LABEL_BITS, -1):
+    if _check(w, AT_GATEWAY, outcome << LABEL_BITS, NO_RULE):
         return CUT
     code = word & 255
     if code == TO_FIREWALL or (code == TO_INTERFACE and target != number):
@@ -821,7 +904,7 @@ def _enter(g, w):
             w[STACK + w[DEPTH] * STACK_WIDTH + K_BY_BOX] = 1
         w[CAME_BY_BOX] = 1
     if code == TO_INTERFACE and target >= 0 and ipv4 and not _interface(g, target, I_FLAGS) & F_PUBLIC:
-        _check(w, AT_GATEWAY, n[SAYING + D_BOX_NOT_PUBLIC] << LABEL_BITS, -1)
+        _check(w, AT_GATEWAY, n[SAYING + D_BOX_NOT_PUBLIC] << LABEL_BITS, NO_RULE)
     w[CODE] = word
     return EDGE
 
@@ -838,7 +921,7 @@ def _from_edge(g, w):
         w[CODE], w[NUMBER] = code, n[n[OF_ROUTE_NEXT] + (word >> 8)]
         return BOX_IN
     saying = D_BLACKHOLE if code >= FIRST_BLACKHOLE else U_UNSUPPORTED
-    _check(w, REPLY_GATEWAY if w[REPLY] else AT_GATEWAY, n[SAYING + saying] << LABEL_BITS, -1)
+    _check(w, REPLY_GATEWAY if w[REPLY] else AT_GATEWAY, n[SAYING + saying] << LABEL_BITS, NO_RULE)
     return CUT
 
 
@@ -848,7 +931,7 @@ def _internet_back(g, w):
     mapping = w[X_KIND] == AT_MAPPING
     by_box = w[STACK + w[DEPTH] * STACK_WIDTH + K_BY_BOX] if mapping else w[CAME_BY_BOX]
     if by_box and w[BOXES_BACK] == 0:
-        _check(w, REPLY_GATEWAY, g.numbers[SAYING + D_REDIRECTED] << LABEL_BITS, -1)
+        _check(w, REPLY_GATEWAY, g.numbers[SAYING + D_REDIRECTED] << LABEL_BITS, NO_RULE)
     if not mapping:
         return DONE
     top = _pop(w)
@@ -883,7 +966,7 @@ def _peering(g, w):
         outcome = n[SAYING + D_NOT_IN_CIDR]
     elif not n[n[OF_VPC] + other * VPC_WIDTH + V_DESCRIBED]:
         outcome = n[SAYING + U_RESOURCE]
-    if _check(w, stage, outcome << LABEL_BITS, -1):
+    if _check(w, stage, outcome << LABEL_BITS, NO_RULE):
         return CUT
     if not w[REPLY] and w[X_KIND] == AT_GATEWAY_OF_NAT and straight:
         w[STACK + w[DEPTH] * STACK_WIDTH + K_STRAIGHT] = 1
@@ -901,9 +984,9 @@ def _transit(g, w):
     outcome, where = n[row + Y_OUTCOME], n[n[OF_ENTRY_PLACE] + w[NUMBER] * n[H_ZONES] + w[ZONE]]
     if outcome == 0 and where == 0:
         outcome = n[SAYING + (D_ZONE if w[ZONE] else U_RESOURCE)]
-    if _check(w, AT_TRANSIT + TO_REPLY * w[REPLY], outcome << LABEL_BITS, -1):
+    if _check(w, AT_TRANSIT + TO_REPLY * w[REPLY], outcome << LABEL_BITS, NO_RULE):
         return CUT
-    _acl_in(g, w, where, AT_MIDDLE_ACL + TO_REPLY * w[REPLY], -1)
+    _acl_in(g, w, where, AT_MIDDLE_ACL + TO_REPLY * w[REPLY], NO_RULE)
     w[PAIR] = n[row + Y_PAIR]
     return TABLE
 
@@ -927,7 +1010,7 @@ def _table(g, w):
         outcome = n[target + R_DOWN]
     elif outcome == 0 and (kind == A_OTHER or (kind == A_PEERING and peer < 0)):
         outcome = n[SAYING + (U_UNSUPPORTED if kind == A_OTHER else U_RESOURCE)]
-    if _check(w, stage, outcome << LABEL_BITS, -1):
+    if _check(w, stage, outcome << LABEL_BITS, NO_RULE):
         return CUT
     w[REFERS] = n[row + R_GATEWAY_REFERS] & n[row + R_REFERS] & n[target + R_REFERS]
     w[NUMBER], w[CODE] = number, BY_TRANSIT
@@ -951,7 +1034,7 @@ def _out_of_transit(g, w):
         if _is_back_in(w, vpc):
             where = w[X_WHERE]
         elif node >= 0:
-            where = _interface(g, _column(g, node, N_INTERFACE), I_PLACE)
+            where = _interface(g, _column(g, node, NODE_INTERFACE), I_PLACE)
         subnet = _place(g, where, P_SUBNET)
         code_0, target_0, held_0, said_0 = np.int64(0), np.int64(0), False, np.int64(0)
         for index in range(count):
@@ -960,13 +1043,13 @@ def _out_of_transit(g, w):
             route = np.int64(g.words[line + 3])
             code, target = route & 255, n[n[OF_ROUTE_NEXT] + (route >> 8)]
             held = subnet != 0 and _place(g, place, P_SUBNET) == subnet
-            said = _list_word(g, w, place, line, True) >> LABEL_BITS
+            said = _list_word(g, w, place, line, OUTWARD) >> LABEL_BITS
             if index == 0:
                 code_0, target_0, held_0, said_0 = code, target, held, said
             elif code != code_0 or target != target_0 or held != held_0 or said != said_0:
                 saying = U_ZONE
     if saying >= 0:
-        _check(w, AT_TRANSIT + TO_REPLY * w[REPLY], n[SAYING + saying] << LABEL_BITS, -1)
+        _check(w, AT_TRANSIT + TO_REPLY * w[REPLY], n[SAYING + saying] << LABEL_BITS, NO_RULE)
         return CUT
     _go(g, w, n[first])
     return STEP
@@ -1006,7 +1089,7 @@ def _private(g, w):
     outcome = n[SAYING + max(saying, 0)]
     if saying < 0:
         outcome = np.int64(g.words[n[OF_PRIVATE_OUTCOME] + number * n[H_BETWEEN] + _between(g, w, D)])
-    _check(w, AT_GATEWAY + TO_REPLY * w[REPLY], outcome << LABEL_BITS, -1)
+    _check(w, AT_GATEWAY + TO_REPLY * w[REPLY], outcome << LABEL_BITS, NO_RULE)
     w[CODE] = BY_PRIVATE
     return CUT if saying >= 0 else LEAVE
 
@@ -1030,7 +1113,7 @@ def _service(g, w):
         outcome = n[SAYING + U_ICMP]
     elif w[PROTOCOL] != TCP and not (w[PROTOCOL] == ICMP and w[ICMP_KEY] // ICMP_CODES == 8):
         outcome = n[SAYING + D_NOT_TCP]
-    _check(w, AT_GATEWAY, outcome << LABEL_BITS, -1)
+    _check(w, AT_GATEWAY, outcome << LABEL_BITS, NO_RULE)
     w[CODE] = BY_SERVICE
     return LEAVE
 
@@ -1049,30 +1132,30 @@ def _box(g, w):
     node, where, flags = n[H_NODES] + number, np.int64(0), np.int64(0)
     if appliance and number >= 0:
         where, flags = _interface(g, number, I_PLACE), _interface(g, number, I_FLAGS)
-    if number < 0 or (appliance and _column(g, node, N_VPC) & VPC_MASK != w[VPC]):
+    if number < 0 or (appliance and _column(g, node, NODE_VPC) & VPC_MASK != w[VPC]):
         w[MET] |= met
-        _check(w, stage, n[SAYING + (U_RESOURCE if number < 0 else D_ATTACHMENT)] << LABEL_BITS, -1)
+        _check(w, stage, n[SAYING + (U_RESOURCE if number < 0 else D_ATTACHMENT)] << LABEL_BITS, NO_RULE)
         return CUT
     if appliance:
         holder = _held(g, w, D, w[VPC])
-        itself = holder >= 0 and _column(g, max(holder, 0), N_INTERFACE) == number
+        itself = holder >= 0 and _column(g, max(holder, 0), NODE_INTERFACE) == number
         if itself or (_is_expected(w) and w[X_INTERFACE] == number):
             w[SAME] = 0
             return LOCAL
         if not _in_subnet_of(g, w, where):
-            _acl_in(g, w, where, acl_stage, -1)
+            _acl_in(g, w, where, acl_stage, NO_RULE)
         if not reply:
-            _group_check(g, w, node, True, _party(w), AT_MIDDLE_SG, -1)
+            _group_check(g, w, node, INWARD, _party(w), AT_MIDDLE_SG, NO_RULE)
         if flags & (F_DETACHED | F_CHECKED):
             saying = D_BAD_STATE if flags & F_DETACHED else D_CHECKED
-            _check(w, stage, n[SAYING + saying] << LABEL_BITS, -1)
+            _check(w, stage, n[SAYING + saying] << LABEL_BITS, NO_RULE)
     else:
         where = n[row + B_PLACE]
         outcome = n[row + B_OUTCOME] if n[row + B_OUTCOME] or where else n[SAYING + U_RESOURCE]
-        _check(w, stage, outcome << LABEL_BITS, -1)
+        _check(w, stage, outcome << LABEL_BITS, NO_RULE)
         if where == 0:
             return CUT
-        _acl_in(g, w, where, acl_stage, -1)
+        _acl_in(g, w, where, acl_stage, NO_RULE)
         w[FLAGGED] = 1
     w[MET] |= met
     box = number * 2 + (0 if appliance else 1)
@@ -1083,7 +1166,7 @@ def _box(g, w):
         w[BOX + w[BOXES]] = box
         w[BOXES] += 1
     if appliance and not reply:
-        _group_check(g, w, node, False, NOBODY, AT_MIDDLE_SG, -1)
+        _group_check(g, w, node, OUTWARD, NOBODY, AT_MIDDLE_SG, NO_RULE)
         translated = w[PROTOCOL] == TCP or w[PROTOCOL] == UDP or w[PROTOCOL] == ICMP
         primary = _interface(g, number, I_PRIMARY)
         if flags & F_TRANSLATES and w[S + FAMILY] == 4 and translated and primary >= 0:
@@ -1092,6 +1175,205 @@ def _box(g, w):
             w[BY_NAT] = 0
     _go(g, w, where)
     return STEP
+
+
+# -- load balancers --------------------------------------------------------------------------------------
+
+
+@step
+def _to_preserved(g, w, node, aim):
+    """6.9: from node B to a target that sees the client's address; forward checks. The target's node, or -1: cut."""
+    n, number = g.numbers, _column(g, node, NODE_INTERFACE)
+    place, vpc = _interface(g, number, I_PLACE), _column(g, node, NODE_VPC) & VPC_MASK
+    _set_address(w, D, n[aim + M_FAMILY], n[aim + M_HIGH], n[aim + M_LOW])
+    w[GROUP_PORT], w[ACL_PORT] = n[aim + M_GROUP_PORT], n[aim + M_ACL_PORT]
+    if w[S + HIGH] == w[D + HIGH] and w[S + LOW] == w[D + LOW]:
+        _check(w, AT_BALANCER, n[SAYING + D_PRESERVED] << LABEL_BITS, NO_RULE)
+        return np.int64(-1)
+    _group_check(g, w, node, OUTWARD, DIRECT, AT_MIDDLE_SG, NO_RULE)
+    holder = _held(g, w, D, vpc)
+    w[PLACE], w[VPC], w[SAME] = place, vpc, 0
+    if holder >= 0 and _in_subnet_of(g, w, _interface(g, _column(g, holder, NODE_INTERFACE), I_PLACE)):
+        w[SAME] = 1
+    else:
+        line = _line(g, place, w[D + NODE])
+        _check(w, AT_MIDDLE_ACL, _list_word(g, w, place, line, OUTWARD), NO_RULE)
+        word = np.int64(g.words[line + 3])
+        code, target = word & 255, n[n[OF_ROUTE_NEXT] + (word >> 8)]
+        outcome = n[n[OF_ROUTE_OUTCOME] + code]
+        _check(w, AT_MIDDLE_ROUTE, outcome << LABEL_BITS, NO_RULE)
+        if outcome >= UNSURE or (outcome and holder < 0):
+            return np.int64(-1)
+        row = n[OF_PEERING] + max(target, 0) * PEERING_WIDTH
+        if outcome == 0 and code != TO_LOCAL:
+            if code != TO_PEERING or (target >= 0 and not n[row + X_NEAR]):
+                _check(w, AT_BALANCER, n[SAYING + D_PRESERVED] << LABEL_BITS, NO_RULE)
+                return np.int64(-1)
+            side = 0 if n[row + X_SIDE] == vpc else 1
+            sides = n[OF_PEERING_SIDE] + (2 * max(target, 0) + 1 - side) * n[H_BETWEEN]
+            saying = -1
+            if target < 0:
+                saying = U_RESOURCE
+            elif n[row + X_SIDE + side] != vpc:
+                saying = D_ATTACHMENT
+            elif n[row + X_STATE]:
+                saying = D_BAD_STATE
+            elif not g.words[sides + _between(g, w, D)]:
+                saying = D_NOT_IN_CIDR
+            elif not n[n[OF_VPC] + n[row + X_SIDE + 1 - side] * VPC_WIDTH + V_DESCRIBED]:
+                saying = U_RESOURCE
+            if saying >= 0:
+                _check(w, AT_PEERING, n[SAYING + saying] << LABEL_BITS, NO_RULE)
+                return np.int64(-1)
+            w[VPC] = n[row + X_SIDE + 1 - side]
+            holder = _held(g, w, D, w[VPC])
+    if holder < 0:
+        several = n[n[OF_NODE_LOCAL] + w[D + NODE]] == 2 and _column(g, w[D + NODE], NODE_VPC) & VPC_MASK == w[VPC]
+        _check(w, AT_BALANCER, n[SAYING + (U_AMBIGUOUS if several else U_DESTINATION)] << LABEL_BITS, NO_RULE)
+        return np.int64(-1)
+    return holder
+
+
+@step
+def _at_preserved(g, w, node, target):
+    """The rest of the forward checks of a target that sees the client's address."""
+    n, number = g.numbers, _column(g, target, NODE_INTERFACE)
+    if not w[SAME]:
+        _acl_in(g, w, _interface(g, number, I_PLACE), AT_MIDDLE_ACL, NO_RULE)
+    own = n[OF_NODE] + target * NODE_WIDTH
+    by_reference = _group_word(g, own, INGRESS, node, REFERENCES, w[GROUP_PORT]) >> LABEL_BITS == 0
+    if not by_reference:
+        _group_check(g, w, target, INWARD, NOBODY, AT_MIDDLE_SG, NO_RULE)
+    if _interface(g, number, I_FLAGS) & F_UNUSABLE:
+        _check(w, AT_BOX, n[SAYING + D_BAD_STATE] << LABEL_BITS, NO_RULE)
+
+
+@step
+def _back_from_preserved(g, w, node, target):
+    """The reply checks of such a target, as far as node B."""
+    if w[SAME]:
+        return
+    place, back = (
+        _interface(g, _column(g, target, NODE_INTERFACE), I_PLACE),
+        _interface(g, _column(g, node, NODE_INTERFACE), I_PLACE),
+    )
+    w[REPLY] = 1
+    line = _line(g, place, _seen(g, w, S, _place(g, place, P_VPC)))
+    _check(w, REPLY_MIDDLE_ACL, _list_word(g, w, place, line, OUTWARD), NO_RULE)
+    line = _line(g, back, _seen(g, w, D, _place(g, back, P_VPC)))
+    _check(w, REPLY_MIDDLE_ACL, _list_word(g, w, back, line, INWARD), NO_RULE)
+    w[REPLY] = 0
+
+
+@step
+def _conversation(g, w, conversations, number):
+    """Note a conversation judged before. Whether it is cut."""
+    row = number * CONVERSATION_WIDTH
+    for part in range(3):
+        w[FORWARD_PART + part] = conversations[row + C_DENIES + part]
+        w[REPLY_PART + part] = conversations[row + C_REPLY_DENIES + part]
+    w[REPLY_CUT], w[FLAGGED] = conversations[row + C_REPLY_CUT], conversations[row + C_FLAGGED]
+    return conversations[row + C_CUT] != 0
+
+
+@step
+def _listener(g, w, node):
+    """Where the listener of node B for the packet stands, 0 none."""
+    n, number = g.numbers, _column(g, node, NODE_INTERFACE)
+    row = n[OF_LISTENER] + _interface(g, number, I_LISTENERS) * LISTENER_WIDTH
+    for _ in range(_interface(g, number, I_N_LISTENERS)):
+        if n[row + Z_PORT] == w[ASKED] and n[row + Z_PROTOCOL] == w[PROTOCOL]:
+            return row
+        row += LISTENER_WIDTH
+    return np.int64(0)
+
+
+@step
+def _rank(w):
+    """How good a target is; the lowest is the best."""
+    if w[FORWARD_PART + DENIED]:
+        return 4
+    if w[FORWARD_PART + DOUBTED]:
+        return 3
+    return 2 if w[REPLY_PART + DENIED] else (1 if w[REPLY_PART + DOUBTED] else 0)
+
+
+@step
+def _balance(g, w, conversations, node, level):
+    """6.9: the load-balancer check of node B, and the choice among its targets. `level`: how many more may follow."""
+    n, number = g.numbers, _column(g, node, NODE_INTERFACE)
+    listener = _listener(g, w, node)
+    outcome = _interface(g, number, I_BALANCED)
+    if level == 0:
+        outcome = n[SAYING + U_UNSUPPORTED]
+    elif outcome == 0:
+        outcome = n[listener + Z_OUTCOME] if listener else _interface(g, number, I_MISMATCH)
+    if _check(w, AT_BALANCER, outcome << LABEL_BITS, NO_RULE):
+        return CUT
+    count = n[listener + Z_N_AIMS]
+    if count == 0:
+        return DONE
+    frame = FRAME + level * FRAME_WIDTH
+    for part in range(8):
+        w[frame + part] = w[FORWARD_PART + part]
+    flagged, ports, high, low, family = w[FLAGGED], (w[GROUP_PORT], w[ACL_PORT]), w[D + HIGH], w[D + LOW], w[D + FAMILY]
+    asked, place, vpc, same = w[ASKED], w[PLACE], w[VPC], w[SAME]
+    best, reached, cut = 9, 0, CUT
+    for index in range(count):
+        aim = n[OF_AIM] + (n[listener + Z_AIMS] + index) * AIM_WIDTH
+        for part in range(8):
+            w[FORWARD_PART + part] = 0
+        w[REPLY_CUT] = w[FLAGGED] = 0
+        action = DONE
+        if n[aim + M_KIND] == 2:
+            action = CUT
+            _check(w, AT_BALANCER, n[SAYING + U_RESOURCE] << LABEL_BITS, NO_RULE)
+        elif n[aim + M_KIND] == 1 and n[aim + M_BALANCER] and level < w[LEVEL]:
+            action = CUT
+            _check(w, AT_BALANCER, n[SAYING + U_UNSUPPORTED] << LABEL_BITS, NO_RULE)
+        elif n[aim + M_KIND] == 1 and n[aim + M_PRESERVED] and n[aim + M_FAMILY] == w[S + FAMILY]:
+            target = _to_preserved(g, w, node, aim)
+            action = CUT if target < 0 else DONE
+            if target >= 0:
+                _at_preserved(g, w, node, target)
+                same_subnet = w[SAME]
+                if _interface(g, _column(g, target, NODE_INTERFACE), I_TYPE) == T_NODE:
+                    w[ASKED] = n[aim + M_PORT]
+                    action = _balance(g, w, conversations, target, level - 1)
+                    w[ASKED] = asked
+                if action == DONE and not w[REPLY_CUT]:
+                    _set_address(w, D, n[aim + M_FAMILY], n[aim + M_HIGH], n[aim + M_LOW])
+                    w[SAME] = same_subnet
+                    _back_from_preserved(g, w, node, target)
+        elif n[aim + M_KIND] == 1:
+            if n[aim + M_NUMBER] < 0:
+                action = CUT
+                _check(w, AT_BALANCER, n[SAYING + U_RESOURCE] << LABEL_BITS, NO_RULE)
+            elif _conversation(g, w, conversations, (level - 1) * n[H_CONVERSATIONS] + n[aim + M_NUMBER]):
+                action = CUT
+        rank = _rank(w)
+        reached += np.int64(rank == 0)
+        if rank < best:
+            best, cut = rank, action
+            for part in range(8):
+                w[frame + 8 + part] = w[FORWARD_PART + part]
+            w[frame + 16], w[frame + 17] = w[REPLY_CUT], w[FLAGGED]
+    for part in range(8):
+        w[FORWARD_PART + part] = w[frame + part]
+    w[FORWARD_PART + DENIES] |= w[frame + 8 + DENIES]
+    if w[FORWARD_PART + DENIED] == 0:
+        w[FORWARD_PART + DENIED] = w[frame + 8 + DENIED]
+    if w[FORWARD_PART + DOUBTED] == 0:
+        w[FORWARD_PART + DOUBTED] = w[frame + 8 + DOUBTED]
+    for part in range(3):
+        w[REPLY_PART + part] = w[frame + 12 + part]
+    w[REPLY_CUT], w[FLAGGED] = w[frame + 16], flagged | w[frame + 17]
+    _set_address(w, D, family, high, low)
+    w[GROUP_PORT], w[ACL_PORT] = ports
+    w[PLACE], w[VPC], w[SAME] = place, vpc, same
+    if level == w[LEVEL]:
+        w[N_TARGETS], w[N_REACHED] = count, reached
+    return cut
 
 
 # -- the whole flow --------------------------------------------------------------------------------------
@@ -1108,9 +1390,9 @@ def _load(tables, flows, row, w):
     for end in (S, D):
         if flows.family.size and flows.family[row] == 6:
             halves = flows.source6 if end == S else flows.destination6
-            _set_address(w, end, 6, np.int64(halves[row, 0]), np.int64(halves[row, 1]))
+            _set_address(w, end, IPV6, np.int64(halves[row, 0]), np.int64(halves[row, 1]))
         else:
-            _set_address(w, end, 4, 0, np.int64(flows.source[row] if end == S else flows.destination[row]))
+            _set_address(w, end, IPV4, NOTHING, np.int64(flows.source[row] if end == S else flows.destination[row]))
     protocol = np.int64(flows.protocol[row])
     base = tables.port_base[protocol]
     there, back = base, base
@@ -1123,6 +1405,7 @@ def _load(tables, flows, row, w):
         w[ONE_WAY] = np.int64(reply < 0)
     elif protocol == TCP or protocol == UDP:
         there, back = base + np.int64(flows.destination_port[row]), base + np.int64(flows.source_port[row])
+    w[ASKED] = np.int64(flows.destination_port[row])
     w[GROUP_PORT] = w[FIRST_PORT] = tables.group_port[there]
     w[ACL_PORT], w[BACK_PORT] = tables.acl_port[there], tables.acl_port[back]
 
@@ -1130,10 +1413,10 @@ def _load(tables, flows, row, w):
 @step
 def _start(g, w, start):
     """Forward from interface A (node `start`)."""
-    n, number = g.numbers, _column(g, start, N_INTERFACE)
-    first = _column(g, start, N_CODES) & 255
+    n, number = g.numbers, _column(g, start, NODE_INTERFACE)
+    first = _column(g, start, NODE_CODES) & 255
     vpc, flags, place = (
-        _column(g, start, N_VPC) & VPC_MASK,
+        _column(g, start, NODE_VPC) & VPC_MASK,
         _interface(g, number, I_FLAGS),
         _interface(g, number, I_PLACE),
     )
@@ -1145,23 +1428,23 @@ def _start(g, w, start):
     _go(g, w, place)
     w[FIRST], w[CLASSIC] = 1, flags & F_CLASSIC
     if first == SRC_DETACHED or first == SRC_LONG_DETACHED:
-        _check(w, AT_SOURCE, n[SAYING + D_BAD_STATE] << LABEL_BITS, -1)
+        _check(w, AT_SOURCE, n[SAYING + D_BAD_STATE] << LABEL_BITS, NO_RULE)
     end = _seen(g, w, D, vpc)
-    same = _column(g, end, N_VPC) & VPC_MASK == vpc
-    second = _column(g, end, N_CODES) >> (8 if same else 16) & 255
+    same = _column(g, end, NODE_VPC) & VPC_MASK == vpc
+    second = _column(g, end, NODE_CODES) >> (8 if same else 16) & 255
     case = n[n[OF_CASE] + first * 20 + second] & 7
     if case == CASE_SERVICE:
         return DONE
     if case == CASE_FIXED:
         fixed = n[n[OF_FIXED] + first * 20 + second]
-        _check(w, COMPACT_STAGES[fixed >> 8], (fixed & 255) << LABEL_BITS, -1)
+        _check(w, COMPACT_STAGES[fixed >> 8], (fixed & 255) << LABEL_BITS, NO_RULE)
         return CUT
     if flags & F_ENDPOINT:
-        _check(w, AT_SOURCE, n[SAYING + D_ENDPOINT] << LABEL_BITS, -1)
+        _check(w, AT_SOURCE, n[SAYING + D_ENDPOINT] << LABEL_BITS, NO_RULE)
     if _interface(g, number, I_TYPE) == T_NAT:
         w[BY_NAT] = 2 + n[n[OF_NODE_PUBLIC] + start]
     if second == DST_LOCAL or second == DST_PUBLIC:
-        w[DESTINATION] = _column(g, end if second == DST_LOCAL else _column(g, end, N_PEER), N_INTERFACE)
+        w[DESTINATION] = _column(g, end if second == DST_LOCAL else _column(g, end, NODE_PEER), NODE_INTERFACE)
     return STEP
 
 
@@ -1173,14 +1456,14 @@ def _ask_start(g, w, flows, row):
     at_source = denied >> 8 == AT_SOURCE and denied != 0
     high, low, node, view, family = w[D + HIGH], w[D + LOW], w[D + NODE], w[D + VIEW], w[D + FAMILY]
     if flows.family.size and flows.family[row] == 6:
-        _set_address(w, D, 6, np.int64(flows.destination6[row, 0]), np.int64(flows.destination6[row, 1]))
+        _set_address(w, D, IPV6, np.int64(flows.destination6[row, 0]), np.int64(flows.destination6[row, 1]))
     else:
-        _set_address(w, D, 4, 0, np.int64(flows.destination[row]))
+        _set_address(w, D, IPV4, NOTHING, np.int64(flows.destination[row]))
     last, w[MET], w[GROUP_PORT] = w[MET], met, w[FIRST_PORT]
     if not at_source:
         w[FORWARD_PART + DENIED] = w[FORWARD_PART + DOUBTED] = 0
     party = DIRECT if met & ~MET_PEERING == 0 else NOBODY
-    outcome = _group_check(g, w, w[OWN], False, party, AT_SG_OUT, RULE_SG_OUT)
+    outcome = _group_check(g, w, w[OWN], OUTWARD, party, AT_SG_OUT, RULE_SG_OUT)
     w[D + HIGH], w[D + LOW], w[D + NODE], w[D + VIEW], w[D + FAMILY] = high, low, node, view, family
     w[MET], w[GROUP_PORT] = last, port
     if at_source:
@@ -1197,13 +1480,12 @@ def _ask_start(g, w, flows, row):
 @step
 def _turn(g, w):
     """The reply begins where the forward walk ended."""
-    n = g.numbers
     w[REPLY], w[STEPS], w[MET], w[TRANSITS], w[SAME], w[PLACE] = 1, 0, 0, 0, 0, 0
     _expect(w)
     for part in range(5):
         w[S + part], w[D + part] = w[D + part], w[S + part]
     if w[END] >= 0 and not w[LEFT]:
-        number = _column(g, w[END], N_INTERFACE)
+        number = _column(g, w[END], NODE_INTERFACE)
         _go(g, w, _interface(g, number, I_PLACE))
         w[FIRST], w[CLASSIC] = 1, _interface(g, number, I_FLAGS) & F_CLASSIC
         return STEP
@@ -1221,14 +1503,14 @@ def _turn(g, w):
 
 @step
 def _find_way_in(g, w, first, end, by_private):
-    """A source outside: STEP if the way in is to be found by following the reply; else it came by the internet (ENTER)."""
+    """A source outside: STEP if the way in is found by following the reply; ENTER if it came by the internet."""
     n = g.numbers
-    number, vpc = _column(g, end, N_INTERFACE), _column(g, end, N_VPC) & VPC_MASK
+    number, vpc = _column(g, end, NODE_INTERFACE), _column(g, end, NODE_VPC) & VPC_MASK
     if not by_private:
         return ENTER
     place = _interface(g, number, I_PLACE)
     code = np.int64(g.words[_line(g, place, _seen(g, w, S, vpc)) + 3]) & 255
-    mapped = w[D + FAMILY] == 6 or _column(g, end, N_PEER) != NULL32
+    mapped = w[D + FAMILY] == 6 or _column(g, end, NODE_PEER) != NULL32
     if first == SRC_INTERNET and mapped and n[n[OF_ROUTE_GATE] + code] == GATE_INTERNET:
         return ENTER
     w[REPLY], w[PROBE] = 1, 1
@@ -1242,18 +1524,18 @@ def _find_way_in(g, w, first, end, by_private):
 def _come_in(g, w, first, end, by_private, kind, index):
     """Forward from outside the network, by an edge of `kind`."""
     n = g.numbers
-    w[DESTINATION], w[CAME], w[CAME_INDEX], w[UNSEEN], w[END] = _column(g, end, N_INTERFACE), kind, index, 1, end
+    w[DESTINATION], w[CAME], w[CAME_INDEX], w[UNSEEN], w[END] = _column(g, end, NODE_INTERFACE), kind, index, 1, end
     if kind == BY_TRANSIT:
         w[WAY], w[PAIR], w[MET], w[END] = WAY_TRANSIT, index, MET_TRANSIT, -1
         return TABLE
     w[MET] = MET_GATEWAY
-    vpc = _column(g, end, N_VPC) & VPC_MASK
+    vpc = _column(g, end, NODE_VPC) & VPC_MASK
     if not by_private:
-        _set_address(w, D, 4, 0, n[n[OF_NODE_LOW] + end])
+        _set_address(w, D, IPV4, NOTHING, n[n[OF_NODE_LOW] + end])
     if kind == BY_PRIVATE:
         w[WAY], w[VPC] = WAY_PRIVATE, vpc
         said = np.int64(g.words[n[OF_PRIVATE_OUTCOME] + index * n[H_BETWEEN] + _between(g, w, S)])
-        _check(w, AT_GATEWAY, said << LABEL_BITS, -1)
+        _check(w, AT_GATEWAY, said << LABEL_BITS, NO_RULE)
         w[CODE] = _edge(g, w, index, OF_PRIVATE_GATEWAY, PRIVATE_WIDTH, D)
         return EDGE
     w[WAY], w[CAME_INDEX] = WAY_INTERNET, vpc
@@ -1268,7 +1550,7 @@ def _compare_boxes(g, w):
     for place in range(min(w[BOXES], w[BOXES_BACK])):
         differs |= w[BOX + place] != w[BOX_BACK + w[BOXES_BACK] - 1 - place]
     if differs:
-        _check(w, REPLY_BOX, g.numbers[SAYING + U_ASYMMETRIC] << LABEL_BITS, -1)
+        _check(w, REPLY_BOX, g.numbers[SAYING + U_ASYMMETRIC] << LABEL_BITS, NO_RULE)
 
 
 @step
@@ -1292,7 +1574,7 @@ def _write(g, w, row, out):
     out.blocked_by[row] = w[FORWARD_PART + DENIES] | w[REPLY_PART + DENIES]
     balanced = w[DESTINATION] >= 0 and _interface(g, max(w[DESTINATION], 0), I_BALANCER) >= 0
     out.path[row] = WAY_BALANCER if balanced else w[WAY]
-    out.src_interface[row] = _column(g, w[OWN], N_INTERFACE) if w[OWN] >= 0 else NULL32
+    out.src_interface[row] = _column(g, w[OWN], NODE_INTERFACE) if w[OWN] >= 0 else NULL32
     out.dst_interface[row] = w[DESTINATION] if w[DESTINATION] >= 0 else NULL32
     out.targets[row], out.reachable_targets[row] = w[N_TARGETS], w[N_REACHED]
     for rule in range(8):
@@ -1307,38 +1589,68 @@ def _no_way(g, w):
         w[register] = 0
     w[OWN], w[DESTINATION], w[WAY], w[ONE_WAY] = -1, -1, NULL8, 1
     w[N_TARGETS] = w[N_REACHED] = NULL16
-    _check(w, AT_SOURCE, g.numbers[SAYING + U_RESOURCE] << LABEL_BITS, -1)
+    _check(w, AT_SOURCE, g.numbers[SAYING + U_RESOURCE] << LABEL_BITS, NO_RULE)
 
 
-NULL16 = 0xFFFF
 PROBING, FORWARD, BACKWARD, OVER = range(4)
 
 
 @kernel
-def walk_rows(tables, g, flows, rows, out):
-    """Judge the listed flows into `out` by the long walk."""
+def behind(stages):
+    """Mask of stages of a conversation (bits as in blocked_by) -> mask of what they count as behind a load balancer."""
+    found = 0
+    for stage in range(29):
+        found |= (stages >> stage & 1) << BEHIND[stage]
+    return found
+
+
+@step
+def _keep(w, row, level, phase, action, count, conversations):
+    """Keep what was found of a conversation behind a load balancer."""
+    own = (level * count + row) * CONVERSATION_WIDTH
+    conversations[own + C_CUT] = np.int64(phase == FORWARD and action != DONE)
+    conversations[own + C_REPLY_CUT] = np.int64(phase == BACKWARD and action != DONE)
+    conversations[own + C_FLAGGED] = w[FLAGGED]
+    for reply in range(2):
+        source, kept = FORWARD_PART + 4 * reply, own + C_DENIES + 4 * reply
+        conversations[kept] = behind(w[source + DENIES])
+        for part in (DENIED, DOUBTED):
+            first = w[source + part]
+            conversations[kept + part] = BEHIND[first >> 8] << 8 | first & 255 if first else 0
+
+
+@kernel
+def walk_rows(tables, g, flows, rows, out, conversations, level):
+    """Judge the listed flows into `out` by the long walk.
+
+    `level`: how many load balancers may stand one behind the other. Below 2 the flows are the conversations behind load
+    balancers; what is found of them is kept in `conversations`, part `level`, and `out` is not touched.
+    """
     w = np.zeros(WALK_SIZE, np.int64)
     for index in range(rows.size):
         row = rows[index]
         _load(tables, flows, row, w)
+        w[LEVEL] = level
+        if level < 2:
+            w[BACK_PORT] = g.numbers[H_TCP_ANY if w[PROTOCOL] == TCP else H_UDP_ANY]
         interface = np.int64(flows.interface[row]) if flows.interface.size else np.int64(-1)
-        start = _source_at_interface(tables, flows, row, interface) if interface >= 0 else _seen(g, w, S, 0)
-        if _column(g, start, N_CODES) & 255 == SRC_REDIRECT:
-            start = _column(g, start, N_PEER)
-        first, end, by_private = _column(g, start, N_CODES) & 255, np.int64(-1), False
+        start = _source_at_interface(tables, flows, row, interface) if interface >= 0 else _seen(g, w, S, NOTHING)
+        if _column(g, start, NODE_CODES) & 255 == SRC_REDIRECT:
+            start = _column(g, start, NODE_PEER)
+        first, end, by_private = _column(g, start, NODE_CODES) & 255, np.int64(-1), False
         phase, action = FORWARD, CUT
         if first <= LAST_INSIDE:
             action = _start(g, w, start)
         else:
-            end = _seen(g, w, D, 0)
-            by_private = _column(g, end, N_CODES) >> 24 == DST_IN_PRIVATE
-            if _column(g, end, N_CODES) >> 24 == DST_IN_PUBLIC:
-                end = _column(g, end, N_PEER)
+            end = _seen(g, w, D, NOTHING)
+            by_private = _column(g, end, NODE_CODES) >> 24 == DST_IN_PRIVATE
+            if _column(g, end, NODE_CODES) >> 24 == DST_IN_PUBLIC:
+                end = _column(g, end, NODE_PEER)
             action = _find_way_in(g, w, first, end, by_private)
             if action == STEP:
                 phase = PROBING
             else:
-                action = _come_in(g, w, first, end, by_private, BY_INTERNET, 0)
+                action = _come_in(g, w, first, end, by_private, BY_INTERNET, NOTHING)
         while phase != OVER:
             while action > DONE:
                 if action == STEP:
@@ -1373,14 +1685,17 @@ def walk_rows(tables, g, flows, rows, out):
                     action = _service(g, w)
                 elif action == BOX_IN:
                     action = _box(g, w)
+                elif action == BALANCE:
+                    action = _balance(g, w, conversations, w[END], w[LEVEL])
                 else:
                     action = _leave(g, w)
             if phase == PROBING:
                 found, kind, number = action == DONE, w[LEFT], w[LEFT_INDEX]
                 known = found and (
-                    kind == BY_TRANSIT or (kind == BY_PRIVATE and w[VPC] == _column(g, end, N_VPC) & VPC_MASK)
+                    kind == BY_TRANSIT or (kind == BY_PRIVATE and w[VPC] == _column(g, end, NODE_VPC) & VPC_MASK)
                 )
                 _load(tables, flows, row, w)
+                w[LEVEL] = level
                 phase = FORWARD
                 if known or first == SRC_INTERNET:
                     action = _come_in(g, w, first, end, by_private, kind if known else np.int64(BY_INTERNET), number)
@@ -1390,11 +1705,26 @@ def walk_rows(tables, g, flows, rows, out):
             elif phase == FORWARD:
                 if w[OWN] >= 0:
                     _ask_start(g, w, flows, row)
-                phase = OVER
-                if action == DONE and not w[ONE_WAY]:
+                if action == DONE and not w[ONE_WAY] and not w[REPLY_CUT]:
                     phase, action = BACKWARD, _turn(g, w)
+                else:
+                    if level < 2:
+                        reply_cut = action == DONE and w[REPLY_CUT] != 0
+                        _keep(
+                            w,
+                            row,
+                            level,
+                            BACKWARD if reply_cut else FORWARD,
+                            CUT if reply_cut else action,
+                            g.numbers[H_CONVERSATIONS],
+                            conversations,
+                        )
+                    phase = OVER
             else:
                 if action == DONE:
                     _compare_boxes(g, w)
+                if level < 2:
+                    _keep(w, row, level, BACKWARD, action, g.numbers[H_CONVERSATIONS], conversations)
                 phase = OVER
-        _write(g, w, row, out)
+        if level == 2:
+            _write(g, w, row, out)

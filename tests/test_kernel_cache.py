@@ -1,6 +1,6 @@
 """Machine code on disk: where it is kept, and that an edited kernel never meets the code of the old one.
 
-Each test compiles `spread_stages` or `find_ipv4` only: a second or so, where the whole evaluation takes a minute.
+Each test compiles `spread_stages`, `find_ipv4` or `behind` only: a second or so, where all of it takes a minute.
 """
 
 from __future__ import annotations
@@ -114,6 +114,11 @@ values = {name: np.full(1, 9, np.uint32) for name in k.Tables._fields}
 values |= {name: np.full(1 << 16, value, np.uint32) for value, name in enumerate(("root", "middle", "leaf"), 1)}
 print(json.dumps([int(k.find_ipv4(k.Tables(**values), 0, 7)), k.source_key()]))
 """
+BEHIND = """
+import json
+import flowcore.kernels_long as kl
+print(json.dumps([int(kl.behind(4)), kl.kernel.__globals__["source_key"]()]))
+"""
 #: What is compiled; edits made before the first run; edits made after it; the answers.
 EDITS: dict[str, tuple[str, list[tuple[str, str]], list[tuple[str, str]], int, int]] = {
     "a number in a kernel": (SPREAD, [], [("0x1000) << 16", "0x1000) << 15")], 0x100FC03F, 0x080FC03F),
@@ -132,6 +137,13 @@ EDITS: dict[str, tuple[str, list[tuple[str, str]], list[tuple[str, str]], int, i
         3,
         3,
     ),
+    "the long walk, in a file of its own": (
+        BEHIND,
+        [],
+        [("    10, 10, 13, 11, 12, 5,", "    10, 10, 14, 11, 12, 5,")],
+        1 << 13,
+        1 << 14,
+    ),
 }  # fmt: skip
 
 
@@ -139,6 +151,7 @@ EDITS: dict[str, tuple[str, list[tuple[str, str]], list[tuple[str, str]], int, i
 def test_an_edited_kernel_never_meets_old_machine_code(name: str, tmp_path: Path) -> None:
     code, before, after, old_answer, new_answer = EDITS[name]
     kernels, cache = copied(tmp_path), {"FLOWCORE_CACHE_DIR": str(tmp_path / "cache")}
+    kernels = kernels.with_name("kernels_long.py") if code is BEHIND else kernels
     edit(kernels, *before)
     first, first_key = run(code, tmp_path, **cache)
     edit(kernels, *after)
@@ -159,10 +172,17 @@ def test_the_key_depends_on_the_text_and_on_the_versions(tmp_path: Path, monkeyp
     monkeypatch.setattr(k.sys, "version_info", (3, 99, 0))
     other_python = k.source_key()
     monkeypatch.undo()
-    changed = tmp_path / "kernels.py"
-    changed.write_bytes(Path(k.__file__).read_bytes() + b"\n")
-    monkeypatch.setattr(k, "__file__", str(changed))
-    assert len({key, other_numba, other_numpy, other_python, k.source_key()}) == 5
+    for file in Path(k.__file__).parent.glob("kernels*.py"):
+        shutil.copy(file, tmp_path / file.name)
+    monkeypatch.setattr(k, "__file__", str(tmp_path / "kernels.py"))
+    assert k.source_key() == key
+    edited = []
+    for name in ("kernels.py", "kernels_long.py"):
+        text = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(text + b"\n")
+        edited.append(k.source_key())
+        (tmp_path / name).write_bytes(text)
+    assert len({key, other_numba, other_numpy, other_python, *edited}) == 6
 
 
 # -- where it is kept ----------------------------------------------------------------------------------

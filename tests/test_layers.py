@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parents[1] / "flowcore"
 #: Lowest first. A module imports only from rows above its own. Modules that match one pattern are a family:
 #: they may import each other, in one direction; two families of one row may not.
 LAYERS: list[list[str]] = [
-    ["errors", "schema", "kernels"],
+    ["errors", "schema", "kernels*"],
     ["logkernels"],
     ["addresses"],
     ["model_between"],
@@ -38,7 +38,7 @@ LAYERS: list[list[str]] = [
 FAMILIES = {pattern: rank for rank, row in enumerate(LAYERS) for pattern in row}
 
 #: The slow twin shares nothing with the fast path (design: how it is proved).
-FAST = {"addresses", "compile*", "kernels", "evaluate", "numpy", "numba", "polars", "pyarrow"}
+FAST = {"addresses", "compile*", "kernels*", "evaluate", "numpy", "numba", "polars", "pyarrow"}
 
 #: Not at the top of a module that the command line's start-up, or `import flowcore`, reads.
 HEAVY = {"numba", "numpy", "polars", "pyarrow", "rich"}
