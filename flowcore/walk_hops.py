@@ -281,7 +281,8 @@ class Walker:
     def take_step(self, stage: str, place: Place | None = None) -> bool:
         """Count a step, to a place or through a transit gateway's table; False, with a check, if it is one too many.
 
-        A packet that is at one place for the third time, and met no transit gateway, goes round for ever: no need to count on.
+        A packet that is at one place for the third time, and met no transit gateway, goes round for ever:
+        no need to count on.
         """
         self.steps += 1
         circle = False

@@ -172,13 +172,13 @@ def evaluated() -> Answers:
 
 
 def judged() -> Answers:
-    """What is said of each log record, one frame per network."""
+    """What is said of each log record, each by itself: a record may tell who opened another's conversation (FL-62)."""
     from flowcore.pipeline import judge_records
 
     found: Answers = {}
     for name, mine in by_network(record_cases()):
-        verdicts = judge_records(evaluator(name), _frame([case["record"] for case in mine], _TEXT, _NUMBERS))
-        for case, row in zip(mine, verdicts.iter_rows(named=True), strict=True):
+        for case in mine:
+            (row,) = judge_records(evaluator(name), _frame([case["record"]], _TEXT, _NUMBERS)).iter_rows(named=True)
             found[case["id"]] = answer(row, LOG_NAMES)
     return found
 

@@ -2,7 +2,8 @@
 
 VPC vpc-1 10.0.0.0/16 with subnet-pub 10.0.0.0/24, subnet-a 10.0.1.0/24, subnet-b 10.0.2.0/24; eni-web (10.0.1.10,
 instance i-web, sg-web), eni-db (10.0.2.20, instance i-db, sg-db), nat-1 in subnet-pub with eni-nat (10.0.0.5) and
-eipalloc-nat (52.0.0.5); igw-1; rtb-main (local), rtb-pub (igw-1), rtb-priv (nat-1) for a and b; the default ACL for all subnets.
+eipalloc-nat (52.0.0.5); igw-1; rtb-main (local), rtb-pub (igw-1), rtb-priv (nat-1) for a and b; the default ACL for
+all subnets.
 """
 
 from __future__ import annotations

@@ -13,7 +13,22 @@ import polars as pl
 from flowcore import compile_network, network_from_documents
 from flowcore.synthetic import edge_flows, log_records, network_documents, traffic
 
-FIELDS = ["version", "account-id", "interface-id", "srcaddr", "dstaddr", "srcport", "dstport", "protocol", "packets", "bytes", "start", "end", "action", "log-status"]  # noqa: E501
+FIELDS = [
+    "version",
+    "account-id",
+    "interface-id",
+    "srcaddr",
+    "dstaddr",
+    "srcport",
+    "dstport",
+    "protocol",
+    "packets",
+    "bytes",
+    "start",
+    "end",
+    "action",
+    "log-status",
+]
 
 
 @cache

@@ -344,9 +344,7 @@ def test_sources_that_cannot_be_used(source: Any) -> None:
         open_flows(source)
 
 
-@pytest.mark.parametrize(
-    "text", ["hello\n", "{}\n", "srcaddr,dstaddr\n1,2\n", "srcaddr srcaddr\n", "a" * 10**5]
-)
+@pytest.mark.parametrize("text", ["hello\n", "{}\n", "srcaddr,dstaddr\n1,2\n", "srcaddr srcaddr\n", "a" * 10**5])
 def test_a_named_file_that_is_no_flows_is_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "a").write_text(text)
     with pytest.raises(FlowError, match=r"/a"):
