@@ -128,11 +128,12 @@ class BalancerPlan:
             port = target.port if target.port is not None else group.port
             if group.target_type == "alb":
                 other = self.network.load_balancers.get(target.target_id)
-                ends = [self.network.interfaces[i] for i in other.interface_ids] if other else []
+                named = other.interface_ids if other else ()
+                ends = [self.network.interfaces[i] for i in named if i in self.network.interfaces]
                 for end in ends:
                     zones = self._zones_of(end) or _named(target)
                     found.append(Aim(_address(end, 4), port, preserved, balancer=True, zones=zones, crosses=crosses))
-                if not other:
+                if not ends:
                     found.append(Aim(zones=_named(target), crosses=crosses))
                 continue
             address, holder = self._address_of(group, target, node)

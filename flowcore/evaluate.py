@@ -149,7 +149,7 @@ class Evaluator:
             raise ValueError(f"out has {out.verdict.size} rows for {count} flows")
         parts = [(start, min(start + PART, count)) for start in range(0, count, PART)]
         workers = min(threads or os.cpu_count() or 1, len(parts))
-        tables = self.compiled.tables
+        tables, long = self.compiled.tables, self.compiled.long
 
         todo = iter(parts)  # next() of a list's iterator is atomic: each thread takes the next part when it is ready
 
@@ -158,13 +158,16 @@ class Evaluator:
                 memo, small = self._idle_memos.pop()
             except IndexError:  # all in use, or none made yet
                 memo, small = new_memo(), empty_verdicts(k.BLOCK)
+            walk = np.zeros(kl.WALK_SIZE, np.int64)
             for start, stop in todo:
                 k.evaluate_rows(tables, flows, out, start, stop, memo, small)
                 out.targets[start:stop] = out.reachable_targets[start:stop] = NULL16
-                if self.compiled.long is not None:
+                if long is not None:
                     walked = start + np.flatnonzero(out.reason[start:stop] == k.TO_BE_WALKED)
                     if walked.size:
-                        kl.walk_rows(tables, self.compiled.long, flows, walked, out, self.compiled.conversations, 2)
+                        kl.walk_rows(
+                            tables, self.compiled.long, flows, walked, out, self.compiled.conversations, 2, walk
+                        )
             self._idle_memos.append((memo, small))
 
         if workers <= 1:

@@ -166,27 +166,27 @@ def _cache_folder() -> Path | None:
 CACHE_FOLDER = None if numba.config.DISABLE_JIT else _cache_folder()
 
 
-def kernel(function: Any) -> Any:
+def kernel(function: Any, **options: Any) -> Any:
     """A kernel that Python calls: njit without the GIL, cached in CACHE_FOLDER if there is one.
 
     Compiles at the first call.
     """
     if CACHE_FOLDER is None:
-        return numba.njit(nogil=True)(function)
+        return numba.njit(nogil=True, **options)(function)
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(CACHE_FOLDER)  # read once, when the decorator sets the cache up
     try:
-        return numba.njit(nogil=True, cache=True)(function)
+        return numba.njit(nogil=True, cache=True, **options)(function)
     finally:
         numba.config.CACHE_DIR = before
 
 
-def step(function: Any) -> Any:
+def step(function: Any, **options: Any) -> Any:
     """A part of a kernel, called by kernels only: has no door for Python, and no file of its own in the cache.
 
     Half of the first compilation went into doors that nobody used (41 s; now see docs/benchmarks.md).
     """
-    return numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+    return numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
 
 
 # -- bundles -------------------------------------------------------------------------------------------

@@ -16,10 +16,15 @@ function takes, and every place that calls it, costs machine code (with 45 array
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import NamedTuple
 
+import numba
 import numpy as np
+from numba import types
+from numba.extending import intrinsic
 
+from . import kernels
 from .kernels import (  # fmt: skip
     ACCEPT,
     CASE_FIXED,
@@ -61,9 +66,25 @@ from .kernels import (  # fmt: skip
     UNSURE,
     VPC_MASK,
     _source_at_interface,
-    kernel,
-    step,
 )  # fmt: skip
+
+#: Nothing here allocates: without Numba's counting of references to arrays a walk takes a tenth of the time.
+step = partial(kernels.step, _nrt=False)
+kernel = partial(kernels.kernel, _nrt=False)
+
+
+@intrinsic
+def _array_pointer(_, array):
+    """Where the items of an array stand."""
+
+    def generate(context, builder, signature, arguments):
+        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+    return types.CPointer(array.dtype)(array), generate
+
+
+#: An array of seven numbers as one, so that calls are cheap; asked and changed in the same way. Interpreted: itself.
+_pointer = (lambda array: array) if numba.config.DISABLE_JIT else _array_pointer
 
 
 def _codes(values: Iterable[int]) -> tuple[np.int64, ...]:
@@ -1107,7 +1128,7 @@ def _service(g, w):
         outcome = n[SAYING + D_ATTACHMENT]
     elif n[row + E_STATE]:
         outcome = n[row + E_STATE]
-    elif not _is_own(g, w, w[VPC]) or before:
+    elif not _is_own(g, w, w[VPC]) or before & MET_TRANSIT:
         outcome = n[SAYING + D_NOT_HERE]
     elif w[PROTOCOL] == ICMP and w[ICMP_KEY] == ICMP_TYPE_UNKNOWN_KEY:
         outcome = n[SAYING + U_ICMP]
@@ -1481,6 +1502,7 @@ def _ask_start(g, w, flows, row):
 def _turn(g, w):
     """The reply begins where the forward walk ended."""
     w[REPLY], w[STEPS], w[MET], w[TRANSITS], w[SAME], w[PLACE] = 1, 0, 0, 0, 0, 0
+    w[ROUTE_STAGE], w[ROUTE_CLEAN], w[ROUTE_DENIED] = REPLY_ROUTE, 0, 0
     _expect(w)
     for part in range(5):
         w[S + part], w[D + part] = w[D + part], w[S + part]
@@ -1493,6 +1515,7 @@ def _turn(g, w):
         w[ZONE], w[PAIR] = 0, w[LEFT_INDEX]
         return TABLE
     if w[LEFT] == BY_SERVICE:
+        w[VPC] = w[X_VPC]
         return BACK
     if w[LEFT] == BY_PRIVATE:
         w[CODE] = _edge(g, w, w[LEFT_INDEX], OF_PRIVATE_GATEWAY, PRIVATE_WIDTH, D)
@@ -1620,13 +1643,15 @@ def _keep(w, row, level, phase, action, count, conversations):
 
 
 @kernel
-def walk_rows(tables, g, flows, rows, out, conversations, level):
+def walk_rows(tables, long, flows, rows, out, conversations, level, scratch):
     """Judge the listed flows into `out` by the long walk.
 
     `level`: how many load balancers may stand one behind the other. Below 2 the flows are the conversations behind load
     balancers; what is found of them is kept in `conversations`, part `level`, and `out` is not touched.
+    `scratch`: WALK_SIZE numbers.
     """
-    w = np.zeros(WALK_SIZE, np.int64)
+    g = LongTables(_pointer(long.numbers), _pointer(long.words), _pointer(long.policy_row), _pointer(long.column))
+    w, kept = _pointer(scratch), _pointer(conversations)
     for index in range(rows.size):
         row = rows[index]
         _load(tables, flows, row, w)
@@ -1686,7 +1711,7 @@ def walk_rows(tables, g, flows, rows, out, conversations, level):
                 elif action == BOX_IN:
                     action = _box(g, w)
                 elif action == BALANCE:
-                    action = _balance(g, w, conversations, w[END], w[LEVEL])
+                    action = _balance(g, w, kept, w[END], w[LEVEL])
                 else:
                     action = _leave(g, w)
             if phase == PROBING:
@@ -1717,14 +1742,14 @@ def walk_rows(tables, g, flows, rows, out, conversations, level):
                             BACKWARD if reply_cut else FORWARD,
                             CUT if reply_cut else action,
                             g.numbers[H_CONVERSATIONS],
-                            conversations,
+                            kept,
                         )
                     phase = OVER
             else:
                 if action == DONE:
                     _compare_boxes(g, w)
                 if level < 2:
-                    _keep(w, row, level, BACKWARD, action, g.numbers[H_CONVERSATIONS], conversations)
+                    _keep(w, row, level, BACKWARD, action, g.numbers[H_CONVERSATIONS], kept)
                 phase = OVER
         if level == 2:
             _write(g, w, row, out)
