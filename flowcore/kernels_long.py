@@ -587,7 +587,7 @@ def _new_leg(g, w, low):
         w[BACK_PORT] = g.numbers[H_TCP_ANY if w[PROTOCOL] == TCP else H_UDP_ANY]
     if w[LEG] == 0:
         w[MET_FIRST] = w[MET]
-    w[LEG], w[MET], w[TRANSITS], w[UNSEEN] = 1, 0, 0, 1
+    w[LEG], w[MET], w[TRANSITS] = 1, 0, 0
 
 
 @step
@@ -662,7 +662,7 @@ def _step(g, w):
         return BACK
     outcome = n[n[OF_ROUTE_OUTCOME] + code]
     if reply and code >= INTERNET_UNDESCRIBED:
-        outcome = _return_outcome(g, w, code, outcome)
+        outcome = _return_outcome(g, w, code, n[n[OF_ROUTE_NEXT] + label], outcome)
     w[ROUTE_DENIED] = np.int64(0 < outcome < UNSURE)
     _check(w, route_stage, outcome << LABEL_BITS | label, route_rule)
     none = code < INTERNET_UNDESCRIBED  # no route, or none known
@@ -693,7 +693,7 @@ def _step(g, w):
 
 
 @step
-def _return_outcome(g, w, code, outcome):
+def _return_outcome(g, w, code, number, outcome):
     """What a route of the reply says, by where the flow came in (6.2)."""
     n = g.numbers
     if code >= FIRST_BLACKHOLE:
@@ -709,7 +709,11 @@ def _return_outcome(g, w, code, outcome):
         return n[SAYING + D_ASYMMETRIC]
     if w[X_KIND] == OUTSIDE and TO_FIREWALL < code < TO_UNKNOWN:
         return n[SAYING + D_ASYMMETRIC]
-    if code == TO_NAT or code == TO_SERVICE or n[n[OF_ROUTE_GATE] + code]:
+    astray = code == TO_NAT or code == TO_SERVICE or n[n[OF_ROUTE_GATE] + code] != 0
+    if code == TO_PRIVATE and not w[PROBE]:
+        came = w[X_KIND] == OUTSIDE and w[CAME] == BY_PRIVATE and w[CAME_INDEX] == number
+        astray = not came
+    if astray:
         return n[SAYING + D_ASYMMETRIC]
     return outcome
 
@@ -828,7 +832,7 @@ def _nat(g, w):
             w[ICMP_KEY] = w[ICMP_KEY] if not known else (8 * ICMP_CODES if kind == 128 else 0)
     _new_leg(g, w, n[row + G_PRIVATE])
     _go(g, w, where)
-    w[BY_NAT] = 2 + n[row + G_PUBLIC]
+    w[BY_NAT], w[UNSEEN] = 2 + n[row + G_PUBLIC], 1
     if regional:
         w[ZONE], w[EXTRA] = zone, w[top + K_TABLE]
     return STEP
@@ -1130,9 +1134,12 @@ def _service(g, w):
         outcome = n[row + E_STATE]
     elif not _is_own(g, w, w[VPC]) or before & MET_TRANSIT:
         outcome = n[SAYING + D_NOT_HERE]
-    elif w[PROTOCOL] == ICMP and w[ICMP_KEY] == ICMP_TYPE_UNKNOWN_KEY:
+    elif (w[PROTOCOL] == ICMP or w[PROTOCOL] == ICMPV6) and w[ICMP_KEY] == ICMP_TYPE_UNKNOWN_KEY:
         outcome = n[SAYING + U_ICMP]
-    elif w[PROTOCOL] != TCP and not (w[PROTOCOL] == ICMP and w[ICMP_KEY] // ICMP_CODES == 8):
+    elif w[PROTOCOL] != TCP and not (
+        (w[PROTOCOL] == ICMP and w[ICMP_KEY] // ICMP_CODES == 8)
+        or (w[PROTOCOL] == ICMPV6 and w[ICMP_KEY] // ICMP_CODES == 128)
+    ):
         outcome = n[SAYING + D_NOT_TCP]
     _check(w, AT_GATEWAY, outcome << LABEL_BITS, NO_RULE)
     w[CODE] = BY_SERVICE
@@ -1193,7 +1200,7 @@ def _box(g, w):
         if flags & F_TRANSLATES and w[S + FAMILY] == 4 and translated and primary >= 0:
             _push(w, AT_TRANSLATOR, where, number)
             _new_leg(g, w, primary)
-            w[BY_NAT] = 0
+            w[BY_NAT] = w[UNSEEN] = 0  # group references see the instance
     _go(g, w, where)
     return STEP
 
@@ -1264,7 +1271,10 @@ def _at_preserved(g, w, node, target):
     own = n[OF_NODE] + target * NODE_WIDTH
     by_reference = _group_word(g, own, INGRESS, node, REFERENCES, w[GROUP_PORT]) >> LABEL_BITS == 0
     if not by_reference:
+        met = w[MET]
+        w[MET] |= MET_NAT  # behind a load balancer, as behind what translates
         _group_check(g, w, target, INWARD, NOBODY, AT_MIDDLE_SG, NO_RULE)
+        w[MET] = met
     if _interface(g, number, I_FLAGS) & F_UNUSABLE:
         _check(w, AT_BOX, n[SAYING + D_BAD_STATE] << LABEL_BITS, NO_RULE)
 
