@@ -42,20 +42,15 @@ def is_long(network: Network) -> bool:
     if kinds & (LONG_DESTINATION_TYPES | {"vpc_endpoint"}):
         return True
     for table in network.route_tables.values():
-        vpc = network.vpcs.get(table.vpc_id)
+        blocks = network.vpcs[table.vpc_id].blocks if table.vpc_id in network.vpcs else ()
         for route in table.routes:
             if route.target_kind not in PLAIN_TARGETS:
                 return True
-            if (
-                route.target_kind != RouteTarget.LOCAL
-                and vpc
-                and any(
-                    block.version == prefix.version and prefix.subnet_of(block)
-                    for prefix in _prefixes_of(network, route)
-                    for block in vpc.blocks
-                )
-            ):
+            prefixes = _prefixes_of(network, route) if route.target_kind != RouteTarget.LOCAL else ()
+            if any(_inside(prefix, blocks) for prefix in prefixes):
                 return True
+    if any(not _is_at_home(network, interface) for interface in network.interfaces.values()):
+        return True  # no local route leads there
     in_vpcs = {
         interface.vpc_id
         for interface in network.interfaces.values()
@@ -63,6 +58,20 @@ def is_long(network: Network) -> bool:
         or any(prefix.version == 6 for prefix in interface.prefixes)
     }
     return len(in_vpcs - {None}) > 1
+
+
+def _inside(prefix: Any, blocks: Iterable[Any]) -> bool:
+    return any(block.version == prefix.version and prefix.subnet_of(block) for block in blocks)
+
+
+def _is_at_home(network: Network, interface: NetworkInterface) -> bool:
+    """Whether all its addresses lie in the CIDRs of its VPC."""
+    if interface.vpc_id is None:
+        return True
+    vpc = network.vpcs.get(interface.vpc_id)
+    blocks = vpc.blocks if vpc else ()
+    held = all(_inside(prefix, blocks) for prefix in interface.prefixes)
+    return held and all(any(own.address in block for block in blocks) for own in interface.addresses)
 
 
 def _prefixes_of(network: Network, route: Any) -> tuple[Any, ...]:

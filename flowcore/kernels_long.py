@@ -879,7 +879,10 @@ def _internet(g, w):
         if edge & 255 == TO_FIREWALL or (edge & 255 == TO_INTERFACE and not itself):
             outcome = n[SAYING + D_REDIRECTED]
     if _check(w, AT_GATEWAY, outcome << LABEL_BITS, NO_RULE):
-        return CUT
+        # a conversation behind a load balancer that the short walk would judge: it goes on all the same (section 3)
+        edge = _edge(g, w, vpc, OF_VPC, VPC_WIDTH, S) & 255
+        if w[LEVEL] == 2 or w[STEPS] > 1 or end != -1 or edge == TO_FIREWALL or edge == TO_INTERFACE:
+            return CUT
     if end == -2:
         _check(w, AT_END, n[SAYING + U_AMBIGUOUS] << LABEL_BITS, NO_RULE)
         return CUT
@@ -957,6 +960,7 @@ def _internet_back(g, w):
     by_box = w[STACK + w[DEPTH] * STACK_WIDTH + K_BY_BOX] if mapping else w[CAME_BY_BOX]
     if by_box and w[BOXES_BACK] == 0:
         _check(w, REPLY_GATEWAY, g.numbers[SAYING + D_REDIRECTED] << LABEL_BITS, NO_RULE)
+        return CUT
     if not mapping:
         return DONE
     top = _pop(w)

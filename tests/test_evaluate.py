@@ -111,7 +111,8 @@ def test_arrow_answers_equal_polars_answers(evaluator: Evaluator, flows: pl.Data
         assert table.column(name).to_pylist() == frame[name].to_list(), name
     for column in VERDICT_COLUMNS:
         kind = table.schema.field(column.name).type
-        assert kind == pa.uint32() if column.name == "blocked_by" else pa.types.is_dictionary(kind), column.name
+        plain = {"blocked_by": pa.uint32(), "targets": pa.uint16(), "reachable_targets": pa.uint16()}
+        assert kind == plain[column.name] if column.name in plain else pa.types.is_dictionary(kind), column.name
 
 
 # -- what comes out ------------------------------------------------------------------------------------
@@ -126,6 +127,7 @@ def test_verdict_columns_have_the_types_of_the_design(evaluator: Evaluator, flow
     assert schema["stage"] == pl.Enum(STAGES)
     assert schema["path"] == pl.Enum(PATHS)
     assert schema["blocked_by"] == pl.UInt32
+    assert schema["targets"] == schema["reachable_targets"] == pl.UInt16
     for name in ("src_interface", "dst_interface", *RULE_STAGES):
         assert isinstance(schema[name], pl.Enum), name
 

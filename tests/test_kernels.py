@@ -15,8 +15,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flowcore import kernels as k
+from flowcore import kernels_long as kl
 from flowcore import schema
 from flowcore.compile import compile_tables
+from flowcore.compile_policies import DIRECT, NOBODY, REFERENCES, TRANSIT
+from flowcore.compile_routes import (
+    ACTIVE,
+    BLACKHOLE,
+    EGRESS_DETACHED,
+    EGRESS_UNDESCRIBED,
+    INTERNET_DETACHED,
+    INTERNET_UNDESCRIBED,
+    KINDS,
+    NO_ROUTE,
+)
 from flowcore.model import UNMODELLED_SOURCE_TYPES, Network
 from flowcore.synthetic_flows import BAD, SPECIAL, SPECIAL6, edge_addresses
 from flowcore.walk_ends import End, find_destination
@@ -84,6 +96,93 @@ def test_protocols_and_their_parts_of_the_port_axis() -> None:
     icmp = k.ICMP_TYPE_UNKNOWN_KEY + 1  # 256 types, each with 256 codes and "not known"; type not known
     assert np.diff([*bases, k.PORT_AXIS_SIZE]).tolist() == [65536, 65536, icmp, icmp, 256, 1, 1]
     assert k.ICMP_TYPE_UNKNOWN_KEY == 256 * 257
+
+
+# -- codes of the long walk ------------------------------------------------------------------------------
+
+LONG_STAGES = {
+    "source": kl.AT_SOURCE,
+    "source-dest-check": kl.AT_CHECK,
+    "source-security-group": kl.AT_SG_OUT,
+    "source-network-acl": kl.AT_ACL_OUT,
+    "route": kl.AT_ROUTE,
+    "gateway": kl.AT_GATEWAY,
+    "load-balancer": kl.AT_BALANCER,
+    "nat-gateway": kl.AT_NAT,
+    "transit-gateway": kl.AT_TRANSIT,
+    "peering": kl.AT_PEERING,
+    "middle-interface": kl.AT_BOX,
+    "middle-network-acl": kl.AT_MIDDLE_ACL,
+    "middle-route": kl.AT_MIDDLE_ROUTE,
+    "middle-security-group": kl.AT_MIDDLE_SG,
+    "destination-network-acl": kl.AT_ACL_IN,
+    "destination-security-group": kl.AT_SG_IN,
+    "destination": kl.AT_END,
+    "reply-destination-network-acl": kl.REPLY_ACL_OUT,
+    "reply-route": kl.REPLY_ROUTE,
+    "reply-gateway": kl.REPLY_GATEWAY,
+    "reply-middle-interface": kl.REPLY_BOX,
+    "reply-middle-network-acl": kl.REPLY_MIDDLE_ACL,
+    "reply-middle-route": kl.REPLY_MIDDLE_ROUTE,
+    "reply-source-network-acl": kl.REPLY_ACL_IN,
+}
+
+
+def test_stages_of_the_long_walk_are_the_bits_of_the_schema() -> None:
+    assert {name: schema.STAGE_BITS[name] for name in LONG_STAGES} == LONG_STAGES
+    for name in ("gateway", "transit-gateway", "peering", "middle-interface", "middle-network-acl", "middle-route"):
+        assert schema.STAGE_BITS[f"reply-{name}"] == schema.STAGE_BITS[name] + kl.TO_REPLY
+    assert [schema.STAGES[k_code] for k_code in range(k.N_STAGES)] == [
+        name for name, bit in schema.STAGE_BITS.items() if bit in kl.COMPACT_STAGES
+    ]
+
+
+def test_every_stage_of_a_conversation_counts_as_a_middle_one_behind_a_load_balancer() -> None:
+    """6.9: groups, ACLs and routes are those in the middle; what stands in between stays what it is."""
+    bits = schema.STAGE_BITS
+    names = {bit: name for name, bit in bits.items()}
+    for name, bit in bits.items():
+        kind = name.removeprefix("reply-").removeprefix("source-").removeprefix("destination-").removeprefix("middle-")
+        reply = "reply-" if name.startswith("reply-") else ""
+        middle = kind if kind in ("security-group", "network-acl", "route") else "interface"
+        kept = kind in ("gateway", "load-balancer", "nat-gateway", "transit-gateway", "peering")
+        assert names[kl.BEHIND[bit]] == (name if kept else f"{reply}middle-{middle}"), name
+        assert kl.behind(1 << bit) == 1 << kl.BEHIND[bit]
+
+
+def test_codes_of_route_targets_are_those_of_the_routes() -> None:
+    kinds = [kl.TO_LOCAL, kl.TO_INTERNET, kl.TO_EGRESS_ONLY, kl.TO_NAT, kl.TO_INTERFACE, kl.TO_TRANSIT, kl.TO_PEERING]
+    kinds += [kl.TO_PRIVATE, kl.TO_SERVICE, kl.TO_FIREWALL]
+    assert [ACTIVE + number for number in range(10)] == kinds
+    assert ACTIVE + KINDS.index("unknown") == kl.TO_UNKNOWN
+    assert (BLACKHOLE, NO_ROUTE) == (kl.FIRST_BLACKHOLE, kl.NO_ROUTE)
+    assert (INTERNET_UNDESCRIBED, INTERNET_DETACHED) == (kl.INTERNET_UNDESCRIBED, kl.INTERNET_DETACHED)
+    assert (EGRESS_UNDESCRIBED, EGRESS_DETACHED) == (kl.EGRESS_UNDESCRIBED, kl.EGRESS_DETACHED)
+    named = {"local": 0, "internet-gateway": 1, "egress-only-internet-gateway": 2, "nat-gateway": 3}
+    named |= {"network-interface": 4, "transit-gateway": 5, "vpc-peering-connection": 6, "virtual-private-gateway": 7}
+    named |= {"gateway-endpoint": 8, "gateway-load-balancer-endpoint": 9}
+    assert {kind: KINDS.index(kind) for kind in named} == named
+
+
+def test_paths_parties_and_rules_of_the_long_walk() -> None:
+    ways = {"subnet": kl.WAY_SUBNET, "vpc": kl.WAY_VPC, "internet": kl.WAY_INTERNET, "load-balancer": kl.WAY_BALANCER}
+    ways |= {"transit-gateway": kl.WAY_TRANSIT, "vpn": kl.WAY_PRIVATE}
+    assert {name: schema.PATHS.index(name) for name in ways} == ways
+    assert (DIRECT, TRANSIT, NOBODY, REFERENCES) == (kl.DIRECT, kl.TRANSIT, kl.NOBODY, kl.REFERENCES)
+    rules = [kl.RULE_SG_OUT, kl.RULE_ACL_OUT, kl.RULE_ROUTE, kl.RULE_ACL_IN, kl.RULE_SG_IN, kl.RULE_REPLY_OUT]
+    assert [*rules, kl.RULE_REPLY_ROUTE, kl.RULE_REPLY_IN] == list(range(len(schema.RULE_STAGES)))
+
+
+def test_every_table_of_the_long_walk_has_its_place_in_the_header() -> None:
+    for first, names in ((0, kl.NUMBERS), (kl.OF_ROOT, kl.WORDS)):
+        places = [int(getattr(kl, f"OF_{name.upper()}", -1)) for name in names]
+        shortened = {"destination_out_outcome": kl.OF_DESTINATION_OUT, "source_in_outcome": kl.OF_SOURCE_IN}
+        places = [int(shortened.get(name, place)) for name, place in zip(names, places, strict=True)]
+        assert places == list(range(first, first + len(names)))
+    assert len(kl.NUMBERS) <= kl.OF_ROOT
+    assert kl.H_CONVERSATIONS < kl.SAYING
+    assert kl.SAYING + len(kl.SAYINGS) <= kl.HEADER
+    assert all(reason in schema.REASONS for _, reason in kl.SAYINGS)
 
 
 # -- reading addresses ---------------------------------------------------------------------------------
