@@ -17,7 +17,7 @@ def warmup(*, quiet: Quiet = False) -> int:
     from ..synthetic import network_documents, traffic
 
     started = perf_counter()
-    network = network_from_documents(network_documents(seed=1, interfaces=20))
-    compile_network(network).evaluate(traffic(network, 1000, 1))
+    network = network_from_documents(network_documents(seed=1, interfaces=100, subnets=24, mixed=True))
+    compile_network(network).evaluate(traffic(network, 1000, 1, mixed=True))
     say(f"flowcore: kernels ready after {perf_counter() - started:.1f} s", quiet=quiet)
     return DONE
