@@ -27,7 +27,9 @@ EXAMPLE = ("tag:Name=job-1", "tag:Name=db-1", "tcp", 61234, 5432)
 MOST_FLOWS = 50_000_000
 
 #: What a run leaves in its folder; the next run may replace it.
-_PARTS = {"flows.parquet", "flows", "flows.rejects.csv", "flow-log", "flow-log.rejects.csv"}
+_PARTS = {"flows.parquet"} | {
+    name + ending for name in ("flows", "flow-log") for ending in ("", ".rejects.csv", ".manifest.json")
+}
 
 
 def data_folder() -> Path:

@@ -28,8 +28,8 @@ from flowcore.synthetic import network_documents, traffic
 
 FLOWS_A_SEED = {"edge": 2500, "between": 1000}
 SEEDS_A_CHUNK = 10
-CHUNKS = {"edge": 20, "between": 50}
-"""Normal run: 200 seeds of edge networks, 500 of networks full of what stands between; 500,000 flows each."""
+CHUNKS = {"edge": 30, "between": 25}
+"""Normal run: 300 seeds of edge networks, 250 of networks full of what stands between; a million flows."""
 NIGHTLY = 10
 """Times as many nightly."""
 
@@ -103,7 +103,7 @@ def test_the_sample_is_worth_its_size() -> None:
     seen = {name: Counter[str | None]() for name in ("verdict", "forward", "reply", "reason", "path", "stage")}
     families, rules, overlapping, ambiguous_views = Counter[int](), Counter[str](), 0, 0
     stopped, targets = Counter[str](), Counter[tuple[int, int]]()
-    for kind, step in (("edge", 8), ("between", 2)):
+    for kind, step in (("edge", 12), ("between", 1)):
         for network, evaluator, verdicts in _judged(kind, step):
             for name, counter in seen.items():
                 counter.update(_counts(verdicts, name))

@@ -474,7 +474,7 @@ def test_same_answer_and_same_bytes_for_any_batch_size(
     frame = pl.read_parquet(out)
     assert frame.height == 69
     columns = [column.name for column in VERDICT_COLUMNS]
-    assert {frame.schema[name] for name in columns} == {pl.String(), pl.UInt32()}
+    assert {frame.schema[name] for name in columns} == {pl.String(), pl.UInt32(), pl.UInt16()}
     verdicts = [judge.evaluate(pl.read_parquet(sources[1]))]
     verdicts.insert(0, judge_records(judge, frame.head(60).drop(columns)))
     wanted = pl.concat(part.select(pl.col(columns).cast(pl.String)) for part in verdicts)
