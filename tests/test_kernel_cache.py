@@ -117,7 +117,7 @@ print(json.dumps([int(k.find_ipv4(k.Tables(**values), 0, 7)), k.source_key()]))
 BEHIND = """
 import json
 import flowcore.kernels_long as kl
-print(json.dumps([int(kl.behind(4)), kl.kernel.__globals__["source_key"]()]))
+print(json.dumps([int(kl.behind(4)), kl.kernels.source_key()]))
 """
 #: What is compiled; edits made before the first run; edits made after it; the answers.
 EDITS: dict[str, tuple[str, list[tuple[str, str]], list[tuple[str, str]], int, int]] = {
