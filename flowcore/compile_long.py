@@ -286,6 +286,8 @@ class LongPlan:
                 | kl.F_UNUSABLE * (interface.interface_id in closed)
                 | kl.F_TRANSLATES * (interface.interface_id in self.network.nat_instances)
                 | kl.F_ENDPOINT * (interface.interface_type == "vpc_endpoint")
+                | kl.F_CARRIES
+                * (balancer is not None and not set(balancer.group_ids).isdisjoint(interface.group_ids or ()))
             )
             row[kl.I_BALANCER] = -1 if balancer is None else balancers[balancer.load_balancer_id]
             row[kl.I_PRIMARY] = _primary(interface)

@@ -108,9 +108,10 @@ P_VPC, P_SUBNET, P_ZONE, P_PAGES, P_COLUMNS, P_CLASSES, P_STOPS, PLACE_WIDTH = _
 ) = _codes(range(10))  # fmt: skip
 # I_BALANCED: what its load balancer says whatever the port; I_MISMATCH: without a listener.
 T_PLAIN, T_NAT, T_NODE, T_UNSUPPORTED = _codes(range(4))
-F_CHECKED, F_DETACHED, F_NO_GATEWAY, F_PUBLIC, F_CLASSIC, F_TRANSLATES, F_ENDPOINT, F_UNUSABLE = (
-    1 << bit for bit in range(8)
+F_CHECKED, F_DETACHED, F_NO_GATEWAY, F_PUBLIC, F_CLASSIC, F_TRANSLATES, F_ENDPOINT, F_UNUSABLE, F_CARRIES = (
+    1 << bit for bit in range(9)
 )
+# F_CARRIES: a node that carries a group of its load balancer (SG-25).
 
 V_EDGE, V_ENTER, V_DESCRIBED, V_OTHER_WAYS, VPC_WIDTH = _codes(range(5))
 # V_EDGE: the internet gateway's own table in `extra`, -1 none. V_ENTER: outcome without a described gateway.
@@ -1107,13 +1108,14 @@ def _leave(g, w):
 def _private(g, w):
     """6.7: out by a virtual private gateway."""
     n, number, vpc = g.numbers, w[NUMBER], w[VPC]
+    foreign = w[MET] & MET_TRANSIT and not w[REPLY]
     w[MET] |= MET_GATEWAY
     saying = -1
     if number < 0:
         saying = U_RESOURCE
     elif not n[n[OF_PRIVATE_ATTACHED] + number * n[H_VPCS] + vpc]:
         saying = D_ATTACHMENT
-    elif not _is_own(g, w, vpc):
+    elif foreign or not _is_own(g, w, vpc):
         saying = D_NOT_OWN
     outcome = n[SAYING + max(saying, 0)]
     if saying < 0:
@@ -1273,7 +1275,8 @@ def _at_preserved(g, w, node, target):
     if not w[SAME]:
         _acl_in(g, w, _interface(g, number, I_PLACE), AT_MIDDLE_ACL, NO_RULE)
     own = n[OF_NODE] + target * NODE_WIDTH
-    by_reference = _group_word(g, own, INGRESS, node, REFERENCES, w[GROUP_PORT]) >> LABEL_BITS == 0
+    carries = _interface(g, _column(g, node, NODE_INTERFACE), I_FLAGS) & F_CARRIES
+    by_reference = carries and _group_word(g, own, INGRESS, node, REFERENCES, w[GROUP_PORT]) >> LABEL_BITS == 0
     if not by_reference:
         met = w[MET]
         w[MET] |= MET_NAT  # behind a load balancer, as behind what translates

@@ -240,24 +240,26 @@ def through_vpn_gateway(walker: Walker, route: Route, place: Place) -> Move:
     edge = (route.target_id, place.vpc_id or "")
     if walker.reply and walker.homes[-1].edge not in (edge, (ANY_EDGE, place.vpc_id)):
         return walker.asymmetric(f"it leaves by {route.target_id}")
+    foreign = not walker.reply and RouteTarget.TRANSIT_GATEWAY in walker.leg.met
     walker.leg.met.append(route.target_kind)
-    if not check_vpn_gateway(walker, route.target_id, place.vpc_id, walker.packet.source, walker.packet.destination):
+    packet = walker.packet
+    if not check_vpn_gateway(walker, route.target_id, place.vpc_id, packet.source, packet.destination, foreign):
         return None
     back = partial(_back_by_vpn_gateway, gateway_id=route.target_id, vpc_id=place.vpc_id)
     return Left(back, edge)
 
 
 def check_vpn_gateway(
-    walker: Walker, gateway_id: str, vpc_id: str | None, inside: IPAddress, outside: IPAddress
+    walker: Walker, gateway_id: str, vpc_id: str | None, inside: IPAddress, outside: IPAddress, foreign: bool = False
 ) -> bool:
-    """Check a virtual private gateway between the two addresses; False: cut."""
+    """Check a virtual private gateway between the two addresses; False: cut. `foreign`: from a transit gateway."""
     gateway = walker.network.vpn_gateways.get(gateway_id)
     if gateway is None:
         outcome, cut = Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note=f"{gateway_id} is not described"), True
     elif vpc_id not in gateway.vpc_ids:
         note = f"{gateway_id} is not attached to {vpc_id}"
         outcome, cut = Outcome(DENY, "BAD_STATE_ATTACHMENT", note=note), True
-    elif not walker.holds(vpc_id, inside):
+    elif foreign or not walker.holds(vpc_id, inside):
         note = f"{inside} is no address of an interface of {vpc_id} (VG-02)"
         outcome, cut = Outcome(DENY, "VGW_PRIVATE_IP_ASSOCIATION_FOR_EGRESS", note=note), True
     else:
