@@ -946,6 +946,7 @@ def _from_edge(g, w):
     w[SAME] = w[PLACE] = 0
     if code == TO_LOCAL:
         return BACK if w[REPLY] else ARRIVE
+    w[D + VIEW] = -1  # from a middlebox on it goes by its address, which others may hold too
     if code == TO_INTERFACE or code == TO_FIREWALL:
         w[CODE], w[NUMBER] = code, n[n[OF_ROUTE_NEXT] + (word >> 8)]
         return BOX_IN
