@@ -44,6 +44,7 @@ REASONS_THAT_DO_NOT_OCCUR = {
     "IGW_NAT_REFLECTION": "hairpins are modelled (IG-11)",
     "TARGET_ADDRESS_RESTRICTION": "a note of a found path",
     "TARGET_PORT_RESTRICTION": "a note of a found path",
+    "NGW_REQUIRES_SOURCE_IN_VPC": "not in these seeds; NG-09 in data/cases shows it",
     "VGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS": "the end is found by an address that its interface holds",
     "VPCE_SERVICE_NOT_INSTALLED_IN_AZ": "not modelled",
     "DISCONNECTED_VPCS": "the route's reason says it",
