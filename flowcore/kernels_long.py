@@ -811,6 +811,10 @@ def _nat(g, w):
         saying = U_RESOURCE
     outcome = n[row + G_STATE] if n[row + G_STATE] or saying < 0 else n[SAYING + saying]
     _check(w, AT_NAT, outcome << LABEL_BITS, NO_RULE)
+    kind = w[ICMP_KEY] // ICMP_CODES
+    if protocol == ICMPV6 and embedded and kind != 128 and kind != 129 and w[ICMP_KEY] != ICMP_TYPE_UNKNOWN_KEY:
+        _check(w, AT_NAT, n[SAYING + D_PROTOCOL] << LABEL_BITS, NO_RULE)
+        return CUT
     if lost:
         return CUT
     where, regional, zone = n[row + G_PLACE], n[row + G_REGIONAL], w[ZONE]
@@ -821,11 +825,7 @@ def _nat(g, w):
         w[top + K_TABLE] = n[row + G_TABLE] if n[row + G_TABLE] >= 0 else np.int64(UNKNOWN_TABLE)
     if embedded:
         _set_address(w, D, IPV4, NOTHING, w[D + LOW] & 0xFFFFFFFF)
-        kind = w[ICMP_KEY] // ICMP_CODES
         if protocol == ICMPV6:
-            if kind != 128 and kind != 129 and w[ICMP_KEY] != ICMP_TYPE_UNKNOWN_KEY:
-                _check(w, AT_NAT, n[SAYING + D_PROTOCOL] << LABEL_BITS, NO_RULE)
-                return CUT
             known = w[ICMP_KEY] != ICMP_TYPE_UNKNOWN_KEY
             way = H_ECHO if known and kind == 128 else (H_ECHO_REPLY if known else H_ECHO_UNKNOWN)
             w[PROTOCOL], w[GROUP_PORT], w[ACL_PORT] = ICMP, n[way], n[way + 1]
