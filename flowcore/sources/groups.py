@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import logkernels as k
+from ..errors import InputError
 from ..schema import DIRECTIONS
 from .flowlogs import (
     LOG_STATUSES,
@@ -67,6 +68,10 @@ class GroupColumns:
         return [name for name, kind in self.types.items() if kind not in _MOST]
 
 
+#: Words a group has room for beyond one a row: those of records that a filter drops.
+MORE_WORDS = 1 << 18
+
+
 class RowGroup:
     """Up to GROUP_ROWS records in columns. The arrays are the reader's: they hold until the next group is asked for."""
 
@@ -80,9 +85,9 @@ class RowGroup:
             codes=np.empty((n_words, rows), np.int32),
             line=np.empty(rows, np.int64),
             slots=np.zeros((n_words, _SLOTS), np.int32),
-            hashes=np.empty((n_words, rows), np.uint64),
-            start=np.empty((n_words, rows), np.int64),
-            size=np.empty((n_words, rows), np.int64),
+            hashes=np.empty((n_words, rows + MORE_WORDS), np.uint64),
+            start=np.empty((n_words, rows + MORE_WORDS), np.int64),
+            size=np.empty((n_words, rows + MORE_WORDS), np.int64),
             words=np.zeros(n_words, np.int64),
             silent=np.zeros((2, rows + 1), np.int64),
             state=np.zeros(8, np.int64),
@@ -245,6 +250,8 @@ class GroupReader:
             if bound is not None and column is not None:
                 times = group.group.numbers[self.columns.numbers.index(column), before:stop]
                 keep &= (times >= bound) if later else (times < bound) & (times != k.MISSING)
+        if int(group.group.words.max()) + PIECE_ROWS > group.group.size.shape[1]:  # words of dropped records stay
+            raise InputError("the filter leaves too few of many records", hint="name fewer files, or filter less")
         left = int(keep.sum())
         for columns in (group.group.numbers, group.group.codes):
             columns[:, before : before + left] = columns[:, before:stop][:, keep]
