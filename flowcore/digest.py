@@ -21,21 +21,23 @@ from .errors import InputError
 from .pipeline_output import VerdictWriter, hidden, is_single, writing
 from .pipeline_run import GROUP_ROWS, Progress
 from .pipeline_summary import Summary
-from .sources.flowlogs import LOG_COLUMNS, column_dtype
-from .sources.flows import FlowReader, Sources, open_flows
+from .sources.flowlogs import DIGEST_COLUMNS, LOG_COLUMNS, column_dtype
+from .sources.flows import WINDOW, FlowFile, FlowReader, Sources, open_flows
 from .sources.groups import GroupColumns, GroupReader, RowGroup
 
 if TYPE_CHECKING:
     import polars as pl
+    from numpy.typing import NDArray
 
     from .sources.places import Wanted
 
-#: What tells two flows of a digest apart: all that decides how a record is judged, and whose it is. Of `tcp_flags`
-#: only who opened is kept, as one value: 2 the source, 18 the destination, 0 not seen.
+#: What tells two flows of a digest apart: all that decides how a record is judged, and whose it is; in a digest with
+#: time windows also the window. Of `tcp_flags` only who opened is kept, as one value: 2 the source, 18 the
+#: destination, 0 not seen.
 KEYS: tuple[str, ...] = (
     "account_id", "region", "vpc_id", "subnet_id", "interface_id", "interface_type", "resource_id", "tgw_id",
     "tgw_attachment_id", "srcaddr", "dstaddr", "pkt_srcaddr", "pkt_dstaddr", "srcport", "dstport", "protocol",
-    "flow_direction", "action", "reject_reason",
+    "flow_direction", "action", "reject_reason", "window_start",
 )  # fmt: skip
 SUMS = ("packets", "bytes", "records")
 
@@ -44,12 +46,16 @@ _FILES = 64
 #: Rows held before they are spread.
 _HELD_ROWS = 1 << 20
 
+#: Seconds; about 68 years.
+_LONGEST_WINDOW = (1 << 31) - 1
+
 
 def digest_logs(
     sources: Sources,
     out: str | os.PathLike[str],
     *,
     log_format: str | None = None,
+    window: int | None = None,
     wanted: Wanted | None = None,
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -57,9 +63,13 @@ def digest_logs(
     """Folds the flow logs and digests in `sources` into one digest, the Parquet file `out`; what was read comes back.
 
     The columns are those of KEYS that the sources have, `tcp_flags`, then `packets`, `bytes`, `records`, `first` and
-    `last` (Unix seconds). Rows and bytes are the same for any order and split of the same records. Lines that cannot
-    be read go to `OUT.rejects.csv`. Memory: one 64th of the distinct flows, and a million rows.
-    Raises InputError for sources that are no flow logs, and for an `out` that is not a digest, unless `overwrite`.
+    `last` (Unix seconds). `window`: seconds; then a flow has a row for each time window, and `window_start` is the
+    first second of the window (Unix seconds, a multiple of `window`) in which its records start, null for records
+    without a start. Digests with windows fold together if these are of one length; `window` need not be given then.
+    Rows and bytes are the same for any order and split of the same records. Lines that cannot be read go to
+    `OUT.rejects.csv`. Memory: one 64th of the distinct flows, and a million rows.
+    Raises InputError for sources that are no flow logs, for digests with other windows, and for an `out` that is not a
+    digest, unless `overwrite`.
     """
     place = Path(out)
     if not is_single(place):
@@ -69,17 +79,19 @@ def digest_logs(
     tables = [file.path for file in reader.files() if file.kind != "log"]
     if tables:
         raise InputError("a table of flows cannot be folded", source=tables[0], expected="flow logs and digests")
+    window = _common_window(reader.files(), window)
     columns = reader.columns()
-    keys = [name for name in KEYS if name in columns]
+    keys = [name for name in KEYS if name in columns or (name == "window_start" and window)]
     if "tcp_flags" in columns:
         keys.append("tcp_flags")
     kinds = {name: column_dtype(LOG_COLUMNS[name].type) for name in (*keys, *SUMS, "first", "last")}
     with _DigestWriter(place, kinds, overwrite=overwrite) as writer:
+        writer.notes = {WINDOW: str(window)} if window else {}
         reader.rejects.send_to(writer.write_rejects)
         with writing(place):
             fold = _Fold(hidden(place, "folding"), keys)
         try:
-            for frame in _folded(reader, keys, progress):
+            for frame in _folded(reader, keys, window, progress):
                 with writing(place):
                     fold.add(frame)
             for frame in fold.result():
@@ -95,8 +107,40 @@ class _DigestWriter(VerdictWriter):
     mark = "digest"
 
 
+def _common_window(files: Sequence[FlowFile], window: int | None) -> int | None:
+    """The seconds of the time windows of a digest of `files`, None for no windows. Raises InputError if they differ."""
+    if window is not None and not 1 <= window <= _LONGEST_WINDOW:
+        expected = f"a number of seconds, 1 to {_LONGEST_WINDOW}"
+        raise InputError("not the length of a time window", where="window", found=window, expected=expected)
+    digests = [file for file in files if set(file.columns) >= DIGEST_COLUMNS]
+    with_windows = [file for file in digests if "window_start" in file.columns]
+    logs = [file for file in files if file not in digests]
+    if window is None and with_windows:
+        window = with_windows[0].window
+        if window is None:
+            hint = "give the window it was made with"
+            raise InputError("does not say how long its time windows are", source=with_windows[0].path, hint=hint)
+        if logs:
+            hint = f"give the window, {window} seconds, to fold the logs so too"
+            raise InputError("a digest with time windows beside flow logs", source=with_windows[0].path, hint=hint)
+    for file in digests if window else []:
+        found = f"windows of {file.window} seconds" if file.window else "no time windows"
+        if file not in with_windows or file.window not in (None, window):
+            hint = "fold the flow logs again, with the same window"
+            raise InputError(
+                "a digest with other time windows",
+                source=file.path,
+                found=found,
+                expected=f"windows of {window} seconds",
+                hint=hint,
+            )
+    if logs and window and not any("start" in file.columns for file in logs):
+        raise InputError("no field says when a record starts", source=logs[0].path, expected="the field start")
+    return window
+
+
 def _folded(
-    reader: FlowReader, keys: Sequence[str], progress: Callable[[Progress], None] | None
+    reader: FlowReader, keys: Sequence[str], window: int | None, progress: Callable[[Progress], None] | None
 ) -> Iterator[pl.DataFrame]:
     """Each row group of the logs, folded by itself."""
     started, sizes = perf_counter(), [file.identity.size for file in reader.files()]
@@ -105,7 +149,7 @@ def _folded(
     columns = GroupColumns({name: types[name] for name in reader.columns() if name in types and name in used})
     groups = GroupReader(columns, reader.counts, reader.rejects, wanted=reader.wanted, group_rows=GROUP_ROWS)
     for group in groups.read(sorted(reader.files(), key=lambda file: str(file.path))):
-        yield _fold_group(group, keys)
+        yield _fold_group(group, keys, window)
         if progress is not None:
             counts = reader.counts
             done = sum(sizes[: max(counts.files - 1, 0)])
@@ -113,13 +157,15 @@ def _folded(
             progress(Progress(*numbers, done, sum(sizes), perf_counter() - started))
 
 
-def _fold_group(group: RowGroup, keys: Sequence[str]) -> pl.DataFrame:
+def _fold_group(group: RowGroup, keys: Sequence[str], window: int | None) -> pl.DataFrame:
     """The distinct flows of a row group: grouped by the codes of words, which get their text afterwards."""
     import polars as pl
 
     words = [name for name in keys if name in group.columns.words]
     series = [pl.Series(name, group.codes(name)) for name in words]
-    numbers = [name for name in keys if name in group.columns.numbers and name != "tcp_flags"]
+    if window:
+        series.append(_nullable("window_start", _windows(group, window)))
+    numbers = [name for name in keys if name in group.columns.numbers and name not in ("tcp_flags", "window_start")]
     series += [_nullable(name, group.numbers(name)) for name in numbers]
     if "tcp_flags" in keys:
         series.append(pl.Series("tcp_flags", _opening(group)))
@@ -173,6 +219,26 @@ def _opening(group: RowGroup) -> Any:
         missing = missing | (group.codes("tgw_id") >= 0)
     opened = np.where(flags & k.SYN, np.where(flags & k.ACK, 18, 2), 0).astype(np.int32)
     return pl.Series(opened).set(pl.Series(missing), None)
+
+
+def _windows(group: RowGroup, window: int) -> NDArray[np.int64]:
+    """The first second of the window each record starts in, or of the window a digest says; MISSING if unknown."""
+    start = group.numbers("start")
+    found = start - start % window
+    found[(start == k.MISSING) | (found > start)] = k.MISSING
+    if "window_start" not in group.columns.types:
+        return found
+    said, first = group.numbers("window_start"), group.numbers("first")
+    wrong = (said != k.MISSING) & (said != first - first % window)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise InputError(
+            f"a digest whose windows are not of {window} seconds",
+            where="window_start",
+            found=f"{said[row]} for a flow first seen at {first[row]}",
+            expected="the windows it was made with",
+        )
+    return np.where(said == k.MISSING, found, said)
 
 
 def _nullable(name: str, values: Any) -> pl.Series:

@@ -46,6 +46,8 @@ class VerdictWriter:
     """
 
     mark = VERDICTS
+    notes: Mapping[str, str] = {}
+    """More metadata of the files."""
 
     def __init__(self, out: Path, columns: Mapping[str, pl.DataType], *, overwrite: bool = False) -> None:
         import polars as pl
@@ -126,7 +128,7 @@ class VerdictWriter:
         if self._writer is None:
             place = self._partial if self._single else self._partial / part_name(self._parts)
             self._writer = pq.ParquetWriter(place, table.schema, compression="zstd", store_schema=False)
-            self._writer.add_key_value_metadata({MARK: self.mark})
+            self._writer.add_key_value_metadata({MARK: self.mark, **self.notes})
             self._parts, self._part_rows = self._parts + 1, 0
         self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
         self._part_rows += table.num_rows

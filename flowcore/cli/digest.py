@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..errors import InputError
-from .options import Accounts, Interfaces, Quiet, Regions, Since, Until, wanted
+from .options import Accounts, Interfaces, Quiet, Regions, Since, Until, seconds_of, wanted
 from .terminal import DONE, Progress, check_rejected, check_share, say
 
 
@@ -18,6 +18,9 @@ def digest(
     *,
     out: Annotated[Path, Parameter(name=("--out", "-o"), help="The digest, a .parquet file.")],
     log_format: Annotated[str | None, Parameter(help="Format of text logs without a header line.")] = None,
+    window: Annotated[
+        str | None, Parameter(help="A row for each time window of this length: seconds, or 5m, 1h, 1d.")
+    ] = None,
     since: Since = None,
     until: Until = None,
     account: Accounts = None,
@@ -29,18 +32,25 @@ def digest(
 ) -> int:
     """Fold flow logs into distinct flows with packets, bytes, records, first and last second seen.
 
-    A digest is read wherever flows are read; digests fold together to one.
+    A digest is read wherever flows are read; digests fold together to one. With --window a flow has a row for each
+    time window its records start in.
     """
     from ..digest import digest_logs
 
     if not logs:
         raise InputError("nothing to fold", where="LOGS", expected="files, folders, globs or s3://")
     check_share("--max-rejected", max_rejected)
-    asked = wanted(since, until, account, region, interface)
+    asked, seconds = wanted(since, until, account, region, interface), seconds_of("--window", window)
     progress = Progress(quiet=quiet)
     try:
         summary = digest_logs(
-            tuple(logs), out, log_format=log_format, wanted=asked, overwrite=overwrite, progress=progress
+            tuple(logs),
+            out,
+            log_format=log_format,
+            window=seconds,
+            wanted=asked,
+            overwrite=overwrite,
+            progress=progress,
         )
     finally:
         progress.close()

@@ -64,6 +64,19 @@ def _time(name: str, text: str | None) -> int | None:
     return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
 
 
+def seconds_of(name: str, text: str | None) -> int | None:
+    """The seconds of a length of time: "300", "300s", "5m", "1h", "1d". Raises InputError for anything else."""
+    if text is None:
+        return None
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+    if not (number.isascii() and number.isdecimal() and len(number) <= 10 and int(number)):
+        raise InputError("not a length of time", where=name, found=text, expected="seconds, or 5m, 1h, 1d")
+    return int(number) * _UNITS[unit]
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
 def shard_of(text: str | None) -> tuple[int, int]:
     """The share "I/N" names. Raises InputError for anything else."""
     if text is None:

@@ -78,9 +78,10 @@ _TRANSIT = _fields(6, "resource-type tgw-id tgw-attachment-id tgw-src-vpc-accoun
     "tgw-dst-az-id tgw-pair-attachment-id packets-lost-no-route:int64 packets-lost-blackhole:int64 "
     "packets-lost-mtu-exceeded:int64 packets-lost-ttl-expired:int64")  # fmt: skip
 
-#: Columns that only digests of flow logs have: records folded, first and last second seen.
-_DIGEST = _fields(0, "records:int64 first:int64 last:int64")
-DIGEST_COLUMNS = frozenset(field.column for field in _DIGEST)
+#: Columns that only digests of flow logs have: records folded, first and last second seen; with time windows, the
+#: first second of the window.
+_DIGEST = _fields(0, "records:int64 first:int64 last:int64 window_start:int64")
+DIGEST_COLUMNS = frozenset({"records", "first", "last"})
 
 #: Column name -> its field.
 LOG_COLUMNS: Mapping[str, LogField] = {field.column: field for field in (*FIELDS, *_TRANSIT, *_DIGEST)}

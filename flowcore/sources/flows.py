@@ -48,6 +48,9 @@ BATCH_ROWS = 1 << 18
 
 PARQUET_MAGIC = b"PAR1"
 
+#: Metadata key of a digest with time windows: their seconds.
+WINDOW = "flowcore.window"
+
 #: Types of the columns of a table of flows that have a meaning; other columns are kept as they are.
 TABLE_TYPES: Mapping[str, str] = {
     **{name: LOG_COLUMNS[name].type for name in ("packets", "bytes", "start", "end")},
@@ -84,6 +87,8 @@ class FlowFile:
     """Columns of a flow log that no version has: they are left out."""
     packed: bool = True
     """Parquet or gzip, not plain text."""
+    window: int | None = None
+    """Seconds of the time windows of a digest, if it says so."""
 
     @property
     def identity(self) -> Identity:
@@ -323,6 +328,11 @@ def _text_file(path: Location, columns: tuple[str, ...], separator: str, *, head
     return FlowFile(path, kind, dtypes, known, layout, unknown)
 
 
+def _window(metadata: Mapping[bytes, bytes] | None, columns: tuple[str, ...]) -> int | None:
+    found = (metadata or {}).get(WINDOW.encode(), b"")
+    return int(found) if "window_start" in columns and found.isdigit() and 0 < int(found) < 1 << 40 else None
+
+
 def _identified_parquet(path: Location) -> FlowFile:
     import polars as pl
     import pyarrow as pa
@@ -340,7 +350,8 @@ def _identified_parquet(path: Location) -> FlowFile:
     if kind == "log":
         types = {name: LOG_COLUMNS[name].type for name in columns if name in LOG_COLUMNS}
         unknown = tuple(name for name in columns if name not in types)
-        return FlowFile(path, kind, {name: column_dtype(word) for name, word in types.items()}, types, None, unknown)
+        dtypes = {name: column_dtype(word) for name, word in types.items()}
+        return FlowFile(path, kind, dtypes, types, None, unknown, window=_window(schema.metadata, columns))
     kept = dict(zip(columns, frame.dtypes, strict=True))
     types = {name: TABLE_TYPES[name] for name in columns if name in TABLE_TYPES}
     dtypes = {n: column_dtype(types[n]) if n in types else t for n, t in kept.items() if n not in _VERDICT_NAMES}
