@@ -17,6 +17,7 @@ from . import kernels as k
 from . import kernels_long as kl
 from .columns import flows_of
 from .compile import CompiledNetwork, compile_tables
+from .display import Displayed
 from .errors import FlowError
 from .kernels import COUNTS, NULL16, empty_verdicts
 from .model import Network
@@ -50,7 +51,7 @@ def compile_network(network: Network) -> Evaluator:
 
 
 @dataclass(frozen=True)
-class Evaluator:
+class Evaluator(Displayed):
     """A compiled network: judges batches of flows. Pure and thread-safe; make it with `compile_network`."""
 
     network: Network

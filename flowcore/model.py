@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from types import MappingProxyType
 from typing import Any
 
+from .display import Displayed
 from .model_between import (
     EDGE_ATTACHMENTS,
     AttachmentKind,
@@ -341,7 +342,7 @@ def _by_id() -> Any:
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(Displayed):
     """A described network. Every mapping is keyed by id and read-only; compare two networks with `==`."""
 
     vpcs: Mapping[str, Vpc] = _by_id()

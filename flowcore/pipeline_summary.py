@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from .display import Displayed
 from .schema import STAGE_BITS, TCP, VERDICTS
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ _COUNTS = ("rows", "log_records", "files", "lines", "rejected", "damaged_files")
 
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(Displayed):
     """Counts of one run, or of any part of it; they add up. Equal if all counts are: `seconds` is not compared."""
 
     outcomes: Mapping[Outcome, Tally] = field(default_factory=dict)

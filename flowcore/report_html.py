@@ -82,7 +82,7 @@ def _cell(value: object) -> str:
     return "<br>".join(map(text, values))
 
 
-def bar(counts: Mapping[str, int]) -> str:
+def bar(counts: Mapping[str, int], colours: Mapping[str, str] = _COLOURS) -> str:
     """How many flows became what, as one bar; its parts are named in the table below it and in their titles."""
     total, width, left, parts = sum(counts.values()), 1000.0, 0.0, []
     if not total:
@@ -92,7 +92,7 @@ def bar(counts: Mapping[str, int]) -> str:
     scale = (width - least * len(shown)) / total
     for name, count in shown.items():
         part = least + count * scale
-        colour = _COLOURS[name]
+        colour = colours[name]
         parts.append(
             f'<rect x="{left:.1f}" y="0" width="{part:.1f}" height="28" fill="{colour}">'
             f"<title>{text(name)}: {number(count)}</title></rect>"

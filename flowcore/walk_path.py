@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .display import Displayed
 from .schema import VERDICT_COLUMNS
 from .walk_balancers import TargetReport
 from .walk_flow import Packet
@@ -59,7 +60,7 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class Path(Displayed):
     """The verdict of one flow, with every stage that led to it. The columns are those of `schema.VERDICT_COLUMNS`."""
 
     verdict: str

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..columns import as_frame
+from ..display import Displayed
 from ..errors import FlowError, InputError
 from ..evaluate import Evaluator, compile_network
 from ..model import Network
@@ -50,7 +51,7 @@ _BOTH = ("verdict", "reason", "stage", "path")
 
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(Displayed):
     """What `diff` found, as polars frames; `broken`, `opened` and so on are rows of `flows`.
 
     `summary`: one row a category of CATEGORIES, all of them: flows, records, packets, bytes, first, last.
