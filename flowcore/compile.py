@@ -59,7 +59,7 @@ from .compile_routes import (
     winners,
 )
 from .errors import NetworkError
-from .model import LONG_DESTINATION_TYPES, Network, NetworkAcl, NetworkInterface, RouteTarget
+from .model import LONG_DESTINATION_TYPES, Network, NetworkAcl, NetworkInterface, RouteTable, RouteTarget
 from .schema import ICMP_REPLIES, ICMPV6_REPLIES, PATHS
 
 Array = npt.NDArray[Any]
@@ -145,7 +145,7 @@ class _Compiler:
         group_port, group_spans, n_group_ports = self.group_ports.cut()
         acl_port, acl_spans, n_acl_ports = self.acl_ports.cut()
         n_nodes = nodes.codes.size
-        parts = Parts(n_group_ports, n_acl_ports, parties * n_nodes)
+        parts = self._parts(n_group_ports, n_acl_ports, parties * n_nodes)
         remote_class = np.zeros((len(vpcs) + 1, n_nodes, 2), np.uint32)
         party_class = np.zeros((len(vpcs) + 1, n_nodes, parties - 1), np.uint32)
         sections = np.concatenate([nodes.representative + party * self.axis.size for party in range(parties)])
@@ -174,7 +174,9 @@ class _Compiler:
         acl_names = tuple(f"{acl_id}#{number}" for acl_id, number in self.labels.acl)
         long = None
         if self.long:
-            layout = Layout(self.space, nodes, vpcs, parts, node, party_class, self.labels.route, group_port, acl_port)
+            layout = Layout(
+                self.space, nodes, vpcs, parts, node, party_class, self.labels.route, group_port, acl_port, self.standing_for
+            )
             long = kl.LongTables(*(_frozen(array) for array in pack(arrays, *self.long.tables(layout))))
         tables = k.Tables(**{name: _frozen(array) for name, array in arrays.items()})
         return CompiledNetwork(
@@ -289,8 +291,19 @@ class _Compiler:
                 words[None] = np.full(representative.size, NO_TABLE, np.uint32)
                 continue
             table = self.network.route_tables[table_id]
-            words[table_id] = winners(self.network, table, self.axis, representative, self.labels.route)
+            words[table_id] = self._winners(table, representative)
         return words
+
+    # -- what `compile_usage` does in another way ----------------------------------------------------------
+
+    standing_for: tuple[int, ...] = ()
+    """Labels that route words may hold besides `labels.route`: the labels of the routes they stand for, -1 none."""
+
+    def _parts(self, n_group_ports: int, n_acl_ports: int, most_classes: int) -> Parts:
+        return Parts(n_group_ports, n_acl_ports, most_classes)
+
+    def _winners(self, table: RouteTable, representative: Array) -> Array:
+        return winners(self.network, table, self.axis, representative, self.labels.route)
 
     # -- nodes -------------------------------------------------------------------------------------------
 

@@ -89,7 +89,7 @@ class Parts:
             last = min(first + step, n_policies)
             columns = np.zeros((last - first, n_ports), np.int64)
             rows, places = np.zeros((last - first, n_classes), np.int64), np.zeros(last - first, np.int64)
-            cells = k.build_policies(
+            cells = self._painted(
                 entries, first, last, keys, atom_start, atom_class, n_classes, n_ports, columns, rows, places
             )
             if columns.max(initial=0) >= 1 << 16:
@@ -102,6 +102,10 @@ class Parts:
             yield rows, columns.astype(np.uint16), places
         if self._n_cells >= 1 << 32:
             raise NetworkError("the compiled network needs more than 2^32 cells", hint=_TOO_LARGE)
+
+    def _painted(self, entries: k.Entries, *how: Any) -> Array:
+        """Cells of some policies; see `kernels.build_policies`."""
+        return k.build_policies(entries, *how)  # type: ignore[no-any-return]
 
     def _add_columns(self, row: Array) -> int:
         """Where a row of columns starts; equal rows are kept once."""

@@ -107,6 +107,8 @@ class Layout:
     labels: dict[str, int]
     group_port: Array
     acl_port: Array
+    standing_for: tuple[int, ...] = ()
+    """Further labels, after those of `labels`: the label each stands for, -1 none."""
 
 
 class LongPlan:
@@ -390,7 +392,7 @@ class LongPlan:
                     found[label] = self.transit.entry(route.target_id, table.vpc_id)
                 else:
                     found[label] = index.get(route.target_kind, {}).get(route.target_id, -1)
-        return found
+        return np.concatenate([found, found[np.array(self.layout.standing_for, np.int64) + 1]])
 
     def _nat_tables(self) -> dict[str, Array]:
         rows = np.zeros((len(self.network.nat_gateways) + 1, kl.NAT_WIDTH), np.int64)
