@@ -12,7 +12,7 @@ from typing import Any
 from ..changes import Draft
 from ..model import InterfaceAddress, NatGateway, NatGatewayAddress, NetworkInterface, Subnet
 
-__all__ = ["add_nat_gateway", "made_public_address", "service_list", "standing_for"]
+__all__ = ["add_nat_gateway", "add_node", "made_public_address", "service_list", "standing_for"]
 
 #: Public addresses that AWS has not given yet are taken from here: the range for benchmarks, which no host has.
 _MADE_PUBLIC = IPv4Network("198.18.0.0/15")
@@ -22,6 +22,7 @@ def made_public_address(draft: Draft) -> IPv4Address:
     """A public address that nothing in the network has, for one AWS has not given yet."""
     used = {elastic.public_address for elastic in draft.single("elastic_addresses")}
     used |= {a.public_address for n in draft.table("nat_gateways").values() for a in n.addresses}
+    used |= {a.public_address for i in draft.table("interfaces").values() for a in i.addresses}
     number = int(_MADE_PUBLIC.broadcast_address) - 1
     while IPv4Address(number) in used:
         number -= 1
@@ -93,23 +94,46 @@ def add_nat_gateway(
     )
     if private is None:
         return False
+    add_node(draft, interface_id, subnet, "nat_gateway", (), private_address=private, public_address=given)
+    return True
+
+
+def add_node(
+    draft: Draft,
+    interface_id: str,
+    subnet: Subnet,
+    interface_type: str,
+    group_ids: tuple[str, ...] | None,
+    *,
+    description: str | None = None,
+    private_address: IPv4Address | None = None,
+    public: bool = False,
+    public_address: IPv4Address | None = None,
+) -> bool:
+    """Adds an interface that AWS makes for a service; addresses that are not given are made.
+
+    False: it has no address, because rules or routes tell the free addresses of its subnet apart.
+    """
+    private = private_address or standing_for(draft, subnet)
+    given = public_address or (made_public_address(draft) if public else None)
     draft.put(
         "interfaces",
         NetworkInterface(
             interface_id,
             subnet.vpc_id,
             subnet.subnet_id,
-            "nat_gateway",
-            (InterfaceAddress(private, True, given),),
-            group_ids=(),
+            interface_type,
+            (InterfaceAddress(private, True, given),) if private else (),
+            group_ids=group_ids,
             requester_managed=True,
             status="in-use",
             availability_zone=subnet.availability_zone,
+            description=description,
             region=subnet.region,
             owner_id=subnet.owner_id,
         ),
     )
-    return True
+    return private is not None
 
 
 def service_list(draft: Draft, service_name: str | None) -> str | None:

@@ -20,11 +20,13 @@ from ..model import Issue, Network
 from . import (
     terraform_balancers,
     terraform_between,
+    terraform_classic,
     terraform_groups,
     terraform_interfaces,
     terraform_routes,
     terraform_transit,
     terraform_vpcs,
+    terraform_vpn,
 )
 from .checks import check
 from .collect import Collector, sort_issues
@@ -43,7 +45,9 @@ _PARTS: tuple[Any, ...] = (
     terraform_interfaces,
     terraform_between,
     terraform_transit,
+    terraform_vpn,
     terraform_balancers,
+    terraform_classic,
 )
 _APPLY: dict[str, Any] = {name: function for part in _PARTS for name, function in part.APPLY.items()}
 _REMOVE: dict[str, Any] = {name: function for part in _PARTS for name, function in part.REMOVE.items()}
@@ -273,7 +277,7 @@ def _apply_all(shared: Overlay, plan: Plan, todo: list[Planned]) -> None:
     """
     known = [planned for planned in todo if planned.instance.type in _APPLY]
     rank = {id(planned): RANKS.get(planned.instance.type, 0) for planned in known}
-    known.sort(key=lambda planned: rank[id(planned)])
+    known.sort(key=lambda planned: (rank[id(planned)], planned.name))  # the order in the plan does not matter
     gone = [planned for planned in reversed(known) if planned.action in ("delete", "replace")]
     for planned in gone:
         if planned.instance.type in LEAVES:

@@ -1,21 +1,26 @@
 """Load balancers, listeners and target groups of a plan.
 
-A new load balancer has no nodes yet: their addresses are known after apply. What a listener rule that goes sent to is
-known only if the plan holds every rule of the listener; else the listener is marked as not wholly described.
+A new load balancer gets a node in each of its subnets, with an address that stands for whatever AWS will give it if
+nothing tells the free addresses of the subnet apart. What a listener rule that goes sent to is known only if the plan
+holds every rule of the listener; else the listener is marked as not wholly described.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from ipaddress import IPv4Address
 from typing import Any
 
 from ..model import Listener, LoadBalancer, Target, TargetGroup
-from .terraform_values import Block, Overlay, Planned, is_open
+from .standing import add_node
+from .terraform_groups import default_group_of
+from .terraform_interfaces import elastic_of
+from .terraform_values import Block, Overlay, Planned, is_open, made_up_id
 from .terraform_vpcs import tags_of
-from .values import BadValueError
+from .values import BadValueError, ipv4_address
 
-__all__ = ["APPLY", "REMOVE"]
+__all__ = ["APPLY", "REMOVE", "add_nodes", "moved", "regrouped", "vpc_of_subnets"]
 
 _RULES = ("aws_lb_listener_rule", "aws_alb_listener_rule")
 _ANSWERS = frozenset({"redirect", "fixed-response"})
@@ -24,47 +29,75 @@ _ANSWERS = frozenset({"redirect", "fixed-response"})
 # -- load balancers ---------------------------------------------------------------------------------------
 
 
+#: Kind of load balancer -> the type of its nodes' interfaces, and what their description begins with (LB-01).
+_NODES = {
+    "application": ("load_balancer", "ELB app/"),
+    "network": ("network_load_balancer", "ELB net/"),
+    "classic": ("classic_load_balancer", "ELB "),
+}
+
+
 def _balancer(overlay: Overlay, planned: Planned) -> None:
     new, draft = planned.new, overlay.draft
     assert new is not None
     subnets = _subnets(new)
-    groups = new.references("security_groups", "group")
     if planned.made:
-        kind = new.text("load_balancer_type") or "application"
-        vpcs = {draft.get("subnets", each).vpc_id for each in subnets or () if draft.get("subnets", each)}
-        vpc_id = new.text("vpc_id") or (vpcs.pop() if len(vpcs) == 1 else None)
-        vpc = draft.get("vpcs", vpc_id)
-        made = LoadBalancer(
-            planned.id,
-            new.text("name") or planned.address,
-            kind,
-            internet_facing=not new.flag("internal"),
-            vpc_id=vpc_id,
-            state="active",
-            subnet_ids=subnets or (),
-            group_ids=groups or (),
-            cross_zone=_cross_zone(new, kind),
-            listeners=(),
-            region=vpc.region if vpc else None,
-            tags=tags_of(new),
-        )
-        draft.put("load_balancers", made)
-        overlay.undetermined(planned, "the addresses of its nodes are known after apply")
+        _make_balancer(overlay, planned, subnets)
         return
     live = draft.get("load_balancers", planned.id)
     if live is None:
         overlay.not_there(planned, f"load balancer {planned.id}")
         return
     if planned.changed("security_groups"):
-        live = replace(live, group_ids=groups or ())
-        for node in live.interface_ids:
-            if node in draft.table("interfaces"):
-                draft.change_record("interfaces", node, group_ids=groups)
+        live = regrouped(overlay, planned, live)
     if planned.changed("enable_cross_zone_load_balancing"):
         live = replace(live, cross_zone=_cross_zone(new, live.kind))
-    if planned.changed("subnets", "subnet_mapping") and subnets is not None:
-        live = _moved(overlay, planned, live, subnets)
+    if planned.changed("subnets", "subnet_mapping"):
+        live = moved(overlay, planned, live, subnets)
     draft.put("load_balancers", live)
+
+
+def _make_balancer(overlay: Overlay, planned: Planned, subnets: tuple[str, ...] | None) -> None:
+    new, draft = planned.new, overlay.draft
+    assert new is not None
+    kind = new.text("load_balancer_type") or "application"
+    vpc_id = new.text("vpc_id") or vpc_of_subnets(overlay, subnets or ())
+    groups = new.references("security_groups", "group")
+    if groups == () and kind == "application":  # without groups AWS takes the VPC's default one
+        default = default_group_of(overlay, vpc_id)
+        groups = (default,) if default else None
+    vpc = draft.get("vpcs", vpc_id)
+    made = LoadBalancer(
+        planned.id,
+        new.text("name") or planned.address,
+        kind,
+        internet_facing=not new.flag("internal"),
+        vpc_id=vpc_id,
+        state="active",
+        group_ids=groups or (),
+        cross_zone=_cross_zone(new, kind),
+        listeners=(),
+        region=vpc.region if vpc else None,
+        tags=tags_of(new),
+    )
+    made = add_nodes(overlay, planned, made, subnets, groups)
+    draft.put("load_balancers", made)
+
+
+def regrouped(overlay: Overlay, planned: Planned, live: LoadBalancer) -> LoadBalancer:
+    """The load balancer and its nodes with the groups that the plan gives it."""
+    assert planned.new is not None
+    groups = planned.new.references("security_groups", "group")
+    for node in live.interface_ids:
+        if node in overlay.draft.table("interfaces"):
+            overlay.draft.change_record("interfaces", node, group_ids=groups)
+    return replace(live, group_ids=groups or ())
+
+
+def vpc_of_subnets(overlay: Overlay, subnets: tuple[str, ...]) -> str | None:
+    """The VPC that the subnets are in; None if they are in none that is described, or in several."""
+    found = {each.vpc_id for name in subnets if (each := overlay.draft.get("subnets", name)) is not None}
+    return found.pop() if len(found) == 1 else None
 
 
 def _subnets(new: Block) -> tuple[str, ...] | None:
@@ -73,24 +106,74 @@ def _subnets(new: Block) -> tuple[str, ...] | None:
     return None if named is None else tuple(sorted(named))
 
 
+def add_nodes(
+    overlay: Overlay,
+    planned: Planned,
+    balancer: LoadBalancer,
+    subnets: tuple[str, ...] | None,
+    groups: tuple[str, ...] | None,
+) -> LoadBalancer:
+    """The load balancer in these subnets too, with a node in each new one; None: which ones is not known (LB-01)."""
+    assert planned.new is not None
+    if subnets is None or any(is_open(each) for each in subnets):
+        overlay.undetermined(planned, "its subnets are known after apply: flows at its nodes there are UNKNOWN")
+    known = tuple(each for each in subnets or () if not is_open(each))
+    node_ids = []
+    if balancer.kind in _NODES:
+        kind, prefix = _NODES[balancer.kind]
+        given = {block.reference("subnet_id", "subnet"): block for block in planned.new.blocks("subnet_mapping")}
+        for subnet_id in known:
+            subnet = overlay.draft.get("subnets", subnet_id)
+            if subnet_id in balancer.subnet_ids or subnet is None:
+                continue
+            private, public = _mapped(overlay, given.get(subnet_id))
+            node_ids.append(f"{made_up_id(planned.address)}:node:{subnet_id}")
+            addressed = add_node(
+                overlay.draft, node_ids[-1], subnet, kind, groups, description=f"{prefix}{balancer.name}",
+                private_address=private, public=balancer.internet_facing, public_address=public,
+            )  # fmt: skip
+            if not addressed:
+                message = f"rules tell addresses of {subnet_id} apart: the node there has none until apply"
+                overlay.undetermined(planned, message)
+    else:
+        overlay.undetermined(planned, "the addresses of its nodes are known after apply")
+    return replace(
+        balancer,
+        subnet_ids=tuple(sorted({*balancer.subnet_ids, *known})),
+        interface_ids=tuple(sorted({*balancer.interface_ids, *node_ids})),
+    )
+
+
+def _mapped(overlay: Overlay, mapping: Block | None) -> tuple[IPv4Address | None, IPv4Address | None]:
+    """The addresses, private and public, that a subnet_mapping gives a node."""
+    if mapping is None:
+        return None, None
+    text = mapping.text("private_ipv4_address")
+    elastic = elastic_of(overlay, mapping.reference("allocation_id", "address"))
+    return (
+        ipv4_address(text, *mapping.path, "private_ipv4_address") if text else None,
+        elastic.public_address if elastic else None,
+    )
+
+
 def _cross_zone(new: Block, kind: str) -> bool | None:
     if kind == "application" or not new.known("enable_cross_zone_load_balancing"):
         return None
     return new.flag("enable_cross_zone_load_balancing")
 
 
-def _moved(overlay: Overlay, planned: Planned, live: LoadBalancer, subnets: tuple[str, ...]) -> LoadBalancer:
-    """The load balancer in other subnets: nodes elsewhere go, those of new subnets have no address yet."""
-    kept = []
-    for node in live.interface_ids:
-        interface = overlay.draft.get("interfaces", node)
-        if interface is not None and interface.subnet_id not in subnets:
+def moved(overlay: Overlay, planned: Planned, live: LoadBalancer, subnets: tuple[str, ...] | None) -> LoadBalancer:
+    """The load balancer in these subnets: nodes elsewhere go, new subnets get one."""
+    kept = live.interface_ids
+    if subnets is not None and not any(is_open(each) for each in subnets):
+        interfaces = ((node, overlay.draft.get("interfaces", node)) for node in live.interface_ids)
+        gone = {node for node, interface in interfaces if interface is not None and interface.subnet_id not in subnets}
+        for node in gone:
             overlay.draft.remove("interfaces", node)
-        else:
-            kept.append(node)
-    if set(subnets) - set(live.subnet_ids):
-        overlay.undetermined(planned, "the addresses of its nodes in new subnets are known after apply")
-    return replace(live, subnet_ids=subnets, interface_ids=tuple(kept))
+        kept = tuple(each for each in live.interface_ids if each not in gone)
+        live = replace(live, subnet_ids=tuple(each for each in live.subnet_ids if each in subnets))
+    groups = next((i.group_ids for i in map(overlay.draft.table("interfaces").get, kept) if i), live.group_ids)
+    return add_nodes(overlay, planned, replace(live, interface_ids=kept), subnets, groups)
 
 
 def _remove_balancer(overlay: Overlay, planned: Planned) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 from ..model import (
     Route,
@@ -10,9 +11,11 @@ from ..model import (
     VpcEndpoint,
     VpcPeeringConnection,
 )
-from .standing import service_list
-from .terraform_values import MADE, OPEN, Overlay, Planned, is_open, made_up_id
+from .standing import add_node, service_list
+from .terraform_groups import default_group_of
+from .terraform_values import MADE, OPEN, Block, Overlay, Planned, is_open, made_up_id
 from .terraform_vpcs import tags_of
+from .values import ipv4_address
 
 __all__ = ["APPLY", "REMOVE"]
 
@@ -78,6 +81,9 @@ def _remove_peering(overlay: Overlay, planned: Planned) -> None:
 
 # -- VPC endpoints ----------------------------------------------------------------------------------------
 
+#: Types of endpoints whose interfaces packets are sent to; a Gateway Load Balancer endpoint's are met by routes.
+_WITH_INTERFACES = frozenset({"Interface", "Resource", "ServiceNetwork"})
+
 
 def _endpoint(overlay: Overlay, planned: Planned) -> None:
     new, draft = planned.new, overlay.draft
@@ -90,8 +96,6 @@ def _endpoint(overlay: Overlay, planned: Planned) -> None:
             planned.id, kind, vpc_id, "available", new.text("service_name"), region=region, tags=tags_of(new)
         )
         draft.put("vpc_endpoints", made)
-        if kind in ("Interface", "Resource", "ServiceNetwork"):
-            overlay.undetermined(planned, "the addresses of its interfaces are known after apply")
     live = draft.get("vpc_endpoints", planned.id)
     if live is None:
         overlay.not_there(planned, f"VPC endpoint {planned.id}")
@@ -106,15 +110,31 @@ def _endpoint(overlay: Overlay, planned: Planned) -> None:
                 _endpoint_route(overlay, planned, planned.id, table_id, False)
             for table_id in tables:
                 _endpoint_route(overlay, planned, planned.id, table_id, True)
+    groups = _endpoint_groups(overlay, new, live)
     if planned.changed("subnet_ids"):
         subnets = new.references("subnet_ids", "subnet")
+        if subnets is None or any(is_open(each) for each in subnets):
+            overlay.undetermined(planned, "its subnets are known after apply: flows at its interfaces are UNKNOWN")
         if subnets is not None:
-            _endpoint_subnets(overlay, planned.id, set(subnets))
+            _endpoint_subnets(overlay, planned, planned.id, set(subnets), groups)
     if planned.changed("security_group_ids") and not planned.made:
-        groups = new.references("security_group_ids", "group")
         for interface_id in live.interface_ids:
             if interface_id in draft.table("interfaces"):
                 draft.change_record("interfaces", interface_id, group_ids=groups)
+
+
+def _endpoint_groups(overlay: Overlay, new: Block, live: VpcEndpoint) -> tuple[str, ...] | None:
+    """The groups of an endpoint's interfaces: the VPC's default one where none is given; None: not known."""
+    found = new.references("security_group_ids", "group") if live.endpoint_type in _WITH_INTERFACES else ()
+    return _default_groups(overlay, live) if found == () else found
+
+
+def _default_groups(overlay: Overlay, live: VpcEndpoint) -> tuple[str, ...] | None:
+    """The groups of an endpoint's interfaces to which none were given."""
+    if live.endpoint_type not in _WITH_INTERFACES:
+        return ()
+    default = default_group_of(overlay, live.vpc_id)
+    return (default,) if default else None
 
 
 def _open_routes(overlay: Overlay, planned: Planned, live: VpcEndpoint) -> None:
@@ -129,8 +149,10 @@ def _open_routes(overlay: Overlay, planned: Planned, live: VpcEndpoint) -> None:
             overlay.draft.put("route_tables", replace(table, routes=(*table.routes, route)))
 
 
-def _endpoint_subnets(overlay: Overlay, endpoint_id: str, subnets: set[str]) -> None:
-    """The subnets of an endpoint; its interfaces in others go."""
+def _endpoint_subnets(
+    overlay: Overlay, planned: Planned, endpoint_id: str, subnets: set[str], groups: tuple[str, ...] | None
+) -> None:
+    """The subnets of an endpoint: its interfaces in others go, those it has none in get one."""
     draft = overlay.draft
     live = draft.get("vpc_endpoints", endpoint_id)
     kept = []
@@ -140,7 +162,28 @@ def _endpoint_subnets(overlay: Overlay, endpoint_id: str, subnets: set[str]) -> 
             draft.remove("interfaces", interface_id)
         else:
             kept.append(interface_id)
-    draft.put("vpc_endpoints", replace(live, subnet_ids=tuple(sorted(subnets)), interface_ids=tuple(kept)))
+    taken = {i.subnet_id for i in map(draft.table("interfaces").get, kept) if i is not None}
+    for subnet_id in sorted(subnets - taken - set(live.subnet_ids)):
+        subnet = draft.get("subnets", subnet_id)
+        if subnet is None or live.endpoint_type not in _WITH_INTERFACES:
+            continue
+        kept.append(f"{made_up_id(planned.address)}:interface:{subnet_id}")
+        given = _given_address(planned, subnet_id)
+        if not add_node(draft, kept[-1], subnet, "vpc_endpoint", groups, private_address=given):
+            overlay.undetermined(
+                planned, f"rules tell addresses of {subnet_id} apart: its interface there has none yet"
+            )
+    known = tuple(sorted(each for each in subnets if not is_open(each)))
+    draft.put("vpc_endpoints", replace(live, subnet_ids=known, interface_ids=tuple(sorted(kept))))
+
+
+def _given_address(planned: Planned, subnet_id: str) -> IPv4Address | None:
+    """The address that a subnet_configuration gives the interface of a subnet."""
+    for block in planned.new.blocks("subnet_configuration") if planned.new else ():
+        text = block.text("ipv4")
+        if text and block.reference("subnet_id", "subnet") == subnet_id:
+            return ipv4_address(text, *block.path, "ipv4")
+    return None
 
 
 def _endpoint_route(overlay: Overlay, planned: Planned, endpoint_id: str, table_id: str, on: bool) -> None:
@@ -203,8 +246,10 @@ def _endpoint_association(overlay: Overlay, planned: Planned) -> None:
             _endpoint_route(overlay, planned, endpoint_id, each, True)
     elif new.values.get("subnet_id"):
         subnet_id = new.reference("subnet_id", "subnet")
-        _endpoint_subnets(overlay, endpoint_id, {*live.subnet_ids, *([subnet_id] if subnet_id else [])})
-        overlay.undetermined(planned, "the address of its interface there is known after apply")
+        there = (overlay.draft.get("interfaces", each) for each in live.interface_ids)
+        groups = next((each.group_ids for each in there if each is not None), _default_groups(overlay, live))
+        subnets = {*live.subnet_ids, *([subnet_id] if subnet_id else [])}
+        _endpoint_subnets(overlay, planned, endpoint_id, subnets, groups)
     else:
         _endpoint_group(overlay, planned, live, new.reference("security_group_id", "group"), True)
 
@@ -219,7 +264,7 @@ def _remove_endpoint_association(overlay: Overlay, planned: Planned) -> None:
     elif old.text("route_table_id"):
         _endpoint_route(overlay, planned, endpoint_id, old.text("route_table_id") or "", False)
     elif old.text("subnet_id"):
-        _endpoint_subnets(overlay, endpoint_id, set(live.subnet_ids) - {old.text("subnet_id") or ""})
+        _endpoint_subnets(overlay, planned, endpoint_id, set(live.subnet_ids) - {old.text("subnet_id") or ""}, ())
     else:
         _endpoint_group(overlay, planned, live, old.text("security_group_id"), False)
 

@@ -30,7 +30,7 @@ from .terraform_values import MADE, Block, Overlay, Planned, is_open
 from .terraform_vpcs import tags_of
 from .values import ipv4_address, ipv6_address
 
-__all__ = ["APPLY", "REMOVE"]
+__all__ = ["APPLY", "REMOVE", "elastic_of"]
 
 
 # -- interfaces and instances -----------------------------------------------------------------------------
@@ -277,7 +277,7 @@ def _elastic(overlay: Overlay, planned: Planned) -> None:
         text = new.text("public_ip")
         public = ipv4_address(text, "public_ip") if text else made_public_address(overlay.draft)
         _put_elastic(overlay, ElasticAddress(public, planned.id, region=_only_region(overlay)))
-    live = _elastic_of(overlay, planned.id)
+    live = elastic_of(overlay, planned.id)
     if live is None:
         overlay.not_there(planned, f"Elastic IP {planned.id}")
     elif planned.changed("instance", "network_interface", "associate_with_private_ip"):
@@ -299,7 +299,8 @@ def _interface_named(overlay: Overlay, block: Block, interface: str, instance: s
     return live.interface_ids[0] if live and live.interface_ids else None
 
 
-def _elastic_of(overlay: Overlay, allocation_id: str | None) -> ElasticAddress | None:
+def elastic_of(overlay: Overlay, allocation_id: str | None) -> ElasticAddress | None:
+    """The Elastic IP of an allocation."""
     for elastic in overlay.draft.single("elastic_addresses"):
         if allocation_id and elastic.allocation_id == allocation_id:
             found: ElasticAddress = elastic
@@ -325,7 +326,7 @@ def _associate(overlay: Overlay, elastic: ElasticAddress, interface_id: str | No
 
 
 def _remove_elastic(overlay: Overlay, planned: Planned) -> None:
-    live = _elastic_of(overlay, planned.old_id)
+    live = elastic_of(overlay, planned.old_id)
     if live is None:
         overlay.not_there(planned, f"Elastic IP {planned.old_id}")
         return
@@ -338,7 +339,7 @@ def _elastic_association(overlay: Overlay, planned: Planned) -> None:
     new = planned.new
     assert new is not None
     allocation_id = new.reference("allocation_id", "address")
-    live = _elastic_of(overlay, allocation_id)
+    live = elastic_of(overlay, allocation_id)
     if live is None:
         overlay.not_there(planned, f"Elastic IP {allocation_id}")
     else:
@@ -348,7 +349,7 @@ def _elastic_association(overlay: Overlay, planned: Planned) -> None:
 
 def _remove_elastic_association(overlay: Overlay, planned: Planned) -> None:
     assert planned.old is not None
-    live = _elastic_of(overlay, planned.old.text("allocation_id"))
+    live = elastic_of(overlay, planned.old.text("allocation_id"))
     if live is None:
         overlay.not_there(planned, f"Elastic IP {planned.old.text('allocation_id')}")
     elif live.interface_id == (planned.old.text("network_interface_id") or live.interface_id):
@@ -373,7 +374,7 @@ def _nat(overlay: Overlay, planned: Planned) -> None:
         overlay.undetermined(planned, "its subnet is not described: flows through it are UNKNOWN")
         return
     text = new.text("private_ip")
-    elastic = _elastic_of(overlay, _allocation(overlay, new))
+    elastic = elastic_of(overlay, _allocation(overlay, new))
     addressed = add_nat_gateway(
         draft,
         planned.id,

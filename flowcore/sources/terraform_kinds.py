@@ -24,6 +24,7 @@ _ORDER = _types(
     ec2_transit_gateway ec2_transit_gateway_route_table
     ec2_transit_gateway_vpc_attachment ec2_transit_gateway_vpc_attachment_accepter
     ec2_transit_gateway_peering_attachment ec2_transit_gateway_peering_attachment_accepter ec2_transit_gateway_connect
+    vpn_connection vpn_connection_route
     ec2_transit_gateway_route_table_association ec2_transit_gateway_route_table_propagation
     ec2_transit_gateway_route ec2_transit_gateway_prefix_list_reference
     route_table default_route_table main_route_table_association route_table_association
@@ -33,7 +34,7 @@ _ORDER = _types(
     network_interface instance network_interface_attachment network_interface_sg_attachment
     eip eip_association nat_gateway
     lb alb lb_target_group alb_target_group lb_listener alb_listener lb_listener_rule alb_listener_rule
-    lb_target_group_attachment alb_target_group_attachment
+    lb_target_group_attachment alb_target_group_attachment elb elb_attachment
     """
 )
 RANKS = {name: rank for rank, name in enumerate(_ORDER)}

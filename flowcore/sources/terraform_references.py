@@ -91,7 +91,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "ec2_transit_gateway_connect",
             "transit_gateway_attachment_id",
         ),
+        "vpn connection": _kind("vpn_connection", "vpn_connection_id"),
         "balancer": _kind("lb alb", "load_balancer_arn"),
+        "classic balancer": _kind("elb", "elb"),
         "listener": _kind("lb_listener alb_listener", "listener_arn"),
         "target group": _kind("lb_target_group alb_target_group", "target_group_arn"),
         "target": _kind("instance lb alb", "instance_id target_id"),
@@ -118,11 +120,14 @@ MADE_ALONG: Mapping[tuple[str, str], str] = MappingProxyType(
         ("aws_instance", "primary_network_interface_id"): ":primary-network-interface",
         ("aws_nat_gateway", "network_interface_id"): ":network-interface",
         ("aws_nat_gateway", "route_table_id"): ":route-table",
+        ("aws_vpn_connection", "transit_gateway_attachment_id"): ":attachment",
         ("aws_ec2_transit_gateway", "association_default_route_table_id"): ":default-route-table",
         ("aws_ec2_transit_gateway", "propagation_default_route_table_id"): ":default-route-table",
     }
 )
 _OWN_ID = frozenset({"", "id", "arn", "allocation_id"})
+#: Types whose name is their id: there `name` is asked for like `id`.
+_NAMED = frozenset({"aws_elb", "aws_autoscaling_group"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +362,7 @@ class References:
         elif selects and len(instances) > 1:
             instances = _same_index(instances, scope.key)
         attribute = next((str(token) for token, is_index in rest if not is_index), "")
+        attribute = "id" if attribute == "name" and resource_type in _NAMED else attribute
         if attribute in _OWN_ID and resource_type not in search.kind.types:
             return  # beside what is asked for: the id of something of another kind
         if attribute not in _OWN_ID and attribute not in search.kind.attributes:

@@ -21,9 +21,10 @@ from ..changes_links import (
 )
 from ..model import IPNetwork, NetworkAcl, NetworkAclEntry, Route, RouteTable, RouteTarget
 from .terraform_values import MADE, OPEN, Block, Overlay, Planned, is_open, made_up_id
+from .terraform_vpn import propagate
 from .values import ICMP, ICMPV6, TCP, UDP, BadValueError, network, port_range, protocol_number, type_and_code
 
-__all__ = ["APPLY", "REMOVE", "propagate"]
+__all__ = ["APPLY", "REMOVE"]
 
 #: Attribute of a route -> (kind of target, what it refers to).
 _TARGETS = (
@@ -441,43 +442,6 @@ def _remove_main_association(overlay: Overlay, planned: Planned) -> None:
         make_main(overlay.draft, old.text("vpc_id") or "", original)
 
 
-def propagate(overlay: Overlay, planned: Planned, table_id: str, gateway_id: str, on: bool) -> None:
-    """Puts the routes of a virtual private gateway into a table, or takes them out (RT-15).
-
-    What its VPN connections tell over BGP is not described: then a route to a prefix list that is not described
-    makes what no other route decides UNKNOWN.
-    """
-    draft = overlay.draft
-    table = draft.get("route_tables", table_id)
-    if table is None:
-        overlay.not_there(planned, f"the propagation of {gateway_id} to {table_id}")
-        return
-    kept = [r for r in table.routes if not (r.propagated and r.target_id == gateway_id)]
-    if on:
-        kind = RouteTarget.VIRTUAL_PRIVATE_GATEWAY
-        connections = [c for c in draft.table("vpn_connections").values() if c.vpn_gateway_id == gateway_id]
-        destinations = sorted({each for c in connections for each in c.destinations}, key=str)
-        kept += [Route(destination, kind, gateway_id, propagated=True) for destination in destinations]
-        if not connections or not all(c.static_routes_only for c in connections):
-            overlay.undetermined(planned, f"what {gateway_id} propagates is not described: such flows are UNKNOWN")
-            open_id = OPEN + made_up_id(f"{planned.address}.routes").removeprefix(MADE)
-            kept.append(Route(open_id, kind, gateway_id, propagated=True))
-    draft.put("route_tables", replace(table, routes=tuple(kept)))
-
-
-def _propagation(overlay: Overlay, planned: Planned) -> None:
-    assert planned.new is not None
-    table_id = planned.new.reference("route_table_id", "table") or ""
-    gateway_id = planned.new.reference("vpn_gateway_id", "vpn gateway") or ""
-    propagate(overlay, planned, table_id, gateway_id, True)
-
-
-def _remove_propagation(overlay: Overlay, planned: Planned) -> None:
-    assert planned.old is not None
-    table_id, gateway_id = planned.old.text("route_table_id") or "", planned.old.text("vpn_gateway_id") or ""
-    propagate(overlay, planned, table_id, gateway_id, False)
-
-
 APPLY = {
     "aws_network_acl": _acl,
     "aws_default_network_acl": _acl,
@@ -488,7 +452,6 @@ APPLY = {
     "aws_route": _route,
     "aws_route_table_association": _table_association,
     "aws_main_route_table_association": _main_association,
-    "aws_vpn_gateway_route_propagation": _propagation,
 }
 REMOVE = {
     "aws_network_acl": _remove_acl,
@@ -500,5 +463,4 @@ REMOVE = {
     "aws_route": _remove_route,
     "aws_route_table_association": _remove_table_association,
     "aws_main_route_table_association": _remove_main_association,
-    "aws_vpn_gateway_route_propagation": _remove_propagation,
 }

@@ -17,7 +17,7 @@ from .terraform_values import Overlay, Planned, is_open
 from .terraform_vpcs import tags_of
 from .values import network
 
-__all__ = ["APPLY", "REMOVE"]
+__all__ = ["APPLY", "REMOVE", "default_tables", "remove_attachment"]
 
 _KINDS = {
     "aws_ec2_transit_gateway_vpc_attachment": AttachmentKind.VPC,
@@ -92,10 +92,10 @@ def _attachment(overlay: Overlay, planned: Planned) -> None:
     )
     draft.put("transit_gateway_attachments", made)
     if kind != AttachmentKind.PEERING:
-        _default_tables(overlay, planned, made)
+        default_tables(overlay, planned, made)
 
 
-def _default_tables(overlay: Overlay, planned: Planned, made: TransitGatewayAttachment) -> None:
+def default_tables(overlay: Overlay, planned: Planned, made: TransitGatewayAttachment) -> None:
     """Association with and propagation to the transit gateway's default tables, unless either is switched off."""
     new = planned.new
     assert new is not None
@@ -139,16 +139,22 @@ def _attachment_accepter(overlay: Overlay, planned: Planned) -> None:
     elif planned.made:
         overlay.draft.put("transit_gateway_attachments", replace(live, state="available"))
         if live.kind == AttachmentKind.VPC:
-            _default_tables(overlay, planned, live)
+            default_tables(overlay, planned, live)
 
 
 def _remove_attachment(overlay: Overlay, planned: Planned) -> None:
-    """Its propagated routes go, static ones become black holes; so do the VPC's routes to the transit gateway."""
-    draft, live = overlay.draft, overlay.draft.get("transit_gateway_attachments", planned.old_id)
-    if live is None:
+    if not remove_attachment(overlay, planned.old_id):
         overlay.not_there(planned, f"transit gateway attachment {planned.old_id}")
-        return
-    attachment_id = live.attachment_id
+
+
+def remove_attachment(overlay: Overlay, attachment_id: str | None) -> bool:
+    """Its propagated routes go, static ones become black holes; so do the VPC's routes to the transit gateway.
+
+    False: there is no such attachment.
+    """
+    draft, live = overlay.draft, overlay.draft.get("transit_gateway_attachments", attachment_id)
+    if live is None:
+        return False
     for table in list(draft.table("transit_gateway_route_tables").values()):
         routes: list[TransitGatewayRoute] = []
         for route in table.routes or ():
@@ -163,7 +169,8 @@ def _remove_attachment(overlay: Overlay, planned: Planned) -> None:
         draft.put("transit_gateway_route_tables", replace(table, routes=kept, attachment_ids=ids))
     if live.kind == AttachmentKind.VPC and live.resource_id:
         draft.blackhole(live.transit_gateway_id, live.resource_id)
-    draft.remove("transit_gateway_attachments", attachment_id)
+    draft.remove("transit_gateway_attachments", live.attachment_id)
+    return True
 
 
 def _transit_table(overlay: Overlay, planned: Planned) -> None:
@@ -217,15 +224,25 @@ def _association(overlay: Overlay, planned: Planned) -> None:
         _associate(overlay, table.route_table_id, attachment_id)
 
 
+def _old_ends(overlay: Overlay, planned: Planned, what: str) -> tuple[TransitGatewayRouteTable | None, str]:
+    """Table and attachment of an association or propagation that goes; says so if the table is not described."""
+    assert planned.old is not None
+    attachment_id = planned.old.text("transit_gateway_attachment_id") or ""
+    table_id = planned.old.text("transit_gateway_route_table_id")
+    table: TransitGatewayRouteTable | None = overlay.draft.get("transit_gateway_route_tables", table_id)
+    if table is None:
+        overlay.not_there(planned, f"the {what} of {attachment_id}")
+    return table, attachment_id
+
+
 def _remove_association(overlay: Overlay, planned: Planned) -> None:
-    old = planned.old
-    assert old is not None
-    table = overlay.draft.get("transit_gateway_route_tables", old.text("transit_gateway_route_table_id"))
-    attachment_id = old.text("transit_gateway_attachment_id")
-    if table is None or attachment_id not in (table.attachment_ids or ()):
+    table, attachment_id = _old_ends(overlay, planned, "association")
+    if table is None:
+        return
+    if attachment_id not in (table.attachment_ids or ()):
         overlay.not_there(planned, f"the association of {attachment_id}")
     else:
-        ids = tuple(each for each in table.attachment_ids if each != attachment_id)
+        ids = tuple(each for each in table.attachment_ids or () if each != attachment_id)
         overlay.draft.put("transit_gateway_route_tables", replace(table, attachment_ids=ids))
 
 
@@ -250,13 +267,8 @@ def _propagation(overlay: Overlay, planned: Planned) -> None:
 
 
 def _remove_propagation(overlay: Overlay, planned: Planned) -> None:
-    old = planned.old
-    assert old is not None
-    table = overlay.draft.get("transit_gateway_route_tables", old.text("transit_gateway_route_table_id"))
-    attachment_id = old.text("transit_gateway_attachment_id")
-    if table is None:
-        overlay.not_there(planned, f"the propagation of {attachment_id}")
-    elif table.routes is not None:
+    table, attachment_id = _old_ends(overlay, planned, "propagation")
+    if table is not None and table.routes is not None:
         kept = tuple(r for r in table.routes if not (r.propagated and attachment_id in r.attachment_ids))
         overlay.draft.put("transit_gateway_route_tables", replace(table, routes=kept))
 

@@ -20,8 +20,8 @@ __all__ = ["Ambiguity", "Block", "Overlay", "Planned", "made_up_id", "merged", "
 
 #: Begins the made-up id of an object that AWS has not named yet.
 MADE = "tf:"
-#: Lists of inline rules: never computed anew, so not known means changed, configured by a dynamic block or not.
-OWN_LISTS = frozenset({"ingress", "egress", "route", "entry"})
+#: Lists of nested blocks: never computed anew, so not known means changed, configured by a dynamic block or not.
+OWN_LISTS = frozenset({"ingress", "egress", "route", "entry", "listener"})
 #: Begins the made-up id of "one of several, or something that could not be followed".
 OPEN = "tf:?"
 
