@@ -201,7 +201,7 @@ class ColumnWriter(VerdictWriter):
 
         if self._writer is None:
             kinds = {name: _KINDS.get(str(dtype), "string") for name, dtype in self._columns.items()}
-            self._writer = ParquetWriter(self._partial.open("wb"), kinds, {MARK: self.mark})
+            self._writer = ParquetWriter(self._partial.open("wb"), kinds, {MARK: self.mark, **self.notes})
         return self._writer
 
     def _finish(self) -> None:

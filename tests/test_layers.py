@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parents[1] / "flowcore"
 #: they may import each other, in one direction; two families of one row may not.
 LAYERS: list[list[str]] = [
     ["display", "errors", "schema", "kernels*"],
-    ["logkernels"],
+    ["logkernels", "foldkernels"],
     ["addresses"],
     ["model_between"],
     ["model"],
@@ -27,7 +27,7 @@ LAYERS: list[list[str]] = [
     ["edits*"],
     ["evaluate"],
     ["pipeline*"],
-    ["digest"],
+    ["digest*"],
     ["analyses.*"],
     ["report*"],
     ["demo"],

@@ -243,7 +243,7 @@ def open_columns() -> list[str]:
 
 
 def test_a_digest_of_digests_is_the_digest_of_all(tmp_path: Path, logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowcore.digest._HELD_ROWS", 150)
+    monkeypatch.setattr("flowcore.digest_flows.FULL_ROWS", 150)
     summary = digest_logs(logs, tmp_path / "all.parquet")
     parts = []
     for number, file in enumerate(sorted(logs.iterdir())):
