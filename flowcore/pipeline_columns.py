@@ -91,6 +91,13 @@ class ColumnJudge:
 
     def judge(self, group: RowGroup) -> tuple[dict[str, Column], Summary]:
         """The columns of the group with the verdict columns, and what they add to the summary."""
+        found, _, out, predicted, agrees = self.judged(group)
+        summary = self._summary(group, found, out, group.codes("action"), predicted, agrees)
+        return self._columns(group, found, out, predicted, agrees), summary
+
+    def judged(self, group: RowGroup) -> tuple[k.Oriented, kernels.Flows, Any, NDArray[np.uint8], NDArray[np.uint8]]:
+        """The records of the group as kernels see them: what was found of each, the conversation it belongs to, the
+        verdicts, the predicted actions and whether they agree. Arrays hold until the next group."""
         rows = group.rows
         self._need(rows)
         records, addresses = self._records(group), _addresses(group)
@@ -115,8 +122,7 @@ class ColumnJudge:
             self._either_way(records, addresses, found, whose, assumed, out, actions, predicted, agrees)
         k.settle(found, out, STAGES.index("source"))
         _settle_targets(found, out)
-        summary = self._summary(group, found, out, actions, predicted, agrees)
-        return self._columns(group, found, out, predicted, agrees), summary
+        return found, flows, out, predicted, agrees
 
     # -- in
 
