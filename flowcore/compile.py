@@ -5,7 +5,7 @@ Once per network; what comes out is frozen arrays and the labels that verdict co
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,7 +175,16 @@ class _Compiler:
         long = None
         if self.long:
             layout = Layout(
-                self.space, nodes, vpcs, parts, node, party_class, self.labels.route, group_port, acl_port, self.standing_for
+                self.space,
+                nodes,
+                vpcs,
+                parts,
+                node,
+                party_class,
+                self.labels.route,
+                group_port,
+                acl_port,
+                self.standing_for,
             )
             long = kl.LongTables(*(_frozen(array) for array in pack(arrays, *self.long.tables(layout))))
         tables = k.Tables(**{name: _frozen(array) for name, array in arrays.items()})
@@ -296,7 +305,7 @@ class _Compiler:
 
     # -- what `compile_usage` does in another way ----------------------------------------------------------
 
-    standing_for: tuple[int, ...] = ()
+    standing_for: Sequence[int] = ()
     """Labels that route words may hold besides `labels.route`: the labels of the routes they stand for, -1 none."""
 
     def _parts(self, n_group_ports: int, n_acl_ports: int, most_classes: int) -> Parts:

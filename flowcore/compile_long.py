@@ -6,7 +6,7 @@ CIDRs of a VPC are one row each over these classes. Places are subnets; places, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, ip_network
@@ -107,7 +107,7 @@ class Layout:
     labels: dict[str, int]
     group_port: Array
     acl_port: Array
-    standing_for: tuple[int, ...] = ()
+    standing_for: Sequence[int] = ()
     """Further labels, after those of `labels`: the label each stands for, -1 none."""
 
 
