@@ -9,6 +9,7 @@ from .model import Network
 
 if TYPE_CHECKING:
     from . import edits
+    from .analyses.capacity import capacity
     from .analyses.diff import diff
     from .analyses.diff_exhaustive import diff_exhaustive
     from .evaluate import Evaluator, compile_network
@@ -29,6 +30,7 @@ __all__ = [
     "NetworkError",
     "__version__",
     "apply_plan",
+    "capacity",
     "compile_network",
     "diff",
     "diff_exhaustive",
@@ -42,6 +44,7 @@ __all__ = [
 _LAZY = {
     "Evaluator": "evaluate",
     "apply_plan": "sources.terraform",
+    "capacity": "analyses.capacity",
     "compile_network": "evaluate",
     "diff": "analyses.diff",
     "diff_exhaustive": "analyses.diff_exhaustive",

@@ -17,6 +17,7 @@ PUBLIC = [
     "NetworkError",
     "__version__",
     "apply_plan",
+    "capacity",
     "compile_network",
     "diff",
     "diff_exhaustive",
