@@ -14,6 +14,7 @@ from .terminal import BAD_INPUT, BROKEN, DONE, INCOMPLETE, INTERRUPTED, drop_std
 
 #: Command -> its one-line help, in the order `flowcore --help` shows them.
 COMMANDS: dict[str, str] = {
+    "capacity": "What gateways and zone crossings carry, by time window; what fills up; what a change saves.",
     "demo": "Judge a few million flows of the bundled network and show what comes out.",
     "diff": "Which flows would a change break, and which would it open? Says which change did it.",
     "evaluate": "Judge flows or flow logs against a network; write the verdicts as Parquet.",
