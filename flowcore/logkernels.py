@@ -31,8 +31,8 @@ SKIP, NUMBER, WORD, CHOICE = range(4)
 PADDING = 16
 LONGEST_LINE = 64 << 10
 
-# Positions in Group.state.
-ROWS, USED, LINE, POSITION, STOPPED = range(5)
+# Positions in Group.state; SILENT: records counted in Group.silent.
+ROWS, USED, LINE, POSITION, STOPPED, SILENT = range(6)
 DONE, NO_ROOM = range(2)
 
 
@@ -75,11 +75,11 @@ class Group(NamedTuple):
     codes: np.ndarray  # int32[words, rows]     -1: missing
     line: np.ndarray  # int64[rows]             line number in the file
     slots: np.ndarray  # int32[words, slots]    code + 1 by hash, 0 free
-    hashes: np.ndarray  # uint64[words, rows]   by code
-    start: np.ndarray  # int64[words, rows]     by code: first byte in the arena
-    size: np.ndarray  # int64[words, rows]      by code: bytes
-    words: np.ndarray  # int64[words]           distinct words so far
-    silent: np.ndarray  # int64[2, rows + 1]    NODATA, SKIPDATA records by code of the interface + 1
+    hashes: np.ndarray  # uint64[words, most]   by code
+    start: np.ndarray  # int64[words, most]     by code: first byte in the arena
+    size: np.ndarray  # int64[words, most]      by code: bytes
+    words: np.ndarray  # int64[words]           distinct words so far, never more than `most`, which is below `slots`
+    silent: np.ndarray  # int64[2, most + 1]    NODATA, SKIPDATA records by code of the interface + 1
     state: np.ndarray  # int64[8]
 
 
@@ -180,7 +180,10 @@ def _same(data, position, arena, start, size):
 
 @inner
 def _intern(slots, hashes, starts, sizes, count, state, arena, column, data, position, size):
-    """The code of the word data[position:][:size] in `column`; a new one if it is new."""
+    """The code of the word data[position:][:size] in `column`; a new one if it is new.
+
+    Nothing is checked here: whoever fills a group sees to it that `most` words and the arena are enough.
+    """
     mixed = _hash(data, position, size)
     mask = slots.shape[1] - 1
     slot = np.int64(mixed >> _HALF) & mask
@@ -233,22 +236,23 @@ def _number(data, position, size):
 
 
 @kernel
-def read_text(data, stop, fields, group, arena, most_rows, bad):
+def read_text(data, stop, fields, group, arena, most_lines, bad):
     """Reads the lines from state[POSITION] to `stop` (a newline ends the last one) into the group.
 
-    Ends after `most_rows` rows, when `bad` is full or when the arena has no room for a line: then state[STOPPED] is
-    NO_ROOM. `bad` (int64[n, 3]) gets start, end (its newline) and number of the lines that are not plain; returns how
-    many. Blank lines count as lines and give nothing. NODATA and SKIPDATA records are counted, not kept.
+    Ends after `most_lines` lines, each of which brings at most one new word a column, when `bad` is full or when the
+    arena has no room for a line: then state[STOPPED] is NO_ROOM. `bad` (int64[n, 3]) gets start, end (its newline) and
+    number of the lines that are not plain; returns how many. Blank lines have a number and give nothing, nor are they
+    counted. NODATA and SKIPDATA records are counted, not kept.
     """
     # Arrays by themselves: counting the references to a bundle's costs more than all else here.
     numbers, codes, lines, slots, hashes, starts, sizes, count, silent, state = group
     kinds, places, most, absent, absent_words, special = fields
     n_bad = 0
     position, row, line = state[POSITION], state[ROWS], state[LINE]
-    last_row, last = row + most_rows, kinds.size - 1
+    left, last = most_lines, kinds.size - 1
     status, interface = special[0], special[1]
     state[STOPPED] = DONE
-    while position < stop and row < last_row and n_bad < bad.shape[0]:
+    while position < stop and left > 0 and n_bad < bad.shape[0]:
         if state[USED] + LONGEST_LINE + PADDING > arena.size:
             state[STOPPED] = NO_ROOM
             break
@@ -257,11 +261,12 @@ def read_text(data, stop, fields, group, arena, most_rows, bad):
             line += 1
             continue
         begin, plain = position, True
+        left -= 1
         for field in range(last + 1):
             end = _word_end(data, position)
             size = end - position
             kind, place = kinds[field], places[field]
-            if data[end] != (10 if field == last else 32):
+            if data[end] != (10 if field == last else 32) or end - begin > LONGEST_LINE:
                 plain = False
             elif kind == NUMBER:
                 value = _number(data, position, size)
@@ -279,12 +284,13 @@ def read_text(data, stop, fields, group, arena, most_rows, bad):
                 position = end + 1
                 break
             position = end + 1
-        if not plain or position - begin > LONGEST_LINE:
+        if not plain:
             bad[n_bad, 0], bad[n_bad, 1], bad[n_bad, 2] = begin, position - 1, line
             n_bad += 1
         elif status >= 0 and codes[status, row] > 0:
             where = 0 if interface < 0 else codes[interface, row] + 1
             silent[codes[status, row] - 1, where] += 1
+            state[SILENT] += 1
         else:
             for i in range(absent.size):
                 numbers[absent[i], row] = MISSING
@@ -298,13 +304,26 @@ def read_text(data, stop, fields, group, arena, most_rows, bad):
 
 
 @kernel
-def intern_words(offsets, data, group, arena, column, out):
-    """Codes of the strings of an Arrow array, into `out`. The arena must have room for all of `data`."""
-    for i in range(out.size):
-        out[i] = _intern(
-            group.slots, group.hashes, group.start, group.size, group.words, group.state, arena, column,
-            data, offsets[i], offsets[i + 1] - offsets[i],
-        )  # fmt: skip
+def intern_used(offsets, data, places, known, group, arena, column, out):
+    """Codes of the words that `places` of an Arrow array (-1: none) holds, into `out`; -1 for what means "missing".
+
+    `known` (int32 by word) must be all -2. The arena must have room for all of `data`.
+    """
+    slots, hashes, starts, sizes, count, state = (
+        group.slots, group.hashes, group.start, group.size, group.words, group.state,
+    )  # fmt: skip
+    for i in range(places.size):
+        word = places[i]
+        if word < 0:
+            out[i] = -1
+            continue
+        if known[word] == -2:
+            position, size = offsets[word], offsets[word + 1] - offsets[word]
+            code = np.int64(-1)
+            if not _is_missing(data, position, size):
+                code = _intern(slots, hashes, starts, sizes, count, state, arena, column, data, position, size)
+            known[word] = code
+        out[i] = known[word]
 
 
 @kernel
@@ -318,8 +337,9 @@ def clear_group(group):
                 slot = (slot + 1) & mask
             group.slots[column, slot] = 0
         group.words[column] = 0
+    if group.state[SILENT]:
+        group.silent[:] = 0
     group.state[:] = 0
-    group.silent[:] = 0
 
 
 @kernel
@@ -351,6 +371,7 @@ def drop_silent(group, first, status, interface):
         if group.codes[status, row] > 0:
             where = 0 if interface < 0 else group.codes[interface, row] + 1
             group.silent[group.codes[status, row] - 1, where] += 1
+            group.state[SILENT] += 1
             continue
         if to != row:
             for column in range(group.numbers.shape[0]):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from replay_inputs import evaluator, records, text_of, with_flags, with_more_fields, write
@@ -20,9 +21,10 @@ from flowcore.pipeline import evaluate_logs
 from flowcore.pipeline_parquet import Numbers, ParquetWriter, Words
 from flowcore.pipeline_run import Job
 from flowcore.schema import INITIATORS, REASONS, RECORD_PLACES
-from flowcore.sources import groups
-from flowcore.sources.flows import open_flows
+from flowcore.sources import flowlogs, groups
+from flowcore.sources.flows import EVERYTHING, open_flows
 from flowcore.sources.groups import GroupColumns, GroupReader
+from flowcore.sources.places import Wanted
 
 FORMATS = (
     "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status",  # noqa: E501
@@ -40,12 +42,14 @@ VALUES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
-def by_groups(source: Any, **options: Any) -> tuple[pl.DataFrame, Any]:
-    """What GroupReader reads, as a frame of strings."""
-    reader = open_flows(source)
+def by_groups(
+    source: Any, *, wanted: Wanted = EVERYTHING, reader_type: type[GroupReader] = GroupReader, **options: Any
+) -> tuple[pl.DataFrame, Any, Any]:
+    """What GroupReader reads, as a frame of strings, and both readers."""
+    reader = open_flows(source, wanted=wanted)
     types = {name: kind for file in reader.files() for name, kind in file.types.items() if name in file.columns}
     columns = GroupColumns({name: types[name] for name in reader.columns() if name in types})
-    fast = GroupReader(columns, reader.counts, reader.rejects, wanted=reader.wanted, **options)
+    fast = reader_type(columns, reader.counts, reader.rejects, wanted=reader.wanted, **options)
     frames = []
     for group in fast.read(reader.files()):
         rows: dict[str, list[Any]] = {}
@@ -56,11 +60,11 @@ def by_groups(source: Any, **options: Any) -> tuple[pl.DataFrame, Any]:
                 words = [*group.strings(name), None]
                 rows[name] = [words[code] for code in group.codes(name).tolist()]
         frames.append(pl.DataFrame(rows, schema=dict.fromkeys(columns.types, pl.String)))
-    return pl.concat(frames) if frames else pl.DataFrame(), reader
+    return pl.concat(frames) if frames else pl.DataFrame(), reader, fast
 
 
-def carefully(source: Any) -> tuple[pl.DataFrame, Any]:
-    reader = open_flows(source)
+def carefully(source: Any, wanted: Wanted = EVERYTHING) -> tuple[pl.DataFrame, Any]:
+    reader = open_flows(source, wanted=wanted)
     names = list(reader.columns())
     frames = [batch.frame.select(pl.col(name).cast(pl.String) for name in names) for batch in reader]
     return pl.concat(frames) if frames else pl.DataFrame(), reader
@@ -110,7 +114,7 @@ def test_fuzzed_logs_read_the_same_both_ways(tmp_path: Path, seed: int) -> None:
     (tmp_path / "log").write_bytes(data)
     frame, reader = carefully(tmp_path / "log")
     for options in ({}, {"text_bytes": 900, "group_rows": 64}):
-        fast, other = by_groups(tmp_path / "log", **options)
+        fast, other, _ = by_groups(tmp_path / "log", **options)
         assert fast.rows() == frame.rows()
         assert (
             other.rejects.frame().sort("line", "reason").rows() == reader.rejects.frame().sort("line", "reason").rows()
@@ -131,7 +135,7 @@ def test_parquet_reads_the_same_both_ways(tmp_path: Path, seed: int, monkeypatch
         frame = frame.with_columns(pl.col("dstaddr").fill_null("-"), pl.lit("None").alias("vpc_id"))
     frame.write_parquet(tmp_path / "log.parquet", row_group_size=300)
     expected, reader = carefully(tmp_path / "log.parquet")
-    found, other = by_groups(tmp_path / "log.parquet", group_rows=500)
+    found, other, _ = by_groups(tmp_path / "log.parquet", group_rows=500)
     assert found.rows() == expected.rows()
     assert expected.height
     assert other.counts == reader.counts
@@ -232,6 +236,90 @@ def test_parquet_written_is_read_by_others(seed: int) -> None:
 def test_words_are_looked_at_whatever_their_number(tmp_path: Path) -> None:
     """More distinct words than a first table of words has room for."""
     lines = ["srcaddr dstaddr instance-tag", *(f"10.0.0.1 10.0.0.2 {'x' * (n % 40)}{n}" for n in range(30_000))]
-    found, _ = by_groups(write(tmp_path / "log", lines))
+    found, _, _ = by_groups(write(tmp_path / "log", lines))
     assert found["instance_tag"].to_list() == [line.split()[2] for line in lines[1:]]
     assert groups.GROUP_ROWS > 30_000
+
+
+# -- words without rows ------------------------------------------------------------------------------------
+
+
+def wordy_lines(seed: int, count: int) -> list[str]:
+    """Lines with a new word in nearly every field, few of which become rows."""
+    rng, lines = random.Random(seed), ["interface-id srcaddr dstaddr srcport instance-tag action log-status start end"]
+    kinds, weights = ("nodata", "word", "fields", "latin", "long", "other", "wanted"), (40, 20, 10, 5, 1, 20, 4)
+    for n in range(count):
+        kind = rng.choices(kinds, weights)[0]
+        status, action, tag = "NODATA" if kind == "nodata" else "OK", "ACCEPT", f"tag-{n}" + "x" * rng.randrange(30)
+        if kind == "word":
+            action = f"MAYBE{n}"
+        if kind == "latin":
+            tag += "é"
+        if kind == "long":
+            tag = f"{n}" + "y" * 70_000
+        interface = "eni-1" if kind == "wanted" else f"eni-{n}"
+        line = f"{interface} 10.{n >> 8 & 255}.{n & 255}.1 10.{n & 255}.1.1 443 {tag} {action} {status} {n} {n}"
+        lines.append(line.rpartition(" ")[0] if kind == "fields" else line)
+    return lines
+
+
+class Watched(GroupReader):
+    """Says when a table of words holds more than it has room for, which nothing in the loops checks."""
+
+    most = dropped = 0
+
+    def _leave_out(self, before: int) -> None:
+        group = self._group.group
+        assert group.words.max() <= group.hashes.shape[1] < group.slots.shape[1]
+        assert group.state[k.ROWS] <= group.line.size
+        assert group.state[k.USED] + k.PADDING <= self._group.arena.size
+        self.most = max(self.most, int(group.words.max()))
+        super()._leave_out(before)
+
+    def _drop_words(self) -> None:
+        self.dropped += 1
+        super()._drop_words()
+
+
+@pytest.mark.parametrize("wanted", [Wanted(), Wanted(interfaces=frozenset({"eni-1", "eni-7"}), since=100, until=5000)])
+@pytest.mark.parametrize("kind", ["text", "csv", "parquet", "dictionary", "bytes"])
+def test_words_of_lines_that_become_no_row_take_no_room(
+    tmp_path: Path, kind: str, wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NODATA, damaged and filtered lines, each with new words, many times what the tables hold: nothing changes."""
+    monkeypatch.setattr(groups, "PIECE_ROWS", 64)
+    monkeypatch.setattr("flowcore.sources.flowlogs.PARQUET_ROWS", 64)
+    monkeypatch.setattr(groups, "_WORD_BYTES", 1 << (14 if kind == "bytes" else 24))
+    lines = wordy_lines(len(kind), 6000)
+    if kind in ("parquet", "dictionary"):
+        rows = [line.split(" ") for line in lines[1:] if len(line) < 1000]
+        frame = pl.DataFrame([row for row in rows if len(row) == 9], schema=lines[0].split(), orient="row")
+        log = tmp_path / "log.parquet"
+        frame.cast({"srcport": pl.Int32, "start": pl.Int64, "end": pl.Int64}).write_parquet(
+            log, row_group_size=1000, use_pyarrow=kind == "dictionary"
+        )
+    else:
+        separator = "," if kind == "csv" else " "
+        log = write(tmp_path / "log", [line.replace(" ", separator) for line in lines])
+    expected, careful = carefully(log, wanted=wanted)
+    for options in ({"group_rows": 100}, {"group_rows": 1 << 12, "text_bytes": 5000}):
+        found, fast, watched = by_groups(log, wanted=wanted, reader_type=Watched, **options)
+        assert found.rows() == expected.rows()
+        assert fast.counts == careful.counts
+        assert watched.dropped
+        assert watched.most > 100
+
+
+def test_a_word_longer_than_any_line_may_be_is_never_taken_in(tmp_path: Path) -> None:
+    """The bytes of words have room for one line; this one is longer than all the room there is at first."""
+    lines = ["srcaddr dstaddr instance-tag", *["10.0.0.1 10.0.0.2 " + "z" * (2 << 20)] * 3, "10.0.0.1 10.0.0.2 a"]
+    found, fast, watched = by_groups(write(tmp_path / "log", lines), reader_type=Watched)
+    assert found["instance_tag"].to_list() == ["a"]
+    assert fast.counts.rejected == 3
+    assert watched.most == 1
+
+
+def test_codes_beyond_the_dictionary_of_a_damaged_file_end_it(tmp_path: Path) -> None:
+    array = pa.DictionaryArray.from_arrays(pa.array([0, 5], pa.int32()), pa.array(["a"]), safe=False)
+    with pytest.raises(pa.ArrowInvalid, match="beyond its dictionary"):
+        flowlogs._check_codes(pa.record_batch([array], ["srcaddr"]))

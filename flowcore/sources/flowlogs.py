@@ -469,10 +469,23 @@ def parquet_batches(
             text = [name for name in wanted if names[name] in words and pa.types.is_string(schema.field(name).type)]
             with pq.ParquetFile(stream, read_dictionary=text) as again:
                 for batch in again.iter_batches(PARQUET_ROWS, columns=wanted):
+                    _check_codes(batch)
                     yield batch.rename_columns([str(names[name]) for name in batch.schema.names]), first
                     first += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         rejects.file(str(path), f"damaged Parquet ({str(error).splitlines()[0][:100]})", first)
+
+
+def _check_codes(batch: Any) -> None:
+    """Raises ArrowInvalid for codes that are beyond the dictionary, which a damaged file may have."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for name, array in zip(batch.schema.names, batch.columns, strict=True):
+        if pa.types.is_dictionary(array.type):
+            found = pc.min_max(array.indices).as_py()
+            if found["max"] is not None and not 0 <= found["min"] <= found["max"] < len(array.dictionary):
+                raise pa.ArrowInvalid(f"codes of {name} beyond its dictionary")
 
 
 def _own_name(name: str, columns: Collection[str]) -> str | None:

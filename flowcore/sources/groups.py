@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import logkernels as k
-from ..errors import InputError
 from ..schema import DIRECTIONS
 from .flowlogs import (
     LOG_STATUSES,
@@ -39,7 +38,9 @@ if TYPE_CHECKING:
 #: Rows of a row group, and of what is added to one at a time.
 GROUP_ROWS = 1 << 18
 PIECE_ROWS = PARQUET_ROWS
-_SLOTS = 1 << 19
+
+#: Bytes of words from which on those that no row has are dropped, if they are more than half.
+_WORD_BYTES = 16 << 20
 
 #: Bytes of text looked at a time.
 TEXT_BYTES = 4 << 20
@@ -68,15 +69,18 @@ class GroupColumns:
         return [name for name, kind in self.types.items() if kind not in _MOST]
 
 
-#: Words a group has room for beyond one a row: those of records that a filter drops.
-MORE_WORDS = 1 << 18
-
-
 class RowGroup:
-    """Up to GROUP_ROWS records in columns. The arrays are the reader's: they hold until the next group is asked for."""
+    """Up to GROUP_ROWS records in columns. The arrays are the reader's: they hold until the next group is asked for.
 
-    def __init__(self, columns: GroupColumns, rows: int) -> None:
-        self.columns = columns
+    Words are added piece by piece: at most two for each line of a piece (as read, and as read again with care), those
+    of lines that become no row among them. Between pieces `has_many_words` tells when these must go.
+    """
+
+    def __init__(self, columns: GroupColumns, group_rows: int) -> None:
+        self.columns, self._group_rows = columns, group_rows
+        rows = group_rows + 2 * PIECE_ROWS
+        most = rows + sum(map(len, _CHOICES.values()))
+        slots = 1 << (most + most // 4).bit_length()
         self._numbers = {name: row for row, name in enumerate(columns.numbers)}
         self._words = {name: row for row, name in enumerate(columns.words)}
         n_numbers, n_words = max(len(self._numbers), 1), max(len(self._words), 1)
@@ -84,15 +88,16 @@ class RowGroup:
             numbers=np.empty((n_numbers, rows), np.int64),
             codes=np.empty((n_words, rows), np.int32),
             line=np.empty(rows, np.int64),
-            slots=np.zeros((n_words, _SLOTS), np.int32),
-            hashes=np.empty((n_words, rows + MORE_WORDS), np.uint64),
-            start=np.empty((n_words, rows + MORE_WORDS), np.int64),
-            size=np.empty((n_words, rows + MORE_WORDS), np.int64),
+            slots=np.zeros((n_words, slots), np.int32),
+            hashes=np.empty((n_words, most), np.uint64),
+            start=np.empty((n_words, most), np.int64),
+            size=np.empty((n_words, most), np.int64),
             words=np.zeros(n_words, np.int64),
-            silent=np.zeros((2, rows + 1), np.int64),
+            silent=np.zeros((2, most + 1), np.int64),
             state=np.zeros(8, np.int64),
         )
         self.arena = np.empty(1 << 20, np.uint8)
+        self._kept_bytes = 0
         self.rows = 0
 
     def clear(self) -> None:
@@ -100,15 +105,31 @@ class RowGroup:
         k.clear_group(self.group)
         for name, row in self._words.items():
             if words := _CHOICES.get(self.columns.types[name]):
-                self.intern(row, *_joined([word.encode() for word in words]))
-        self.rows = 0
+                self.intern(row, *_joined([word.encode() for word in words]), np.arange(len(words), dtype=np.int32))
+        self._kept_bytes = self.rows = 0
 
-    def intern(self, row: int, offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> NDArray[np.int32]:
-        """Codes of the words of an Arrow string array in the word column `row`."""
-        codes = np.empty(len(offsets) - 1, np.int32)
+    def intern(
+        self, row: int, offsets: NDArray[np.int64], data: NDArray[np.uint8], places: NDArray[np.int32]
+    ) -> NDArray[np.int32]:
+        """Codes in the word column `row` of those words of an Arrow string array that `places` names, -1 for none."""
+        codes = np.empty(len(places), np.int32)
         self.need(int(offsets[-1] - offsets[0]) + 2 * k.PADDING)
-        k.intern_words(offsets, data, self.group, self.arena, row, codes)
+        known = np.full(len(offsets) - 1, -2, np.int32)
+        arrays = [_readonly(array) for array in (offsets, data, places)]  # one kind of array: compiled once
+        k.intern_used(*arrays, known, self.group, self.arena, row, codes)
         return codes
+
+    def has_many_words(self) -> bool:
+        """Whether another piece might bring more words than there is room for, or their bytes are many."""
+        many_bytes = int(self.group.state[k.USED]) > max(_WORD_BYTES, 2 * self._kept_bytes)
+        return many_bytes or int(self.group.words.max()) > self._group_rows
+
+    def take(self, other: RowGroup, first: int) -> None:
+        """Becomes the rows of `other` from `first` on, and their words."""
+        self.clear()
+        self.need(int(other.group.state[k.USED]) + 2 * k.PADDING)
+        k.carry_rows(other.group, other.arena, first, int(other.group.state[k.ROWS]), self.group, self.arena)
+        self._kept_bytes = int(self.group.state[k.USED])
 
     def need(self, room: int) -> None:
         """Makes room for `room` bytes of new words."""
@@ -179,35 +200,40 @@ class GroupReader:
         self.columns, self.counts, self.rejects = columns, counts, rejects
         self._wanted = wanted
         self._group_rows, self._text_bytes = group_rows, text_bytes
-        self._groups = [RowGroup(columns, group_rows + 2 * PIECE_ROWS) for _ in range(n_groups)]
+        self._groups = [RowGroup(columns, group_rows) for _ in range(n_groups)]
         self._bad = np.empty((4096, 3), np.int64)
         for group in self._groups:
             group.clear()
 
     def read(self, files: Sequence[FlowFile]) -> Iterator[RowGroup]:
         """The row groups. Each is good until the next one is asked for."""
-        group, other = self._groups[:2]
-        group.clear()
+        self._group.clear()
         for file in files:
             self.counts.files += 1
             self.counts.unknown_fields.update(file.unknown)
             for before in self._pieces(file):
                 self._leave_out(before)
-                while group.group.state[k.ROWS] >= self._group_rows:
-                    rows = int(group.group.state[k.ROWS])
+                while self._next_row >= self._group_rows:
+                    group = self._group
                     self._count_silent(group)
-                    other.clear()
-                    other.need(int(group.group.state[k.USED]))
-                    k.carry_rows(group.group, group.arena, self._group_rows, rows, other.group, other.arena)
+                    self._groups[1].take(group, self._group_rows)
                     group.rows = self._group_rows
                     self._groups.append(self._groups.pop(0))
                     yield group
-                    group, other = self._groups[:2]
-        group.rows = int(group.group.state[k.ROWS])
+                if self._group.has_many_words():
+                    self._drop_words()
+        group = self._group
+        group.rows = self._next_row
         self._count_silent(group)
         self._groups.append(self._groups.pop(0))
         if group.rows:
             yield group
+
+    def _drop_words(self) -> None:
+        """Leaves only the words that a row has: those of lines that became no row are gone."""
+        self._count_silent(self._group)
+        self._groups[1].take(self._group, 0)
+        self._groups[0], self._groups[1] = self._groups[1], self._groups[0]
 
     def _pieces(self, file: FlowFile) -> Iterator[int]:
         """Adds the file's records to the group that is being filled, at most PIECE_ROWS between two yields.
@@ -250,8 +276,6 @@ class GroupReader:
             if bound is not None and column is not None:
                 times = group.group.numbers[self.columns.numbers.index(column), before:stop]
                 keep &= (times >= bound) if later else (times < bound) & (times != k.MISSING)
-        if int(group.group.words.max()) + PIECE_ROWS > group.group.size.shape[1]:  # words of dropped records stay
-            raise InputError("the filter leaves too few of many records", hint="name fewer files, or filter less")
         left = int(keep.sum())
         for columns in (group.group.numbers, group.group.codes):
             columns[:, before : before + left] = columns[:, before:stop][:, keep]
@@ -261,15 +285,14 @@ class GroupReader:
         self.counts.records -= stop - before - left
 
     def _count_silent(self, group: RowGroup) -> None:
-        silent = group.group.silent
-        where = np.flatnonzero(silent.any(axis=0))
-        if where.size:
-            names = ["-", *group.strings("interface_id")]
-            for row, counter in enumerate((self.counts.nodata, self.counts.skipdata)):
-                for place in where.tolist():
-                    if silent[row, place]:
-                        counter[names[place]] += int(silent[row, place])
-            silent[:] = 0
+        if not group.group.state[k.SILENT]:
+            return
+        silent, names = group.group.silent, ["-", *group.strings("interface_id")]
+        for row, counter in enumerate((self.counts.nodata, self.counts.skipdata)):
+            for place in np.flatnonzero(silent[row]).tolist():
+                counter[names[place]] += int(silent[row, place])
+        silent[:] = 0
+        group.group.state[k.SILENT] = 0
 
     # -- text
 
@@ -295,14 +318,14 @@ class GroupReader:
     ) -> None:
         """Adds the records of one piece of a block, the lines that are not plain among them."""
         group = self._group
-        before, silent = int(group.group.state[k.ROWS]), int(group.group.silent.sum())
+        before, silent = int(group.group.state[k.ROWS]), int(group.group.state[k.SILENT])
         group.need(k.LONGEST_LINE + 2 * k.PADDING)
         n_bad = k.read_text(buffer, stop, fields, group.group, group.arena, PIECE_ROWS, self._bad)
         if group.group.state[k.STOPPED] == k.NO_ROOM:
             group.need(group.arena.size)
         rows = int(group.group.state[k.ROWS]) - before
         self.counts.records += rows
-        self.counts.lines += rows + int(group.group.silent.sum()) - silent
+        self.counts.lines += rows + int(group.group.state[k.SILENT]) - silent
         if n_bad:
             frame = self._careful(data, self._bad[:n_bad], layout, source)
             if frame.height:
@@ -372,7 +395,6 @@ class GroupReader:
     def _word_codes(self, array: Any, name: str, choices: int) -> NDArray[np.int32] | None:
         """Codes of an Arrow array of strings or of a dictionary of them, in this group; None if it is neither."""
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         if not pa.types.is_dictionary(array.type):
             if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
@@ -389,16 +411,10 @@ class GroupReader:
         data = np.zeros((text.size if text else 0) + k.PADDING, np.uint8)
         if text:
             data[: text.size] = np.frombuffer(text, np.uint8)
-        known = self._group.intern(row, np.ascontiguousarray(offsets), data)
-        missing = pc.is_in(words, pa.array(["-", "", "None"], pa.large_string())).to_numpy(zero_copy_only=False)
-        known[missing] = -1
-        if choices and (known >= choices).any():
-            return None
-        indices = array.indices
-        codes = np.append(known, np.int32(-1))
-        places = indices.fill_null(len(words)) if indices.null_count else indices
-        result: NDArray[np.int32] = codes[places.to_numpy(zero_copy_only=False)]
-        return result
+        indices = array.indices.cast(pa.int32())
+        places = (indices.fill_null(-1) if indices.null_count else indices).to_numpy(zero_copy_only=False)
+        result = self._group.intern(row, offsets, data, places)
+        return None if choices and places.size and result.max() >= choices else result
 
     def _add_frame(self, frame: pl.DataFrame, before: int | None = None) -> None:
         """Adds typed records. `before`: put them and the rows from there on in the order of their lines."""
@@ -431,13 +447,13 @@ class GroupReader:
             group.codes[row, start:stop] = columns.get(name, -1)
         group.line[start:stop] = 0 if lines is None else lines
         group.state[k.ROWS] = stop
-        silent = int(group.silent.sum())
+        silent = int(group.state[k.SILENT])
         if "log_status" in columns:
             words = self.columns.words
             interface = words.index("interface_id") if "interface_id" in columns else -1
             k.drop_silent(group, start, words.index("log_status"), interface)
         self.counts.lines += rows
-        self.counts.records += rows - (int(group.silent.sum()) - silent)
+        self.counts.records += rows - (int(group.state[k.SILENT]) - silent)
 
     def _put_in_order(self, before: int) -> None:
         group = self._group.group
@@ -469,6 +485,12 @@ def _careful_frame(batch: Any, file: FlowFile, numbers: NDArray[np.int64], rejec
     types = {name: kind for name, kind in file.types.items() if name in frame.columns}
     frame = frame.with_columns(pl.Series(_LINE, numbers))
     return typed(frame, types, numbers, source=str(file.path), rejects=rejects, extra=(_LINE,))
+
+
+def _readonly(array: NDArray[Any]) -> NDArray[Any]:
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 def _joined(words: Sequence[bytes]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
