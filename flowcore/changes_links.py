@@ -147,8 +147,13 @@ def remove_route(draft: Draft, table_id: str, destination: object) -> bool:
 
 
 def local_routes(vpc: Vpc | None) -> tuple[Route, ...]:
-    """The local route of each CIDR of a VPC (RT-09)."""
-    return tuple(Route(cidr, RouteTarget.LOCAL, "local") for cidr in vpc.blocks) if vpc else ()
+    """The local route of each CIDR of a VPC (RT-09); if they are not known, one to a list that is not described."""
+    if vpc is None:
+        return ()
+    if not vpc.described:
+        open_id = f"tf:?{vpc.vpc_id.removeprefix('tf:')}.cidr_block"
+        return (Route(open_id, RouteTarget.LOCAL, "local"),)
+    return tuple(Route(cidr, RouteTarget.LOCAL, "local") for cidr in vpc.blocks)
 
 
 def with_cidrs(draft: Draft, vpc: Vpc) -> None:

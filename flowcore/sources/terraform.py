@@ -24,6 +24,7 @@ from . import (
     terraform_groups,
     terraform_interfaces,
     terraform_routes,
+    terraform_scaling,
     terraform_transit,
     terraform_vpcs,
     terraform_vpn,
@@ -48,6 +49,7 @@ _PARTS: tuple[Any, ...] = (
     terraform_vpn,
     terraform_balancers,
     terraform_classic,
+    terraform_scaling,
 )
 _APPLY: dict[str, Any] = {name: function for part in _PARTS for name, function in part.APPLY.items()}
 _REMOVE: dict[str, Any] = {name: function for part in _PARTS for name, function in part.REMOVE.items()}
@@ -159,7 +161,7 @@ def _overlay(
 ) -> PlannedNetwork:
     instances = [r.instance(undone) for r in resources if r.remains(undone)]
     draft = Draft(network)
-    shared = Overlay(draft, References(plan, instances), plan.path, choices)
+    shared = Overlay(draft, References(plan, instances), plan.path, choices, regions=plan.regions)
     shared.separate_rules = _separate_rules(shared, instances)
     todo = [r.planned(shared, undone) for r in resources if r.action != "none" and r.name not in undone]
     shared.replaced_ids = frozenset(p.old_id for p in todo if p.action in ("delete", "replace") and p.old_id)

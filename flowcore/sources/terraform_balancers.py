@@ -20,7 +20,7 @@ from .terraform_values import Block, Overlay, Planned, is_open, made_up_id
 from .terraform_vpcs import tags_of
 from .values import BadValueError, ipv4_address
 
-__all__ = ["APPLY", "REMOVE", "add_nodes", "moved", "regrouped", "vpc_of_subnets"]
+__all__ = ["APPLY", "REMOVE", "add_nodes", "moved", "put_targets", "regrouped", "vpc_of_subnets"]
 
 _RULES = ("aws_lb_listener_rule", "aws_alb_listener_rule")
 _ANSWERS = frozenset({"redirect", "fixed-response"})
@@ -399,10 +399,11 @@ def _target(overlay: Overlay, planned: Planned) -> None:
     else:
         made = Target(target_id, new.number("port"), new.text("availability_zone"))
         others = [each for each in live.targets if (each.target_id, each.port) != (made.target_id, made.port)]
-        _put_targets(overlay, live, [*others, made])
+        put_targets(overlay, live, [*others, made])
 
 
-def _put_targets(overlay: Overlay, group: TargetGroup, targets: list[Target]) -> None:
+def put_targets(overlay: Overlay, group: TargetGroup, targets: list[Target]) -> None:
+    """Gives a target group these targets."""
     ordered = tuple(sorted(targets, key=lambda each: (each.target_id, each.port or 0)))
     overlay.draft.put("target_groups", replace(group, targets=ordered))
 
@@ -418,7 +419,7 @@ def _remove_target(overlay: Overlay, planned: Planned) -> None:
     kept = [each for each in live.targets if each.target_id != old.text("target_id") or each.port not in ports]
     if len(kept) == len(live.targets):
         overlay.not_there(planned, f"target {old.text('target_id')}")
-    _put_targets(overlay, live, kept)
+    put_targets(overlay, live, kept)
 
 
 _BOTH: Mapping[str, tuple[Any, Any]] = {

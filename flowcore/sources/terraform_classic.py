@@ -13,7 +13,7 @@ from .terraform_values import Overlay, Planned, is_open
 from .terraform_vpcs import tags_of
 from .values import BadValueError
 
-__all__ = ["APPLY", "REMOVE"]
+__all__ = ["APPLY", "REMOVE", "change_targets"]
 
 Targets = tuple[Target, ...] | None
 
@@ -148,19 +148,20 @@ def _attach(overlay: Overlay, planned: Planned) -> None:
     new = planned.new
     assert new is not None
     name, instance_id = new.reference("elb", "classic balancer"), new.reference("instance", "instance") or ""
-    _change_targets(overlay, planned, name, lambda ids: None if is_open(instance_id) else ids | {instance_id})
+    change_targets(overlay, planned, name, lambda ids: None if is_open(instance_id) else ids | {instance_id})
 
 
 def _detach(overlay: Overlay, planned: Planned) -> None:
     old = planned.old
     assert old is not None
     gone = old.text("instance")
-    _change_targets(overlay, planned, old.text("elb"), lambda ids: ids - {gone or ""})
+    change_targets(overlay, planned, old.text("elb"), lambda ids: ids - {gone or ""})
 
 
-def _change_targets(
+def change_targets(
     overlay: Overlay, planned: Planned, name: str | None, change: Callable[[set[str]], set[str] | None]
 ) -> None:
+    """Changes the set of instances behind a load balancer; None: they are not known any more."""
     live = _find(overlay, name)
     if live is None:
         overlay.not_there(planned, f"an instance of Classic Load Balancer {name}")

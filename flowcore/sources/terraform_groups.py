@@ -264,6 +264,60 @@ def _remove_rule(overlay: Overlay, planned: Planned) -> None:
     _put_rules(overlay, group, [rule for rule in group.rules if rule not in found])
 
 
+def _exclusive(overlay: Overlay, planned: Planned) -> None:
+    """aws_vpc_security_group_rules_exclusive: rules of the group that are not in its lists go."""
+    new = planned.new
+    assert new is not None
+    group = overlay.draft.get("security_groups", new.reference("security_group_id", "group"))
+    if group is None:
+        overlay.not_there(planned, f"the rules of security group {new.text('security_group_id')}")
+        return
+    kept: list[SecurityGroupRule] = []
+    for name, egress in (("ingress_rule_ids", False), ("egress_rule_ids", True)):
+        own = [rule for rule in group.rules if rule.egress == egress]
+        ids = new.references(name, "rule")
+        if ids is None or any(is_open(each) for each in ids):
+            overlay.undetermined(planned, f"{name} is known after apply: rules that are not in it may go")
+            known = new.texts(name)
+            kept += [rule for rule in own if rule.rule_id in known]
+            kept += [
+                replace(rule, cidr_block=None, referenced_group_id=None, **_open_remote(new, name))
+                for rule in own
+                if rule.rule_id not in known
+            ]
+        else:
+            kept += [rule for rule in own if rule.rule_id in ids]
+    _put_rules(overlay, group, kept)
+
+
+def _rules_are_free(overlay: Overlay, planned: Planned) -> None:
+    """The exclusive list goes; the rules stay as they are."""
+
+
+def _group_association(overlay: Overlay, planned: Planned) -> None:
+    """aws_vpc_security_group_vpc_association: interfaces of a further VPC may carry the group (SG-27)."""
+    new = planned.new
+    assert new is not None
+    group_id, vpc_id = new.reference("security_group_id", "group"), new.reference("vpc_id", "vpc")
+    group = overlay.draft.get("security_groups", group_id)
+    if group is None:
+        overlay.not_there(planned, f"the association of {group_id} with {vpc_id}")
+    elif vpc_id and not is_open(vpc_id) and vpc_id not in group.associated_vpc_ids:
+        ids = tuple(sorted((*group.associated_vpc_ids, vpc_id)))
+        overlay.draft.put("security_groups", replace(group, associated_vpc_ids=ids))
+
+
+def _remove_group_association(overlay: Overlay, planned: Planned) -> None:
+    old = planned.old
+    assert old is not None
+    group = overlay.draft.get("security_groups", old.text("security_group_id"))
+    if group is None or old.text("vpc_id") not in group.associated_vpc_ids:
+        overlay.not_there(planned, f"the association of {old.text('security_group_id')} with {old.text('vpc_id')}")
+    else:
+        ids = tuple(each for each in group.associated_vpc_ids if each != old.text("vpc_id"))
+        overlay.draft.put("security_groups", replace(group, associated_vpc_ids=ids))
+
+
 # -- prefix lists -----------------------------------------------------------------------------------------
 
 
@@ -330,6 +384,8 @@ APPLY = {
     "aws_security_group_rule": _apply_rule,
     "aws_vpc_security_group_ingress_rule": _apply_rule,
     "aws_vpc_security_group_egress_rule": _apply_rule,
+    "aws_vpc_security_group_rules_exclusive": _exclusive,
+    "aws_vpc_security_group_vpc_association": _group_association,
 }
 REMOVE = {
     "aws_ec2_managed_prefix_list": _remove_list,
@@ -339,4 +395,6 @@ REMOVE = {
     "aws_security_group_rule": _remove_rule,
     "aws_vpc_security_group_ingress_rule": _remove_rule,
     "aws_vpc_security_group_egress_rule": _remove_rule,
+    "aws_vpc_security_group_rules_exclusive": _rules_are_free,
+    "aws_vpc_security_group_vpc_association": _remove_group_association,
 }

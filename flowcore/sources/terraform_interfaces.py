@@ -28,7 +28,7 @@ from .terraform_groups import default_group_of
 from .terraform_references import KINDS
 from .terraform_values import MADE, Block, Overlay, Planned, is_open
 from .terraform_vpcs import tags_of
-from .values import ipv4_address, ipv6_address
+from .values import BadValueError, ipv4_address, ipv6_address
 
 __all__ = ["APPLY", "REMOVE", "elastic_of"]
 
@@ -265,6 +265,23 @@ def _remove_instance(overlay: Overlay, planned: Planned) -> None:
     draft.remove("instances", live.instance_id)
 
 
+def _instance_state(overlay: Overlay, planned: Planned) -> None:
+    """aws_ec2_instance_state: started or stopped."""
+    new = planned.new
+    assert new is not None
+    instance_id, state = new.reference("instance_id", "instance"), new.text("state")
+    if overlay.draft.get("instances", instance_id) is None:
+        overlay.not_there(planned, f"the state of instance {instance_id}")
+    elif state not in ("running", "stopped"):
+        raise BadValueError(state, "running or stopped", "state")
+    else:
+        overlay.draft.change_record("instances", str(instance_id), state=state)
+
+
+def _stays(overlay: Overlay, planned: Planned) -> None:
+    """What goes leaves things as they are; a NAT gateway's primary address stands for all (docs/semantics.md 6.4)."""
+
+
 # -- Elastic IPs ------------------------------------------------------------------------------------------
 
 
@@ -276,7 +293,9 @@ def _elastic(overlay: Overlay, planned: Planned) -> None:
             return
         text = new.text("public_ip")
         public = ipv4_address(text, "public_ip") if text else made_public_address(overlay.draft)
-        _put_elastic(overlay, ElasticAddress(public, planned.id, region=_only_region(overlay)))
+        _put_elastic(
+            overlay, ElasticAddress(public, planned.id, region=overlay.region_of(new) or _only_region(overlay))
+        )
     live = elastic_of(overlay, planned.id)
     if live is None:
         overlay.not_there(planned, f"Elastic IP {planned.id}")
@@ -430,16 +449,20 @@ APPLY = {
     "aws_network_interface_attachment": _attachment,
     "aws_network_interface_sg_attachment": _group_attachment,
     "aws_instance": _instance,
+    "aws_ec2_instance_state": _instance_state,
     "aws_eip": _elastic,
     "aws_eip_association": _elastic_association,
     "aws_nat_gateway": _nat,
+    "aws_nat_gateway_eip_association": _stays,
 }
 REMOVE = {
     "aws_network_interface": _remove_interface,
     "aws_network_interface_attachment": _remove_attachment,
     "aws_network_interface_sg_attachment": _remove_group_attachment,
     "aws_instance": _remove_instance,
+    "aws_ec2_instance_state": _stays,
     "aws_eip": _remove_elastic,
     "aws_eip_association": _remove_elastic_association,
     "aws_nat_gateway": _remove_nat,
+    "aws_nat_gateway_eip_association": _stays,
 }

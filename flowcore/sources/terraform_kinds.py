@@ -18,13 +18,15 @@ _ORDER = _types(
     internet_gateway internet_gateway_attachment egress_only_internet_gateway vpn_gateway vpn_gateway_attachment
     vpc_block_public_access_exclusion
     security_group default_security_group security_group_rule
-    vpc_security_group_ingress_rule vpc_security_group_egress_rule
+    vpc_security_group_ingress_rule vpc_security_group_egress_rule vpc_security_group_rules_exclusive
+    vpc_security_group_vpc_association
     network_acl default_network_acl network_acl_rule network_acl_association
     vpc_peering_connection vpc_peering_connection_accepter vpc_peering_connection_options
     ec2_transit_gateway ec2_transit_gateway_route_table
     ec2_transit_gateway_vpc_attachment ec2_transit_gateway_vpc_attachment_accepter
     ec2_transit_gateway_peering_attachment ec2_transit_gateway_peering_attachment_accepter ec2_transit_gateway_connect
     vpn_connection vpn_connection_route
+    ec2_transit_gateway_default_route_table_association ec2_transit_gateway_default_route_table_propagation
     ec2_transit_gateway_route_table_association ec2_transit_gateway_route_table_propagation
     ec2_transit_gateway_route ec2_transit_gateway_prefix_list_reference
     route_table default_route_table main_route_table_association route_table_association
@@ -32,9 +34,11 @@ _ORDER = _types(
     vpc_endpoint_security_group_association
     route vpn_gateway_route_propagation
     network_interface instance network_interface_attachment network_interface_sg_attachment
-    eip eip_association nat_gateway
+    ec2_instance_state eip eip_association nat_gateway nat_gateway_eip_association
     lb alb lb_target_group alb_target_group lb_listener alb_listener lb_listener_rule alb_listener_rule
     lb_target_group_attachment alb_target_group_attachment elb elb_attachment
+    launch_template launch_configuration autoscaling_group autoscaling_attachment
+    autoscaling_traffic_source_attachment
     """
 )
 RANKS = {name: rank for rank, name in enumerate(_ORDER)}
@@ -52,7 +56,7 @@ _NOT_MODELLED = tuple(
     _types("""
     networkfirewall_ vpc_encryption_control vpc_route_server vpn_connection vpn_gateway dx_ networkmanager_
     vpclattice_ ec2_carrier_gateway ec2_local_gateway ec2_instance_connect_endpoint ec2_client_vpn
-    ec2_transit_gateway customer_gateway elb launch_template autoscaling_group globalaccelerator_
+    ec2_transit_gateway customer_gateway elb globalaccelerator_ spot_fleet_request ec2_fleet
     vpc_endpoint_service vpc_security_group security_group network_acl network_interface
     default_ lb alb nat_gateway eip vpc subnet internet_gateway egress_only ec2_managed_prefix_list
     ec2_subnet_cidr_reservation ec2_network_insights eks_cluster spot_instance_request route53_resolver_firewall

@@ -10,7 +10,7 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +63,7 @@ class ConfiguredResource(Struct):
     type: str
     name: str
     mode: str = "managed"
+    provider_config_key: str | None = None
     expressions: Any = None
     count_expression: Any = None
     for_each_expression: Any = None
@@ -96,6 +97,7 @@ class ConfiguredModule(Struct):
 
 class _Configuration(Struct):
     root_module: ConfiguredModule | None = None
+    provider_config: Any = None
 
 
 class _PlanAnswer(Struct):
@@ -104,6 +106,7 @@ class _PlanAnswer(Struct):
     resource_changes: list[ResourceChange] | None = None
     resource_drift: list[ResourceChange] | None = None
     deferred_changes: list[_Deferred] | None = None
+    variables: Any = None
     configuration: _Configuration | None = None
     complete: bool | None = None
     errored: bool | None = None
@@ -121,6 +124,8 @@ class Plan:
     root: ConfiguredModule = field(default_factory=ConfiguredModule)
     partial: tuple[str, ...] = ()
     """Why the plan does not hold all that would change; empty for a whole one."""
+    regions: Mapping[str, str] = field(default_factory=dict)
+    """provider_config_key -> its Region, where the plan tells it."""
 
 
 _DECODER = msgspec.json.Decoder(_PlanAnswer)
@@ -174,6 +179,7 @@ def decode_plan(data: bytes, name: str) -> Plan:
         ),
         (answer.configuration.root_module if answer.configuration else None) or ConfiguredModule(),
         tuple(_partial(answer)),
+        dict(_regions(answer)),
     )
 
 
@@ -184,6 +190,23 @@ def _partial(answer: _PlanAnswer) -> Iterator[str]:
         yield "complete is false (-target, or changes were deferred)"
     if answer.deferred_changes:
         yield f"{len(answer.deferred_changes)} changes are deferred"
+
+
+def _regions(answer: _PlanAnswer) -> Iterator[tuple[str, str]]:
+    """The Region of each provider: a constant, or a variable of the root module."""
+    providers = answer.configuration.provider_config if answer.configuration else None
+    for key, provider in providers.items() if isinstance(providers, dict) else ():
+        value = provider
+        for step in ("expressions", "region"):
+            value = value.get(step) if isinstance(value, dict) else None
+        if not isinstance(value, dict):
+            continue
+        region, references = value.get("constant_value"), value.get("references")
+        if isinstance(references, list) and len(references) == 1 and isinstance(answer.variables, dict):
+            variable = answer.variables.get(str(references[0]).removeprefix("var."))
+            region = variable.get("value") if isinstance(variable, dict) else None
+        if isinstance(region, str) and region:
+            yield key, region
 
 
 def _shape_error(data: bytes, name: str, text: str) -> NetworkError:

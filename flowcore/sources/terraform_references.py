@@ -93,9 +93,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
         "vpn connection": _kind("vpn_connection", "vpn_connection_id"),
         "balancer": _kind("lb alb", "load_balancer_arn"),
-        "classic balancer": _kind("elb", "elb"),
+        "classic balancer": _kind("elb", "elb load_balancers"),
+        "scaling group": _kind("autoscaling_group", "autoscaling_group_name"),
+        "rule": _kind("vpc_security_group_ingress_rule vpc_security_group_egress_rule", "security_group_rule_id"),
         "listener": _kind("lb_listener alb_listener", "listener_arn"),
-        "target group": _kind("lb_target_group alb_target_group", "target_group_arn"),
+        "target group": _kind(
+            "lb_target_group alb_target_group", "target_group_arn target_group_arns lb_target_group_arn"
+        ),
         "target": _kind("instance lb alb", "instance_id target_id"),
     }
 )
@@ -121,6 +125,8 @@ MADE_ALONG: Mapping[tuple[str, str], str] = MappingProxyType(
         ("aws_nat_gateway", "network_interface_id"): ":network-interface",
         ("aws_nat_gateway", "route_table_id"): ":route-table",
         ("aws_vpn_connection", "transit_gateway_attachment_id"): ":attachment",
+        ("aws_vpc_security_group_ingress_rule", "security_group_rule_id"): "",
+        ("aws_vpc_security_group_egress_rule", "security_group_rule_id"): "",
         ("aws_ec2_transit_gateway", "association_default_route_table_id"): ":default-route-table",
         ("aws_ec2_transit_gateway", "propagation_default_route_table_id"): ":default-route-table",
     }

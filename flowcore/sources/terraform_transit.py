@@ -13,12 +13,14 @@ from ..model import (
     TransitGatewayRoute,
     TransitGatewayRouteTable,
 )
-from .terraform_values import Overlay, Planned, is_open
+from .terraform_values import Block, Overlay, Planned, is_open
 from .terraform_vpcs import tags_of
 from .values import network
 
 __all__ = ["APPLY", "REMOVE", "default_tables", "remove_attachment"]
 
+#: Begins the types that name a transit gateway's default tables.
+_DEFAULT_TABLE = "aws_ec2_transit_gateway_default_route_table"
 _KINDS = {
     "aws_ec2_transit_gateway_vpc_attachment": AttachmentKind.VPC,
     "aws_ec2_transit_gateway_peering_attachment": AttachmentKind.PEERING,
@@ -32,7 +34,7 @@ def _transit_gateway(overlay: Overlay, planned: Planned) -> None:
     live = draft.get("transit_gateways", planned.id)
     referencing = new.text("security_group_referencing_support") == "enable"
     if planned.made:
-        made = TransitGateway(planned.id, "available", referencing, new.text("region"), tags=tags_of(new))
+        made = TransitGateway(planned.id, "available", referencing, overlay.region_of(new), tags=tags_of(new))
         draft.put("transit_gateways", made)
         names = ("default_route_table_association", "default_route_table_propagation")
         if any(new.text(name) != "disable" for name in names):
@@ -115,6 +117,10 @@ def default_tables(overlay: Overlay, planned: Planned, made: TransitGatewayAttac
 
 def _default_table(overlay: Overlay, gateway_id: str, what: str) -> tuple[bool, str | None]:
     """Whether it is told, and the default table for association or propagation; None: the gateway has none."""
+    for instance in overlay.references.of_types((f"{_DEFAULT_TABLE}_{what}",)):
+        block = Block(instance.values, instance, overlay)
+        if block.reference("transit_gateway_id", "transit gateway") == gateway_id:
+            return True, block.reference("transit_gateway_route_table_id", "transit table")
     values = overlay.references.values_of(gateway_id, "aws_ec2_transit_gateway")
     if values is not None:
         if values.get(f"default_route_table_{what}") == "disable":
@@ -324,11 +330,13 @@ def _remove_transit_route(overlay: Overlay, planned: Planned) -> None:
     overlay.draft.put("transit_gateway_route_tables", replace(table, routes=kept, complete=complete))
 
 
-def _accepter_goes(overlay: Overlay, planned: Planned) -> None:
-    """An accepter that goes leaves the attachment accepted."""
+def _nothing(overlay: Overlay, planned: Planned) -> None:
+    """An accepter that goes leaves the attachment accepted; a default table counts for attachments made later."""
 
 
 APPLY = {
+    f"{_DEFAULT_TABLE}_association": _nothing,
+    f"{_DEFAULT_TABLE}_propagation": _nothing,
     "aws_ec2_transit_gateway": _transit_gateway,
     "aws_ec2_transit_gateway_vpc_attachment": _attachment,
     "aws_ec2_transit_gateway_peering_attachment": _attachment,
@@ -342,12 +350,14 @@ APPLY = {
     "aws_ec2_transit_gateway_prefix_list_reference": _transit_route,
 }
 REMOVE = {
+    f"{_DEFAULT_TABLE}_association": _nothing,
+    f"{_DEFAULT_TABLE}_propagation": _nothing,
     "aws_ec2_transit_gateway": _remove_transit_gateway,
     "aws_ec2_transit_gateway_vpc_attachment": _remove_attachment,
     "aws_ec2_transit_gateway_peering_attachment": _remove_attachment,
     "aws_ec2_transit_gateway_connect": _remove_attachment,
-    "aws_ec2_transit_gateway_vpc_attachment_accepter": _accepter_goes,
-    "aws_ec2_transit_gateway_peering_attachment_accepter": _accepter_goes,
+    "aws_ec2_transit_gateway_vpc_attachment_accepter": _nothing,
+    "aws_ec2_transit_gateway_peering_attachment_accepter": _nothing,
     "aws_ec2_transit_gateway_route_table": _remove_transit_table,
     "aws_ec2_transit_gateway_route_table_association": _remove_association,
     "aws_ec2_transit_gateway_route_table_propagation": _remove_propagation,

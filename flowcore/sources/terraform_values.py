@@ -14,7 +14,7 @@ from typing import Any
 
 from ..changes import KNOWN_AFTER_APPLY, Draft
 from .terraform_references import KINDS, UNKNOWN, Instance, References, Unknown
-from .values import BadValueError
+from .values import BadValueError, region_of
 
 __all__ = ["Ambiguity", "Block", "Overlay", "Planned", "made_up_id", "merged", "plain_value"]
 
@@ -242,6 +242,8 @@ class Overlay:
     """Groups, ACLs, tables and lists that resources of their own add rules to."""
     replaced_ids: frozenset[str] = frozenset()
     """Ids of objects that the plan deletes or replaces."""
+    regions: Mapping[str, str] = field(default_factory=dict)
+    """Region of each provider configuration."""
     where: str = ""
 
     def note(self, severity: str, code: str, resource: str, message: str) -> None:
@@ -255,6 +257,12 @@ class Overlay:
     def undetermined(self, planned: Planned, message: str) -> None:
         """Says that something of the plan cannot be told before apply."""
         self.note("warning", "known-after-apply", planned.address, message)
+
+    def region_of(self, block: Block) -> str | None:
+        """The Region of a resource: its own attribute, else its provider's; None: the plan does not tell."""
+        known = self.references.configured(block.instance)
+        provider = self.regions.get(known.provider_config_key or "") if known else None
+        return region_of(block.text("region")) or region_of(provider)
 
     # -- references ---------------------------------------------------------------------------------------
 

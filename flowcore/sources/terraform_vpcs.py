@@ -41,7 +41,7 @@ def _vpc(overlay: Overlay, planned: Planned) -> None:
             planned.id,
             (ipv4_network(cidr, "cidr_block"),) if cidr else (),
             (ipv6_network(ipv6, "ipv6_cidr_block"),) if ipv6 else (),
-            region=region_of(new.text("region")) or _only_region(overlay),
+            region=overlay.region_of(new) or _only_region(overlay),
             described=bool(cidr),
             tags=tags_of(new),
         )
@@ -186,7 +186,7 @@ def _gateway(overlay: Overlay, planned: Planned) -> None:
         if is_open(vpc_id):
             return  # which VPC it is attached to is not known: routes to it lead to nothing described
         vpc = draft.get("vpcs", vpc_id)
-        region, owner = (vpc.region, vpc.owner_id) if vpc else (_only_region(overlay), None)
+        region, owner = (vpc.region, vpc.owner_id) if vpc else (overlay.region_of(new) or _only_region(overlay), None)
         owner = owner if kind == "internet_gateways" else None
         draft.put(kind, Gateway(planned.id, (vpc_id,) if vpc_id else (), region, owner, tags_of(new)))
     elif draft.get(kind, planned.id) is None:
@@ -248,7 +248,7 @@ def _set_options(overlay: Overlay, planned: Planned, mode: str) -> None:
         raise BadValueError(mode, "off, block-bidirectional or block-ingress", "internet_gateway_block_mode")
     block = planned.new or planned.old
     assert block is not None
-    region = block.text("aws_region") or block.text("region") or _only_region(overlay)
+    region = block.text("aws_region") or overlay.region_of(block) or _only_region(overlay)
     account = block.text("aws_account_id")
     kept = [
         each
