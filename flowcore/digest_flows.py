@@ -32,7 +32,7 @@ SUMS = ("packets", "bytes", "records")
 TOTALS = (*SUMS, "first", "last")
 
 #: Flows, and bytes of distinct words, from which on a table is full.
-FULL_ROWS = 1 << 20
+FULL_ROWS = 3 << 18
 FULL_BYTES = 1 << 28
 
 #: Shares that the flows of a full table are spread over; one of them is in memory at a time.
@@ -118,21 +118,22 @@ class FlowTable:
     def columns(self, rows: NDArray[np.int64], ranks: Sequence[_Ranks] | None = None) -> Columns:
         """Those rows as columns of a digest. With `ranks`, the words of a column are numbered in their order."""
         found: Columns = {}
-        keys, flows = self._flows.keys[rows], self._flows
+        flows = self._flows
+        keys = np.ascontiguousarray(flows.keys[rows].T)
         for column, name in enumerate(self._words):
-            codes, count = keys[:, column], int(flows.words[column])
+            codes, count = keys[column], int(flows.words[column])
             if ranks is None:
                 found[name] = Words(codes, lambda used, c=column: self._gather(c, used), count)
                 continue
             order = ranks[column].order
-            codes = np.append(ranks[column].rank, np.int32(-1))[codes]
+            codes = ranks[column].of(codes)
             found[name] = Words(codes, lambda used, c=column, o=order: self._gather(c, o[used]), count)
         for number, name in enumerate(self._numbers):
             found[name] = Numbers(_joined(keys, len(self._words) + 2 * number))
         if self._with_flags:
             found["tcp_flags"] = Numbers(_FLAGS[self._flows.flags[rows]])
-        totals = flows.totals[rows]
-        found.update({name: Numbers(np.ascontiguousarray(totals[:, place])) for place, name in enumerate(TOTALS)})
+        totals = np.ascontiguousarray(flows.totals[rows].T)
+        found.update({name: Numbers(totals[place]) for place, name in enumerate(TOTALS)})
         return found
 
     def _gather(self, column: int, used: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
@@ -146,14 +147,14 @@ class FlowTable:
         """The rows in the order of their keys, column after column, nothing before something; ranks of all words."""
         import polars as pl
 
-        keys = self._flows.keys[: self.rows]
+        keys = np.ascontiguousarray(self._flows.keys[: self.rows].T)
         ranks = [_Ranks(*self._gather(c, np.arange(int(n)))) for c, n in enumerate(self._flows.words)]
         parts: list[tuple[NDArray[np.uint64], int]] = []
         for name in self.types:
             if name in self._words:
                 column = self._words.index(name)
-                values = np.append(ranks[column].rank + 1, 0)[keys[:, column]]
-                parts.append((values.astype(np.uint64), len(ranks[column].rank)))
+                values = ranks[column].of(keys[column])
+                parts.append(((values + 1).astype(np.uint64), len(ranks[column].order)))
             else:
                 parts.append(_places(_joined(keys, len(self._words) + 2 * self._numbers.index(name))))
         packed = {str(place): pl.Series(values) for place, values in enumerate(_packed(parts))}
@@ -164,7 +165,7 @@ class FlowTable:
 
 
 class _Ranks:
-    """The words of a column in their order: `rank` by code, `order` the codes."""
+    """The words of a column in their order: `order` are their codes."""
 
     def __init__(self, offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> None:
         import polars as pl
@@ -174,14 +175,18 @@ class _Ranks:
         words = pl.from_arrow(pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(offsets) - 1, buffers))
         assert isinstance(words, pl.Series)
         self.order = words.arg_sort().to_numpy()
-        self.rank = np.empty(len(self.order), np.int32)
-        self.rank[self.order] = np.arange(len(self.order), dtype=np.int32)
+        self._rank = np.full(len(self.order) + 1, -1, np.int32)
+        self._rank[self.order] = np.arange(len(self.order), dtype=np.int32)
+
+    def of(self, codes: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Their places in the order, -1 for -1."""
+        return self._rank[codes]
 
 
 def _joined(keys: NDArray[np.int32], place: int) -> NDArray[np.int64]:
-    """The numbers whose halves are two columns of the keys."""
-    low = keys[:, place].astype(np.int64) & 0xFFFFFFFF
-    joined: NDArray[np.int64] = low | (keys[:, place + 1].astype(np.int64) << 32)
+    """The numbers whose halves are two of the keys' columns."""
+    low = keys[place].astype(np.int64) & 0xFFFFFFFF
+    joined: NDArray[np.int64] = low | (keys[place + 1].astype(np.int64) << 32)
     return joined
 
 
@@ -315,9 +320,9 @@ class Fold:
             yield from _groups_of(self._table)
             return
         self._spread_out()
+        del self._table
         room = int(self._rows.max()) + 1
-        if room > self._table.room:
-            self._table = FlowTable(self._types, room, flags=self._flags, window=self._window)
+        self._table = FlowTable(self._types, room, flags=self._flags, window=self._window)
         types = {**self._types, **({"tcp_flags": "int32"} if self._flags else {}), **dict.fromkeys(TOTALS, "int64")}
         counts = ReadCounts()
         reader = GroupReader(GroupColumns(types), counts, Rejects(counts))
