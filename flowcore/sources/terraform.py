@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import product, zip_longest
 from typing import Any
 
 import msgspec
@@ -349,18 +349,31 @@ _WORDS = ("subnet", "security_group", "vpc_config", "network_interface", "route"
 
 def _touches(change: ResourceChange) -> bool:
     """Whether a change of a type that is not known has to do with networks: by the names of what it changes."""
-    if not change.type.startswith("aws_"):
+    if not change.type.startswith(("aws_", "awscc_")):
         return False
     try:
         before, after = plain(change.change.before) or {}, plain(change.change.after) or {}
         unknown = plain(change.change.after_unknown) or {}
+        names = set(_changed_names(before, after))
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return True
-    if not all(isinstance(each, dict) for each in (before, after, unknown)):
-        return True
-    names = {n for n in before.keys() | after.keys() if before.get(n) != after.get(n)}
-    names |= {name for name, each in unknown.items() if each and before.get(name)}
-    return any(word in name and (before.get(name) or after.get(name)) for name in names for word in _WORDS)
+    if isinstance(before, dict) and isinstance(unknown, dict):
+        names |= {name for name, each in unknown.items() if each and before.get(name)}
+    return any(word in name for name in names for word in _WORDS)
+
+
+def _changed_names(before: Any, after: Any) -> Iterator[str]:
+    """The names, at any depth, whose values differ and are not both empty."""
+    if isinstance(before, list) or isinstance(after, list):
+        before, after = (each if isinstance(each, list) else [] for each in (before, after))
+        for one, other in zip_longest(before, after):
+            yield from _changed_names(one, other)
+    elif isinstance(before, dict) or isinstance(after, dict):
+        before, after = (each if isinstance(each, dict) else {} for each in (before, after))
+        for name in before.keys() | after.keys():
+            if before.get(name) != after.get(name) and (before.get(name) or after.get(name)):
+                yield name
+                yield from _changed_names(before.get(name), after.get(name))
 
 
 def _checked_issues(before: Network, after: Network) -> tuple[list[Issue], set[tuple[str, str]]]:

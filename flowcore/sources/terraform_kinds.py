@@ -59,6 +59,7 @@ _NOT_MODELLED = tuple(
     ec2_transit_gateway customer_gateway elb globalaccelerator_ spot_fleet_request ec2_fleet
     vpc_endpoint_service vpc_security_group security_group network_acl network_interface
     default_ lb alb nat_gateway eip vpc subnet internet_gateway egress_only ec2_managed_prefix_list
+    cloudformation_stack cloudcontrolapi_resource
     ec2_subnet_cidr_reservation ec2_network_insights eks_cluster spot_instance_request route53_resolver_firewall
     """)
 )

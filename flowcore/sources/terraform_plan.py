@@ -107,6 +107,8 @@ class _PlanAnswer(Struct):
     resource_drift: list[ResourceChange] | None = None
     deferred_changes: list[_Deferred] | None = None
     variables: Any = None
+    planned_values: Raw = Raw(b"")
+    values: Raw = Raw(b"")
     configuration: _Configuration | None = None
     complete: bool | None = None
     errored: bool | None = None
@@ -169,6 +171,9 @@ def decode_plan(data: bytes, name: str) -> Plan:
             "a plan of a form that is not known", source=name, where="$.format_version", found=answer.format_version,
             expected=expected, hint="use a newer flowcore",
         )  # fmt: skip
+    if answer.resource_changes is None and answer.configuration is None and not bytes(answer.planned_values):
+        what = "the JSON of a state, not of a plan" if bytes(answer.values) else "not a Terraform plan"
+        raise NetworkError(what, source=name, where="$", expected="an object with resource_changes", hint=_HINT)
     return Plan(
         name,
         tuple(answer.resource_changes or ()),

@@ -238,6 +238,9 @@ def _target(overlay: Overlay, block: Block) -> tuple[str, str]:
         if not block.known(name) and refers_to is None:
             return str(kind), OPEN + made_up_id(f"{block.instance.address}.{name}").removeprefix(MADE)
         target = block.reference(name, refers_to) if refers_to else block.text(name)
+        if name == "instance_id":  # a route to an instance is one to its first interface
+            instance = overlay.draft.get("instances", target)
+            target = instance.interface_ids[0] if instance and instance.interface_ids else target
         if target:
             return kind or _gateway_kind(overlay, target), target
     return RouteTarget.UNKNOWN, ""
