@@ -77,7 +77,8 @@ class Connections:
                 yield _distinct(pl.concat(self._held))
             self._held = []
             return
-        self._write()
+        if self._held:
+            self._write()
         for number in range(_FILES):
             paths = sorted(Path(self._folder.name).glob(f"{number}-*.parquet"))
             if paths:

@@ -340,10 +340,6 @@ def _without_doubles(gateways: pl.DataFrame) -> pl.DataFrame:
     """Where a transit gateway's own flow log tells of an attachment, its interfaces' records are left out."""
     import polars as pl
 
-    if not gateways.height:
-        text, number = pl.String, pl.Int64
-        return pl.DataFrame(schema={"resource": text, "kind": text, "entry": pl.Boolean, "window": number,
-                                    **dict.fromkeys(_SUMS, number)})  # fmt: skip
     told = gateways.filter("own_log")["resource"].unique()
     kept = gateways.filter(pl.col("own_log") | ~pl.col("resource").is_in(told.implode()))
     return kept.drop("own_log").sort("kind", "resource", "entry", "window")
@@ -373,7 +369,12 @@ class _Sums:
         """The sums."""
         import polars as pl
 
-        return self._summed(pl.concat(self._held)) if self._held else pl.DataFrame()
+        if self._held:
+            return self._summed(pl.concat(self._held))
+        types = {"window": pl.Int64, "way": pl.Int32, **dict.fromkeys(("sender", "entry", "own_log"), pl.Boolean)}
+        return pl.DataFrame(
+            schema={**{name: types.get(name, pl.String) for name in self._keys}, **dict.fromkeys(_SUMS, pl.Int64)}
+        )
 
 
 # -- who is who ----------------------------------------------------------------------------------------------

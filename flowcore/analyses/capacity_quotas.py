@@ -29,8 +29,16 @@ def quotas(network: Network, limits: Limits) -> list[Quota]:
     for kind, resource, metric, unit, value in _counts(network):
         limit = limits.of(kind, metric)
         if limit is not None:
-            found.append(Quota(kind, resource, metric, unit, value, limit.limit, limit.source))
+            times = _zones(network, kind, resource) if limit.per == "zone" else 1
+            found.append(Quota(kind, resource, metric, unit, value, limit.limit * times, limit.source))
     return sorted(found, key=lambda each: each[:3])
+
+
+def _zones(network: Network, kind: str, resource: str) -> int:
+    """Zones a limit that AWS gives for each of them holds for."""
+    if kind == "nat-gateway-regional":
+        return max(len({own.availability_zone for own in network.nat_gateways[resource].addresses}), 1)
+    return max(len(network.load_balancers[resource].subnet_ids), 1)
 
 
 _Count = tuple[str, str, str, str, int]
