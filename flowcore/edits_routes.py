@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from .changes import Draft
 from .changes_links import associate_gateway, associate_table, attach, put_route, remove_route
@@ -46,12 +45,14 @@ def _destination(draft: Draft, text: str) -> IPNetwork | str:
     return as_network(text, "destination")
 
 
-def _route(draft: Draft, table: RouteTable, destination: IPNetwork | str, target: str) -> Route:
+def _route(draft: Draft, table: RouteTable, text: str, target: str) -> Route:
     """The route, its target described and in the table's VPC where it stands in one."""
+    destination = _destination(draft, text)
     if target == "local":
         return Route(destination, RouteTarget.LOCAL, "local")
-    if target in draft.table("instances"):
-        return Route(destination, RouteTarget.NETWORK_INTERFACE, target)
+    instance = draft.get("instances", target)
+    if instance is not None and instance.interface_ids:  # a route to an instance is one to its first interface
+        target = instance.interface_ids[0]
     prefix = target.partition("-")[0]
     if prefix not in _TARGETS:
         kinds = ", ".join(f"{each}-…" for each in sorted(_TARGETS))
@@ -66,65 +67,63 @@ def _route(draft: Draft, table: RouteTable, destination: IPNetwork | str, target
     return Route(destination, kind, target)
 
 
-def _static(table: RouteTable, destination: object) -> Route | None:
-    return next((r for r in table.routes if r.destination == destination and not r.propagated), None)
-
-
-class AddRoute(Edit, frozen=True, tag="add route"):
-    """A further static route of a route table."""
-
+class _RouteEdit(Edit, frozen=True):
     table: str
     destination: str
     """A CIDR or a prefix list id."""
+
+    def found(self, draft: Draft) -> tuple[RouteTable, Route | None]:
+        """The table, and its static route to the destination."""
+        table: RouteTable = described(draft, "route_tables", self.table, "table")
+        destination: IPNetwork | str = self.destination
+        if not self.destination.startswith("pl-"):
+            destination = as_network(self.destination, "destination")
+        static = (r for r in table.routes if r.destination == destination and not r.propagated)
+        return table, next(static, None)
+
+    def missing(self, table: RouteTable) -> EditError:
+        """That the table has no such route."""
+        return not_there(self.destination, [str(route.destination) for route in table.routes], "destination")
+
+
+class AddRoute(_RouteEdit, frozen=True, tag="add route"):
+    """A further static route of a route table."""
+
     target: str
     """An id, or local."""
 
     def make(self, draft: Draft) -> None:
-        table = described(draft, "route_tables", self.table, "table")
-        destination = _destination(draft, self.destination)
-        old = _static(table, destination)
+        table, old = self.found(draft)
         if old is not None and not (old.target_kind == RouteTarget.LOCAL and self.target != "local"):
             raise EditError("the table has a route to it", "destination", self.destination, "replace route, or another")
-        put_route(draft, self.table, _route(draft, table, destination, self.target))
+        put_route(draft, self.table, _route(draft, table, self.destination, self.target))
 
 
-class ReplaceRoute(Edit, frozen=True, tag="replace route"):
+class ReplaceRoute(_RouteEdit, frozen=True, tag="replace route"):
     """Another target for a route."""
 
-    table: str
-    destination: str
     target: str
 
     def make(self, draft: Draft) -> None:
-        table = described(draft, "route_tables", self.table, "table")
-        destination = _destination(draft, self.destination)
-        old = _static(table, destination)
+        table, old = self.found(draft)
         if old is None:
-            known = [str(route.destination) for route in table.routes]
-            raise not_there(self.destination, known, "destination")
-        new = _route(draft, table, destination, self.target)
+            raise self.missing(table)
+        new = _route(draft, table, self.destination, self.target)
         if new == old:
             raise EditError("changes nothing", "target", self.target)
         put_route(draft, self.table, new)
 
 
-class RemoveRoute(Edit, frozen=True, tag="remove route"):
+class RemoveRoute(_RouteEdit, frozen=True, tag="remove route"):
     """Takes a static route out of a route table."""
 
-    table: str
-    destination: str
-
     def make(self, draft: Draft) -> None:
-        table = described(draft, "route_tables", self.table, "table")
-        destination: Any = self.destination
-        if not destination.startswith("pl-"):
-            destination = as_network(destination, "destination")
-        old = _static(table, destination)
+        table, old = self.found(draft)
         if old is None:
-            raise not_there(self.destination, [str(route.destination) for route in table.routes], "destination")
+            raise self.missing(table)
         if old.target_kind == RouteTarget.LOCAL:
             raise EditError("a local route cannot go (RT-09)", "destination", self.destination)
-        remove_route(draft, self.table, destination)
+        remove_route(draft, self.table, old.destination)
 
 
 class AssociateTable(Edit, frozen=True, tag="associate table"):

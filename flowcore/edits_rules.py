@@ -71,13 +71,18 @@ def _range(protocol: int, ports: str | int | None, kind: int | None, code: int |
 # -- security group rules ---------------------------------------------------------------------------------
 
 
-def _remote(cidr: str | None, prefix_list: str | None, source_group: str | None) -> dict[str, Any]:
+def _remote(draft: Draft, cidr: str | None, prefix_list: str | None, source_group: str | None) -> dict[str, Any]:
+    """The remote of a rule; prefix list and group are described."""
     given = [each for each in (cidr, prefix_list, source_group) if each]
     if len(given) != 1:
         raise EditError("names no remote, or several", "", given, "exactly one of cidr, prefix_list, source_group")
     if cidr:
         return {"cidr_block": as_network(cidr, "cidr")}
-    return {"prefix_list_id": prefix_list} if prefix_list else {"referenced_group_id": source_group}
+    if prefix_list:
+        described(draft, "prefix_lists", prefix_list, "prefix_list")
+        return {"prefix_list_id": prefix_list}
+    described(draft, "security_groups", str(source_group), "source_group")
+    return {"referenced_group_id": source_group}
 
 
 def _find_rule(draft: Draft, rule_id: str) -> tuple[SecurityGroup, SecurityGroupRule]:
@@ -113,11 +118,7 @@ class AddRule(Edit, frozen=True, tag="add rule"):
         group = described(draft, "security_groups", self.group, "group")
         protocol = _protocol(self.protocol)
         first, last = _range(protocol, self.ports, self.icmp_type, self.icmp_code)
-        remote = _remote(self.cidr, self.prefix_list, self.source_group)
-        if self.prefix_list:
-            described(draft, "prefix_lists", self.prefix_list, "prefix_list")
-        if self.source_group:
-            described(draft, "security_groups", self.source_group, "source_group")
+        remote = _remote(draft, self.cidr, self.prefix_list, self.source_group)
         rule = made_rule(self.group, is_egress(self.direction), protocol, first, last, **remote)
         if any(replace(each, rule_id=rule.rule_id, description=None) == rule for each in group.rules):
             raise EditError("the group has this rule already", "group", self.group)
@@ -156,7 +157,7 @@ class ReplaceRule(Edit, frozen=True, tag="replace rule"):
         given = (self.cidr, self.prefix_list, self.source_group)
         changed = replace(rule, protocol=protocol, from_port=first, to_port=last)
         if any(given):
-            remote = {"cidr_block": None, "prefix_list_id": None, "referenced_group_id": None} | _remote(*given)
+            remote = {"cidr_block": None, "prefix_list_id": None, "referenced_group_id": None} | _remote(draft, *given)
             changed = replace(changed, referenced_vpc_id=None, peering_status=None, **remote)
         if changed == rule:
             raise EditError("changes nothing", "rule", self.rule)

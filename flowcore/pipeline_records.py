@@ -94,6 +94,16 @@ class RecordJudge:
         """Forgets who opened which conversation: that is known within one part of a dataset only."""
         self._openings.clear()
 
+    def conversations(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The flow each record of `frame` belongs to, from the end that opened it, with interface_id and unjudged.
+
+        `unjudged` is null, or the reason why the record says no flow (NO_DATA, INITIATOR_UNKNOWN ...).
+        """
+        import polars as pl
+
+        records = self._oriented(_record_columns(frame))
+        return pl.concat([_conversations(records, frame), records.select("interface_id", "unjudged")], how="horizontal")
+
     def judge(self, frame: pl.DataFrame, *, threads: int | None = None) -> pl.DataFrame:
         """See `judge_records`."""
         import polars as pl

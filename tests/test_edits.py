@@ -71,6 +71,7 @@ def test_rt04_routes() -> None:
     assert edits.remove_route(added, "rtb-priv", "8.8.0.0/16") == NET
     replaced = edits.replace_route(NET, "rtb-priv", "0.0.0.0/0", "eni-web")
     assert routes_of(replaced, "rtb-priv")["0.0.0.0/0"] == ("network-interface", "eni-web", False)
+    assert edits.replace_route(NET, "rtb-priv", "0.0.0.0/0", "i-web") == replaced, "a route to an instance (RT-16)"
     around = edits.add_route(NET, "rtb-pub", "10.0.0.0/16", "eni-web")
     assert routes_of(around, "rtb-pub")["10.0.0.0/16"][0] == "network-interface"
     assert edits.remove_route(around, "rtb-pub", "10.0.0.0/16") == NET, "the local route comes back (RT-09)"
@@ -290,6 +291,9 @@ def test_two_edits_of_one_name_are_told_apart() -> None:
             {"edit": "add route", "table": "rtb-priv", "destination": "8.0.0.0/8", "target": "x"},
             ["target", "'x'", "eni-"],
         ),
+        ({"edit": "replace rule", "rule": "sgr-db-in", "source_group": "sg-webb"}, ["source_group", "sg-web"]),
+        ({"edit": "replace rule", "rule": "sgr-db-in", "prefix_list": "pl-2"}, ["prefix_list", "pl-1"]),
+        ({"edit": "remove route", "table": "rtb-priv", "destination": "7.0.0.0/8"}, ["destination", "'7.0.0.0/8'"]),
         ({"edit": "remove route", "table": "rtb-priv", "destination": "10.0.0.0/16"}, ["local route cannot go"]),
         ({"edit": "remove route", "table": "rtb-priv", "destination": "10.0.0.0/33"}, ["destination", "a CIDR"]),
         ({"edit": "associate table", "table": "rtb-pub"}, ["exactly one of subnet, gateway"]),

@@ -16,7 +16,7 @@ import msgspec
 from ..edits import read_edits
 from ..errors import InputError
 from ..model import Network
-from ..pipeline_records import RecordJudge, _conversations, _record_columns
+from ..pipeline_records import RecordJudge
 from ..pipeline_run import Progress
 from ..sources.describe import read_network
 from ..sources.flows import FlowReader, Sources, open_flows
@@ -131,7 +131,7 @@ class FlowInput:
     def _conversations(self, frame: pl.DataFrame) -> pl.DataFrame:
         import polars as pl
 
-        records = self._judge._oriented(_record_columns(frame))
+        records = self._judge.conversations(frame)
         names = {"packets": ["packets"], "bytes": ["bytes"], "first": ["first", "start"], "last": ["last", "end"]}
         totals = [
             pl.coalesce(*(name for name in under if name in frame.columns), pl.lit(None)).cast(pl.Int64).alias(to)
@@ -139,7 +139,7 @@ class FlowInput:
         ]
         flows = pl.concat(
             [
-                _conversations(records, frame).select(_KEY),
+                records.select(_KEY),
                 records.select(logged_by="interface_id"),
                 frame.with_row_index("row")
                 .select("row", *totals)
