@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .analyses.capacity import capacity
     from .analyses.diff import diff
     from .analyses.diff_exhaustive import diff_exhaustive
+    from .analyses.usage import usage, usage_report
     from .evaluate import Evaluator, compile_network
     from .pipeline import evaluate_logs
     from .sources.describe import network_from_documents, read_network
@@ -39,6 +40,8 @@ __all__ = [
     "explain",
     "network_from_documents",
     "read_network",
+    "usage",
+    "usage_report",
 ]
 
 _LAZY = {
@@ -53,6 +56,8 @@ _LAZY = {
     "explain": "walk",
     "network_from_documents": "sources.describe",
     "read_network": "sources.describe",
+    "usage": "analyses.usage",
+    "usage_report": "analyses.usage",
 }
 
 

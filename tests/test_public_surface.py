@@ -26,6 +26,8 @@ PUBLIC = [
     "explain",
     "network_from_documents",
     "read_network",
+    "usage",
+    "usage_report",
 ]
 
 

@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "explain": "Follow one flow hop by hop: what lets it through, what stops it.",
     "issues": "List what of a snapshot was not understood, is missing or is not modelled.",
     "synth": "Make a seeded network and flows for it.",
+    "usage": "What the flows used of every rule and route, and which rules nothing needs.",
     "warmup": "Compile the kernels now, so that the first evaluation does not wait for it.",
 }
 

@@ -1,0 +1,330 @@
+"""Counting for `usage`: flows and log records judged once, and added up at the sets of rules their cells name.
+
+Every row of a table counts at all its stages. A log record counts at the stages of the interface it was logged at; at
+those of the other end only if that interface has no records of its own (docs/usage.md). The sums do not depend on the
+order, the batches or the threads.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import usagekernels as uk
+from ..columns import flows_of
+from ..compile_usage import UsagePlan
+from ..evaluate import Evaluator
+from ..pipeline_columns import ColumnJudge, _inputs
+from ..pipeline_parts import _parts
+from ..pipeline_run import GROUP_ROWS, Progress
+from ..schema import PATHS, VERDICTS
+from ..sources.groups import GroupColumns, GroupReader, RowGroup
+from ..sources.intake import ReadCounts, Rejects
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ..sources.flows import FlowFile, FlowReader
+    from .usage_needs import Needs
+
+Array = npt.NDArray[Any]
+
+#: Columns of flow logs that judging and counting need.
+_USED = frozenset(
+    {
+        "interface_id", "interface_type", "tgw_id", "srcaddr", "dstaddr", "pkt_srcaddr", "pkt_dstaddr", "srcport",
+        "dstport", "protocol", "flow_direction", "tcp_flags", "action", "reject_reason", "log_status", "packets",
+        "bytes", "records", "start", "end", "first", "last",
+    }
+)  # fmt: skip
+_WANTED = frozenset({"account_id", "region"})
+
+_NOTHING = np.zeros(0, np.int64)
+_NOTHING.flags.writeable = False
+
+#: Total -> the names it may come under in a table, the first that is there counts.
+TABLE_TOTALS: dict[str, tuple[str, ...]] = {
+    "records": ("records",),
+    "packets": ("packets",),
+    "bytes": ("bytes",),
+    "first": ("first", "first_seen", "start"),
+    "last": ("last", "last_seen", "end"),
+}
+
+
+class Counter:
+    """Sums of one network. `add_table` and `add_logs` in any order; then ask for what is public here."""
+
+    def __init__(self, plan: UsagePlan, *, threads: int | None = None, needs: Needs | None = None) -> None:
+        self.plan = plan
+        self.evaluator = Evaluator(plan.network, plan.compiled)
+        self.threads = threads or os.cpu_count() or 1
+        self.needs = needs
+        self.sums = _empty_sums(int(plan.start[-1]))
+        self.seen = np.zeros(len(plan.compiled.interface_ids) + 1, np.uint8)
+        """uint8[interfaces]: 1 where it has log records of its own."""
+        self.coverage = np.zeros((3, len(VERDICTS)), np.int64)
+        """Log records at no end, at an end, not judged; by verdict."""
+        self.tables = np.zeros(len(VERDICTS), np.int64)
+        """Rows of tables by verdict."""
+        self.actions = np.zeros(2, np.int64)
+        """Log records that AWS logged as ACCEPT and as REJECT."""
+        self.table_paths = np.zeros(len(PATHS), np.int64)
+        self.counts = ReadCounts()
+        self.first, self.last = uk.NO_FIRST, uk.MISSING
+        self._lock = threading.Lock()
+        self._known = np.zeros((1 << 16, 2), np.uint64)
+        self._n_known = 0
+        self.seeds = np.frombuffer(os.urandom(16), np.uint64)
+        self._far = _empty_far(1 << 10)
+
+    # -- tables of flows -----------------------------------------------------------------------------------
+
+    def add_table(self, frame: pl.DataFrame) -> None:
+        """Adds flows, each row one."""
+        if not frame.height:
+            return
+        flows = flows_of(frame, self.plan.compiled.interface_ids, self.threads)
+        out = self.evaluator.evaluate_columns(flows, threads=self.threads)
+        totals = _table_totals(frame)
+        uk.add_flows(out.rules, self.plan.start, totals, totals._replace(packets=_NOTHING, bytes=_NOTHING), self.sums)
+        self.tables += np.bincount(out.verdict, minlength=len(VERDICTS))[: len(VERDICTS)]
+        self.table_paths += np.bincount(out.path, minlength=256)[: len(PATHS)]
+        self._note_times(totals)
+        if self.needs is not None:
+            self.needs.add(flows, out, totals, None)
+
+    # -- flow logs -----------------------------------------------------------------------------------------
+
+    def add_files(self, reader: FlowReader, progress: Callable[[Progress], None] | None = None) -> None:
+        """Adds everything a reader finds: tables first, then flow logs and digests, on threads."""
+        started, files = perf_counter(), reader.files()
+        sizes = sum(file.identity.size for file in files)
+        tables = [file for file in files if file.kind == "table"]
+        own = reader.of(tables, ReadCounts())
+        for batch in own:
+            self.add_table(batch.frame)
+        self._add_counts(own.counts)
+        self._add_counts(reader.counts)
+        logs = sorted((file for file in files if file.kind == "log"), key=lambda file: str(file.path))
+        done = sum(file.identity.size for file in tables)
+
+        def told(part: Sequence[FlowFile]) -> None:
+            nonlocal done
+            done += sum(file.identity.size for file in part)
+            if progress is not None:
+                numbers = self.counts.lines, self.counts.records, self.counts.files
+                progress(Progress(*numbers, done, sizes, perf_counter() - started))
+
+        if logs:
+            self._add_logs(logs, reader, told)
+
+    def _add_logs(self, logs: Sequence[FlowFile], reader: FlowReader, told: Callable[[Any], None]) -> None:
+        todo = iter(list(_parts(logs)))
+        types: dict[str, str] = {}
+        for file in logs:
+            types.update({name: kind for name, kind in file.types.items() if name in file.columns})
+        used = _USED | _WANTED if reader.wanted else _USED
+        kept = {name: kind for name, kind in types.items() if name in used}
+
+        def work() -> None:
+            rejects = Rejects(ReadCounts())
+            groups = GroupReader(GroupColumns(kept), ReadCounts(), rejects, wanted=reader.wanted, group_rows=GROUP_ROWS)
+            part = _LogPart(self)
+            while (files := self._next(todo)) is not None:
+                groups.counts = ReadCounts()
+                groups.rejects = Rejects(groups.counts)
+                groups.rejects.send_to(_forget)
+                part.judge.start_part()
+                for group in groups.read(files):
+                    part.add(group)
+                self._add_counts(groups.counts)
+                told(files)
+            part.finish()
+
+        workers = max(1, min(self.threads, len(logs)))
+        if workers == 1:
+            work()
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            for future in [pool.submit(work) for _ in range(workers)]:
+                future.result()
+
+    def _next(self, todo: Iterable[Any]) -> Any:
+        with self._lock:
+            return next(iter(todo), None)
+
+    def _add_counts(self, counts: ReadCounts) -> None:
+        with self._lock:
+            for name in ("files", "lines", "records", "outside", "rejected", "damaged_files"):
+                setattr(self.counts, name, getattr(self.counts, name) + getattr(counts, name))
+            for name in ("nodata", "skipdata", "unknown_fields"):
+                getattr(self.counts, name).update(getattr(counts, name))
+
+    def new_conversations(self, keys: Array, own: Array, far: Array) -> tuple[Array, Array]:
+        """Of each record the stages, own and far, that its conversation is counted at for the first time."""
+        new_own, new_far = np.zeros(own.size, np.uint16), np.zeros(own.size, np.uint16)
+        with self._lock:
+            row = 0
+            while True:
+                row, self._n_known = uk.note_conversations(
+                    keys, own, far, self._known, row, self._n_known, new_own, new_far
+                )
+                if row == own.size:
+                    return new_own, new_far
+                larger = np.zeros((2 * self._known.shape[0], 2), np.uint64)
+                uk.move_conversations(self._known, larger)
+                self._known = larger
+
+    def merge(self, sums: Array, far: uk.Far, coverage: Array, actions: Array, times: tuple[int, int]) -> None:
+        """Adds what one thread found."""
+        with self._lock:
+            self.actions += actions
+            _add_sums(self.sums, sums)
+            self.coverage += coverage
+            need = 3 * (int((far.key != 0).sum()) + int((self._far.key != 0).sum())) // 2 + 64
+            while self._far.key.size < need:
+                larger = _empty_far(2 * self._far.key.size)
+                uk.move_far(self._far, larger)
+                self._far = larger
+            uk.move_far(far, self._far)
+            self.first, self.last = min(self.first, times[0]), max(self.last, times[1])
+
+    def _note_times(self, totals: uk.Totals) -> None:
+        first, last = totals.first[totals.first != uk.MISSING], totals.last[totals.last != uk.MISSING]
+        self.first = min(self.first, int(first.min(initial=uk.NO_FIRST)))
+        self.last = max(self.last, int(last.max(initial=uk.MISSING)))
+
+    def far_sums(self) -> Array:
+        """Sums of what was seen from the other end, for interfaces that have no records of their own."""
+        found = _empty_sums(int(self.plan.start[-1]))
+        used = np.flatnonzero(self._far.key)
+        interfaces, places = (self._far.key[used] - 1) >> 32, (self._far.key[used] - 1) & 0xFFFFFFFF
+        kept = self.seen[interfaces] == 0
+        for column in range(uk.FIRST):
+            np.add.at(found[:, column], places[kept], self._far.sums[used[kept], column])
+        np.minimum.at(found[:, uk.FIRST], places[kept], self._far.sums[used[kept], uk.FIRST])
+        np.maximum.at(found[:, uk.LAST], places[kept], self._far.sums[used[kept], uk.LAST])
+        return found
+
+
+class _LogPart:
+    """What one thread adds up of flow logs."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+        self.judge = ColumnJudge(counter.evaluator)
+        self._sums = _empty_sums(counter.sums.shape[0])
+        self._far = _empty_far(1 << 10)
+        self._coverage, self._actions = np.zeros_like(counter.coverage), np.zeros(2, np.int64)
+        self._times = uk.NO_FIRST, uk.MISSING
+
+    def add(self, group: RowGroup) -> None:
+        """Adds a row group."""
+        counter, start = self._counter, self._counter.plan.start
+        found, flows, out, _, _ = self.judge.judged(group)
+        rows = group.rows
+        own, far, at = np.empty(rows, np.uint16), np.empty(rows, np.uint16), np.empty(rows, np.uint8)
+        uk.place_records(
+            found.swapped, found.direction, found.unjudged, found.number, out.src_interface, out.dst_interface,
+            counter.seen, own, far, at,
+        )  # fmt: skip
+        rules, keys = np.ascontiguousarray(out.rules), np.empty((rows, 2), np.uint64)
+        conversations = _inputs(flows)
+        uk.conversation_keys(conversations, rules, out.src_interface, out.dst_interface, counter.seeds, keys)
+        new_own, new_far = counter.new_conversations(keys, own, far)
+        totals = _log_totals(group)
+        uk.add_records(rules, start, totals, own, new_own, self._sums)
+        row = 0
+        while row < rows:
+            row = uk.add_far(
+                rules, start, totals, far, new_far, at, out.src_interface, out.dst_interface, counter.seen,
+                self._far, row,
+            )  # fmt: skip
+            if row < rows:
+                larger = _empty_far(2 * self._far.key.size)
+                uk.move_far(self._far, larger)
+                self._far = larger
+        uk.add_coverage(out.verdict, found.unjudged, at, totals.records, self._coverage)
+        self._actions += np.bincount(group.codes("action") + 1, minlength=3)[1:3]
+        first, last = totals.first[totals.first != uk.MISSING], totals.last[totals.last != uk.MISSING]
+        self._times = (
+            min(self._times[0], int(first.min(initial=uk.NO_FIRST))),
+            max(self._times[1], int(last.max(initial=uk.MISSING))),
+        )
+        if counter.needs is not None:
+            counter.needs.add(conversations, out, totals, own)
+
+    def finish(self) -> None:
+        """Gives what was added to the counter."""
+        self._counter.merge(self._sums, self._far, self._coverage, self._actions, self._times)
+
+
+def _forget(frame: pl.DataFrame) -> None:
+    """Rejected lines are counted, not kept."""
+
+
+def _frozen(values: Array) -> Array:
+    """Contiguous and read-only: one kind of array, so that no kernel is compiled twice."""
+    view = np.ascontiguousarray(values).view()
+    view.flags.writeable = False
+    return view
+
+
+def _empty_sums(size: int) -> Array:
+    sums = np.zeros((size, uk.SUM_WIDTH), np.int64)
+    sums[:, uk.FIRST], sums[:, uk.LAST] = uk.NO_FIRST, uk.MISSING
+    return sums
+
+
+def _empty_far(size: int) -> uk.Far:
+    return uk.Far(np.zeros(size, np.int64), np.zeros((size, uk.SUM_WIDTH), np.int64))
+
+
+def _add_sums(total: Array, more: Array) -> None:
+    total[:, : uk.FIRST] += more[:, : uk.FIRST]
+    np.minimum(total[:, uk.FIRST], more[:, uk.FIRST], out=total[:, uk.FIRST])
+    np.maximum(total[:, uk.LAST], more[:, uk.LAST], out=total[:, uk.LAST])
+
+
+def _log_totals(group: RowGroup) -> uk.Totals:
+    """What the records stand for."""
+    has = group.columns.types
+
+    def column(*names: str) -> Array:
+        found = [group.numbers(name) for name in names if name in has]
+        if not found:
+            return _NOTHING
+        values = found[0]
+        for other in found[1:]:
+            values = np.where(values == uk.MISSING, other, values)
+        return _frozen(values)
+
+    records = column("records")
+    if records.size:
+        records = _frozen(np.where(records == uk.MISSING, 1, records))
+    return uk.Totals(records, column("packets"), column("bytes"), column("first", "start"), column("last", "end"))
+
+
+def _table_totals(frame: pl.DataFrame) -> uk.Totals:
+    """What the rows of a table stand for; values that are no numbers count as missing."""
+    import polars as pl
+
+    def column(name: str) -> Array:
+        found = next((each for each in TABLE_TOTALS[name] if each in frame.columns), None)
+        if found is None:
+            return _NOTHING
+        values = frame[found]
+        if values.dtype in (pl.Datetime, pl.Date):
+            values = values.dt.epoch("s")
+        values = values.cast(pl.Int64, strict=False).fill_null(1 if name == "records" else uk.MISSING)
+        return _frozen(values.to_numpy())
+
+    return uk.Totals(*(column(name) for name in TABLE_TOTALS))
