@@ -489,7 +489,7 @@ def frames(found: Capacity) -> list[list[tuple[Any, ...]]]:
     return [found.resources.rows(), found.windows.rows(), found.categories.rows()]
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 def test_files_frames_orders_batches_and_digests_give_the_same(
     evaluator: flowcore.Evaluator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

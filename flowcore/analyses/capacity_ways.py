@@ -209,13 +209,13 @@ class Ways:
         source, destination = (interfaces.get(row[name] or "") for name in ("src_interface", "dst_interface"))
         if row["path"] in _STRAIGHT:
             there = self._leg((), source, destination, None, row)
-            back = self._leg((), destination, source, None, row)
+            back = self._leg((), destination, source, None, row, back=True)
         else:
             flow = {name: row[name] for name in ("srcaddr", "dstaddr", "srcport", "dstport", "protocol")}
             path = self._explainer.explain({**flow, "src_interface_id": row["src_interface"]})
             hops = _hops_there(path.hops), _hops_back(path.hops)
             there = self._leg(hops[0], source, destination, row["dstaddr"], row)
-            back = self._leg(hops[1], destination, source, row["srcaddr"], row)
+            back = self._leg(hops[1], destination, source, row["srcaddr"], row, back=True)
             there, back = self._with_edges(there, back, source, destination)
         kinds = {each.kind for each in there.passed}
         services = {
@@ -234,8 +234,11 @@ class Ways:
         receiver: NetworkInterface | None,
         destination: str | None,
         row: dict[str, Any],
+        *,
+        back: bool = False,
     ) -> Leg:
         tracer = _Tracer(self, sender, ip_address(destination) if destination else None)
+        tracer.back = back
         tracer.to_target = self.network.load_balancer_of.get(row["src_interface"] or "")
         for hop in hops:
             tracer.take(hop)
@@ -274,8 +277,8 @@ class Ways:
         """A flow from outside came in by what its reply leaves by; a reply that is not walked goes the way there."""
         twins = {"internet-out": "internet-in", "vpn-out": "vpn-in"}
         twins.update({inward: outward for outward, inward in twins.items()})
-        if source is None and destination is not None and not there.passed and back.passed:
-            there = Leg(_turned(back.passed), there.crossings or _turned_zones(back), twins.get(back.edge, back.edge))
+        if source is None and not _attachments_of(there):
+            there = Leg((*_turned(_attachments_of(back)), *there.passed), there.crossings, there.edge)
         if not back.passed and there.passed:
             back = Leg(_turned(there.passed), _turned_zones(there), twins.get(there.edge, there.edge))
         if source is None and back.edge == "vpn-out":
@@ -294,6 +297,8 @@ class _Tracer:
         self._vpc = sender.vpc_id if sender else None
         self._zone = ways.zones.of(sender.subnet_id) if sender else None
         self._peered = self._in_transit = False
+        self.back = False
+        """The leg of the reply: a node at its end opened the conversation itself."""
         self.to_target: LoadBalancer | None = None
         """Its node opened the conversation: this is between it and a target (CO-12)."""
         self.by_edge_attachment = False
@@ -331,7 +336,7 @@ class _Tracer:
             if owner:
                 self._add(Passed("interface-endpoint", owner))
             balancer = self._network.load_balancer_of.get(receiver.interface_id)
-            if balancer is not None and not self.to_target:
+            if balancer is not None and not self.back:
                 self._add(Passed("load-balancer", balancer.load_balancer_id))
         sender = self._sender
         if sender is not None and MIDDLE_TYPES.get(sender.interface_type) == "endpoint":
@@ -449,6 +454,10 @@ def _hops_back(hops: Iterable[Hop]) -> list[Hop]:
     starts = ("destination-security-group", "reply-destination-network-acl", "reply-route")
     start = next((number for number, hop in enumerate(back) if hop.stage in starts), 0)
     return back[start:]
+
+
+def _attachments_of(leg: Leg) -> tuple[Passed, ...]:
+    return tuple(each for each in leg.passed if each.kind == "transit-gateway-attachment")
 
 
 def _turned(passed: Sequence[Passed]) -> tuple[Passed, ...]:
