@@ -27,6 +27,7 @@ from ..pipeline_run import GROUP_ROWS, Progress
 from ..schema import PATHS, VERDICTS
 from ..sources.groups import GroupColumns, GroupReader, RowGroup
 from ..sources.intake import ReadCounts, Rejects
+from .usage_hits import add_sums, empty_sums
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,7 +68,7 @@ class Counter:
         self.evaluator = Evaluator(plan.network, plan.compiled)
         self.threads = threads or os.cpu_count() or 1
         self.needs = needs
-        self.sums = _empty_sums(int(plan.start[-1]))
+        self.sums = empty_sums(int(plan.start[-1]))
         self.seen = np.zeros(len(plan.compiled.interface_ids) + 1, np.uint8)
         """uint8[interfaces]: 1 where it has log records of its own."""
         self.coverage = np.zeros((3, len(VERDICTS)), np.int64)
@@ -187,7 +188,7 @@ class Counter:
         """Adds what one thread found."""
         with self._lock:
             self.actions += actions
-            _add_sums(self.sums, sums)
+            add_sums(self.sums, sums)
             self.coverage += coverage
             need = 3 * (int((far.key != 0).sum()) + int((self._far.key != 0).sum())) // 2 + 64
             while self._far.key.size < need:
@@ -204,7 +205,7 @@ class Counter:
 
     def far_sums(self) -> Array:
         """Sums of what was seen from the other end, for interfaces that have no records of their own."""
-        found = _empty_sums(int(self.plan.start[-1]))
+        found = empty_sums(int(self.plan.start[-1]))
         used = np.flatnonzero(self._far.key)
         interfaces, places = (self._far.key[used] - 1) >> 32, (self._far.key[used] - 1) & 0xFFFFFFFF
         kept = self.seen[interfaces] == 0
@@ -221,7 +222,7 @@ class _LogPart:
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
         self.judge = ColumnJudge(counter.evaluator)
-        self._sums = _empty_sums(counter.sums.shape[0])
+        self._sums = empty_sums(counter.sums.shape[0])
         self._far = _empty_far(1 << 10)
         self._coverage, self._actions = np.zeros_like(counter.coverage), np.zeros(2, np.int64)
         self._times = uk.NO_FIRST, uk.MISSING
@@ -278,20 +279,8 @@ def _frozen(values: Array) -> Array:
     return view
 
 
-def _empty_sums(size: int) -> Array:
-    sums = np.zeros((size, uk.SUM_WIDTH), np.int64)
-    sums[:, uk.FIRST], sums[:, uk.LAST] = uk.NO_FIRST, uk.MISSING
-    return sums
-
-
 def _empty_far(size: int) -> uk.Far:
     return uk.Far(np.zeros(size, np.int64), np.zeros((size, uk.SUM_WIDTH), np.int64))
-
-
-def _add_sums(total: Array, more: Array) -> None:
-    total[:, : uk.FIRST] += more[:, : uk.FIRST]
-    np.minimum(total[:, uk.FIRST], more[:, uk.FIRST], out=total[:, uk.FIRST])
-    np.maximum(total[:, uk.LAST], more[:, uk.LAST], out=total[:, uk.LAST])
 
 
 def _log_totals(group: RowGroup) -> uk.Totals:

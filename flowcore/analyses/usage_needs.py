@@ -21,6 +21,7 @@ from .. import usagekernels as uk
 from ..compile_usage import GROUP_RULE, PASS, Rule, UsagePlan
 from ..kernels import NULL32
 from ..schema import ICMP, ICMPV6, TCP, UDP
+from .usage_hits import clipped, text_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -304,8 +305,6 @@ def _by_rule(plan: UsagePlan, frame: pl.DataFrame) -> dict[int, list[Seen]]:
 
 
 def _suggestion(rule: Rule, seen: list[Seen], end: int, days: int | None, most: int) -> tuple[Any, ...]:
-    from .usage_rules import clipped, text_of
-
     record: Any = rule.record
     oldest = uk.MISSING if days is None or end == uk.MISSING else end - days * 86_400
     kept = [each for each in seen if each.last == uk.MISSING or each.last >= oldest]

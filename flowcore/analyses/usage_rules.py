@@ -14,7 +14,7 @@ from .. import usagekernels as uk
 from ..compile_usage import ACL_ENTRY, GROUP_RULE, REPLY_STAGES, ROUTE, STAGE_KINDS, UNKNOWN, Rule, UsagePlan
 from ..model import LONG_DESTINATION_TYPES, NetworkInterface, RouteTarget
 from ..schema import PATHS, REASONS
-from ..walk_rules import acl_entry_text, group_rule_text
+from .usage_hits import Hits, add_sums, clipped, text_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,29 +35,6 @@ _DAY = 86_400
 
 #: The highest number an ACL entry of one's own may have (NA-03).
 LAST_RULE_NUMBER = 32_766
-
-
-@dataclass
-class Hits:
-    """Sums of one rule in one role, there and on the way back; exact, without bound."""
-
-    flows: int = 0
-    records: int = 0
-    packets: int = 0
-    bytes: int = 0
-    first: int | None = None
-    last: int | None = None
-
-    def add(self, row: list[int]) -> None:
-        """Adds a row of sums."""
-        self.flows += row[uk.FLOWS]
-        self.records += row[uk.RECORDS]
-        self.packets += row[uk.PACKETS] + (row[uk.PACKETS_HIGH] << 32)
-        self.bytes += row[uk.BYTES] + (row[uk.BYTES_HIGH] << 32)
-        if row[uk.FIRST] != uk.NO_FIRST:
-            self.first = row[uk.FIRST] if self.first is None else min(self.first, row[uk.FIRST])
-        if row[uk.LAST] != uk.MISSING:
-            self.last = row[uk.LAST] if self.last is None else max(self.last, row[uk.LAST])
 
 
 @dataclass
@@ -90,10 +67,8 @@ class Findings:
     """Per stage its name, what counted at sets, and what named nothing there."""
 
     def __post_init__(self) -> None:
-        from .usage_count import _add_sums
-
         sums = self.counter.sums.copy()
-        _add_sums(sums, self.counter.far_sums())
+        add_sums(sums, self.counter.far_sums())
         for stage, kind in enumerate(STAGE_KINDS):
             begin, end = int(self.plan.start[stage]), int(self.plan.start[stage + 1])
             whole, nothing = Hits(), Hits()
@@ -383,11 +358,6 @@ def count_columns() -> list[str]:
     return [f"{way}{role}{measure}" for way in ("", "reply_") for role in ROLES for measure in MEASURES]
 
 
-def clipped(value: int) -> int:
-    """The nearest number that fits a column: sums of what files claim have no bound."""
-    return max(-(1 << 63), min(value, (1 << 63) - 1))
-
-
 #: Said of what AWS puts there itself.
 _FIXED = "AWS's own: it cannot be removed"
 
@@ -397,14 +367,3 @@ def _is_fixed(rule: Rule) -> bool:
     if rule.kind == ACL_ENTRY:
         return getattr(rule.record, "rule_number", 0) > LAST_RULE_NUMBER
     return rule.kind == ROUTE and getattr(rule.record, "target_kind", "") == RouteTarget.LOCAL
-
-
-def text_of(rule: Rule) -> str:
-    """A rule in words."""
-    record: Any = rule.record
-    if rule.kind == GROUP_RULE:
-        return group_rule_text(record)
-    if rule.kind == ACL_ENTRY:
-        return acl_entry_text(record)
-    marks = (" (propagated)" if record.propagated else "") + (" (black hole)" if record.blackhole else "")
-    return f"{record.destination} to {record.target_id}{marks}"
