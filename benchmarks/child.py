@@ -75,10 +75,21 @@ def peer(name: str, questions: str, answers: str) -> dict[str, Any]:
     return {"cpu": cpu, "wall": wall}
 
 
+def replay(folder: str, logs: str, out: str) -> dict[str, Any]:
+    """The whole batch job, and how much memory it took, MiB."""
+    import flowcore
+
+    evaluator = flowcore.compile_network(flowcore.read_network(folder))
+    started = perf_counter()
+    summary = flowcore.evaluate_logs(evaluator, logs, out)
+    return {"rows": summary.rows, "wall": perf_counter() - started, "peak": peak()}
+
+
 WHAT: dict[str, Callable[..., dict[str, Any]]] = {
     "first-verdict": first_verdict,
     "compile": compile_snapshot,
     "peer": peer,
+    "replay": replay,
 }
 
 if __name__ == "__main__":
