@@ -186,12 +186,17 @@ class _Compiler:
                 acl_port,
                 self.standing_for,
             )
-            long = kl.LongTables(*(_frozen(array) for array in pack(arrays, *self.long.tables(layout))))
+            packed = pack(arrays, *self.long.tables(layout))
+            long = kl.LongTables(*(_frozen(array) for array in packed))
         tables = k.Tables(**{name: _frozen(array) for name, array in arrays.items()})
+        conversations = np.zeros(0, np.int64)
+        if self.long and long:
+            conversations = _judged(tables, long, self.long.balancers)
+            self.long.merge_targets(packed.numbers, tables.remote_class, conversations)
         return CompiledNetwork(
             tables,
             long,
-            _judged(tables, long, self.long.balancers) if self.long and long else np.zeros(0, np.int64),
+            conversations,
             tuple(i.interface_id for i in self.interfaces),
             tuple(self.labels.group),
             acl_names,
@@ -380,7 +385,9 @@ class _Compiler:
         for number, endpoint in enumerate(self.space.endpoints):
             interface = self.interfaces[endpoint.interface]
             rows[number, k.N_VPC] |= edges[number] << 24
-            rows[number, k.N_GATEWAY] = self._gateway_codes(interface, endpoint.ipv4, endpoint.public_interval >= 0)
+            codes = self._gateway_codes(interface, endpoint.ipv4, endpoint.public_interval >= 0)
+            redirected = edges[number] == _REDIRECTED and codes & 255 == 0  # RT-21: the long walk says
+            rows[number, k.N_GATEWAY] = codes | (k.LONG if redirected else 0)
         return rows
 
     def _edges(self) -> list[int]:
@@ -399,7 +406,8 @@ class _Compiler:
             vpc_id = str(self.interfaces[endpoint.interface].vpc_id)
             code = words[vpc_id][endpoint.interval] if vpc_id in words else NO_ROUTE
             local = code_of(self.network, _LOCAL, vpc_id)
-            result.append(0 if code in (NO_ROUTE, local) else 1 if code >= BLACKHOLE else 3 if code in walks else 2)
+            edge = 0 if code in (NO_ROUTE, local) else 1 if code >= BLACKHOLE else _REDIRECTED if code in walks else 2
+            result.append(edge)
         return result
 
     def _gateway_codes(self, interface: NetworkInterface, ipv4: bool, mapped: bool) -> int:
@@ -509,5 +517,7 @@ def _local_route() -> Any:
 
 
 _LOCAL = _local_route()
+_REDIRECTED = 3
+"""Of N_VPC's edges: through a middlebox."""
 
 __all__ = ["CompiledNetwork", "compile_tables"]

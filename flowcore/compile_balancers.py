@@ -6,8 +6,10 @@ same for every client, so it is judged once, when the network is compiled, by th
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from functools import cached_property
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,10 @@ from . import kernels_long as kl
 from .compile_policies import deny, unsure
 from .model import (
     LONG_DESTINATION_TYPES,
+    IPAddress,
+    IPNetwork,
     Listener,
+    ListenerRule,
     LoadBalancer,
     Network,
     NetworkInterface,
@@ -43,6 +48,8 @@ class Aim:
     port: int | None = None
     preserved: bool = False
     always: bool = False
+    further: bool = False
+    """Not a target: there may be such ones, which are not described."""
     balancer: bool = False
     """A node of another load balancer (target type alb)."""
     zones: tuple[str, ...] = ()
@@ -61,11 +68,37 @@ class BalancerPlan:
     def __post_init__(self) -> None:
         self._numbers = {interface_id: n for n, interface_id in enumerate(self.network.interfaces)}
 
-    def tables(self, group_port: Array, acl_port: Array) -> tuple[dict[str, Array], dict[int, tuple[int, int]]]:
-        """(tables of kernels_long.NUMBERS, interface number -> (first listener, how many))."""
+    def prefixes(self) -> Iterable[IPNetwork]:
+        """Networks that tell clients apart."""
+        for balancer in self.network.load_balancers.values():
+            for listener in balancer.listeners or ():
+                for rule in listener.rules:
+                    yield from rule.client_cidr_blocks or ()
+
+    @cached_property
+    def preserved(self) -> frozenset[IPAddress]:
+        """Addresses of targets that may see their clients' addresses (NL-05)."""
+        found = set()
+        for interface_id, balancer in self.network.load_balancer_of.items():
+            node = self.network.interfaces.get(interface_id)
+            if node is None or balancer.kind != "network":
+                continue
+            for group_id in {each for listener in balancer.listeners or () for each in listener.target_group_ids}:
+                group = self.network.target_groups.get(group_id)
+                found |= {aim.address for aim in self._aims(balancer, node, group)} if group else set()
+        return frozenset(found - {None})
+
+    def tables(
+        self, group_port: Array, acl_port: Array, mask: Callable[[Iterable[IPNetwork]], Array]
+    ) -> tuple[dict[str, Array], dict[int, tuple[int, int]]]:
+        """(tables of kernels_long.NUMBERS and WORDS, interface number -> (first listener, how many)).
+
+        `mask`: networks -> which between classes lie in them.
+        """
         listeners: list[list[int]] = []
         aims: list[list[int]] = []
         spans: dict[int, tuple[int, int]] = {}
+        clients: list[Array] = []
         for interface_id, balancer in self.network.load_balancer_of.items():
             node = self.network.interfaces.get(interface_id)
             if node is None or node.interface_type not in LONG_DESTINATION_TYPES:
@@ -75,17 +108,23 @@ class BalancerPlan:
                 for listener in balancer.listeners or ():
                     if listener.protocol not in names:
                         continue
-                    outcome, found = self._targets(balancer, node, listener)
-                    if outcome == 0 and not found and not listener.answers:
-                        outcome = deny("ELBV2_LISTENER_HAS_NO_TG")
-                    base = k.TCP_BASE if protocol == k.TCP else k.UDP_BASE
-                    rows = [self._aim_row(node, aim, protocol, base, group_port, acl_port) for aim in found]
-                    listeners.append([listener.port, protocol, outcome, len(aims), len(rows)])
-                    aims += rows
+                    variants, offers = _offers(listener, mask)
+                    row_of_clients = -1 if len(offers) == 1 else len(clients)
+                    clients += [variants] if len(offers) > 1 else []
+                    for variant, offer in enumerate(offers):
+                        outcome, found = self._targets(balancer, node, offer)
+                        base = k.TCP_BASE if protocol == k.TCP else k.UDP_BASE
+                        rows = [self._aim_row(node, aim, protocol, base, group_port, acl_port) for aim in found]
+                        place = len(aims), len(rows), len(rows)
+                        listeners.append([listener.port, protocol, row_of_clients, variant, outcome, *place])
+                        aims += rows
             spans[self._numbers[interface_id]] = first, len(listeners) - first
+        rows_of_aims = np.array([*aims, [0] * kl.AIM_WIDTH], np.int64).reshape(-1)
         return {
             "listener": np.array([*listeners, [0] * kl.LISTENER_WIDTH], np.int64).reshape(-1),
-            "aim": np.array([*aims, [0] * kl.AIM_WIDTH], np.int64).reshape(-1),
+            "aim": rows_of_aims,
+            "merged": rows_of_aims,
+            "client": np.concatenate([*clients, np.zeros(1, np.uint8)]),
         }, spans
 
     def outcome_of(self, balancer: LoadBalancer) -> tuple[int, int]:
@@ -100,14 +139,20 @@ class BalancerPlan:
 
     # -- targets -----------------------------------------------------------------------------------------
 
-    def _targets(self, balancer: LoadBalancer, node: NetworkInterface, listener: Listener) -> tuple[int, list[Aim]]:
+    def _targets(self, balancer: LoadBalancer, node: NetworkInterface, offer: ListenerRule) -> tuple[int, list[Aim]]:
         """(outcome of the load-balancer stage, the targets that are kept)."""
-        groups = [self.network.target_groups.get(group_id) for group_id in listener.target_group_ids]
-        if any(g is None or (g.target_type != "lambda" and g.targets is None) for g in groups):
-            return unsure("UNKNOWN_RESOURCE"), []
-        every = [aim for group in groups if group for aim in self._aims(balancer, node, group)]
+        every: list[Aim] = []
+        for group_id in offer.target_group_ids:
+            group = self.network.target_groups.get(group_id)
+            if group is None or (group.target_type != "lambda" and group.targets is None):
+                every.append(Aim(further=True))
+            else:
+                every += self._aims(balancer, node, group)
+        if not offer.complete and (offer.target_group_ids or not offer.answers):
+            every.append(Aim(further=True))
         if not every:
-            return (deny("ELBV2_LISTENER_HAS_NO_TG") if groups else 0), []
+            answered = offer.answers and not offer.target_group_ids
+            return (0 if answered else deny("ELBV2_LISTENER_HAS_NO_TG")), []
         enabled = [self.network.subnets.get(subnet_id) for subnet_id in balancer.subnet_ids]
         inside = [aim for aim in every if any(_in_zone(aim.zones, _zones(subnet)) for subnet in enabled)]
         if not enabled:
@@ -174,6 +219,7 @@ class BalancerPlan:
     ) -> list[int]:
         """A row of kernels_long's `aim`; see kernels_long.M_*."""
         row = [0] * kl.AIM_WIDTH
+        row[kl.M_WEIGHT] = 0 if aim.further else 1
         row[kl.M_KIND] = ALWAYS if aim.always else UNDESCRIBED
         if aim.always or aim.address is None or aim.port is None:
             return row
@@ -188,6 +234,41 @@ class BalancerPlan:
         row[kl.M_PORT] = aim.port
         row[kl.M_GROUP_PORT], row[kl.M_ACL_PORT] = int(group_port[base + aim.port]), int(acl_port[base + aim.port])
         return row
+
+    @staticmethod
+    def address_of(aim: Array) -> IPAddress:
+        """The address in a row of kernels_long's `aim`."""
+        high, low = (int(half) & (1 << 64) - 1 for half in (aim[kl.M_HIGH], aim[kl.M_LOW]))
+        return IPv6Address(high << 64 | low) if aim[kl.M_FAMILY] == 6 else IPv4Address(low)
+
+    def merge(
+        self, numbers: Array, listeners: Iterable[int], conversations: Array, traits: Callable[[Array], Any]
+    ) -> None:
+        """Fill `merged` for the listeners of one node; `traits`: what tells targets apart that see their clients."""
+        judged = conversations.reshape(2, -1, kl.CONVERSATION_WIDTH)
+        for listener in listeners:
+            start = int(numbers[kl.OF_LISTENER]) + listener * int(kl.LISTENER_WIDTH)
+            row = numbers[start : start + int(kl.LISTENER_WIDTH)]
+            first, count = int(row[kl.Z_AIMS]) * int(kl.AIM_WIDTH), int(row[kl.Z_N_AIMS]) * int(kl.AIM_WIDTH)
+            aims, merged = (
+                numbers[int(numbers[of]) + first : int(numbers[of]) + first + count].reshape(-1, kl.AIM_WIDTH)
+                for of in (kl.OF_AIM, kl.OF_MERGED)
+            )
+            places: dict[Any, int] = {}
+            for aim in aims:
+                key: tuple[Any, ...] = int(aim[kl.M_KIND]), bool(aim[kl.M_WEIGHT]), bool(aim[kl.M_BALANCER])
+                if aim[kl.M_KIND] == CONVERSATION:
+                    number = int(aim[kl.M_NUMBER])
+                    key += (judged[:, number].tobytes() if number >= 0 else None,)
+                    if aim[kl.M_PRESERVED]:
+                        ports = aim[[kl.M_GROUP_PORT, kl.M_ACL_PORT, kl.M_PORT, kl.M_FAMILY]].tolist()
+                        key += (*ports, traits(aim))
+                if key in places:
+                    merged[places[key], kl.M_WEIGHT] += aim[kl.M_WEIGHT]
+                else:
+                    places[key] = len(places)
+                    merged[places[key]] = aim
+            row[kl.Z_N_MERGED] = len(places)
 
     # -- conversations -----------------------------------------------------------------------------------
 
@@ -212,6 +293,28 @@ class BalancerPlan:
             interface=np.array([self._numbers[key[0]] for key in keys], np.int32),
             icmp_key=np.zeros(0, np.int32),
         )  # fmt: skip
+
+
+def _offers(listener: Listener, mask: Callable[[Iterable[IPNetwork]], Array]) -> tuple[Array, list[ListenerRule]]:
+    """(per between class the number of the offer that clients there get, the offers): by source-ip (AL-04)."""
+    if not listener.rules:
+        offer = ListenerRule(listener.target_group_ids, listener.answers, listener.complete)
+        return np.zeros(0, np.uint8), [offer]
+    every = mask(()) | True
+    blocks = [rule.client_cidr_blocks for rule in listener.rules]
+    taken = np.array([every if each is None else mask(each) for each in blocks])
+    settled = np.zeros_like(every)
+    for number, rule in enumerate(listener.rules):
+        taken[number] &= ~settled
+        settled |= taken[number] & rule.certain
+    kinds, variants = np.unique(taken, axis=1, return_inverse=True)
+    offers = []
+    for kind in kinds.T:
+        rules = [rule for rule, is_taken in zip(listener.rules, kind, strict=True) if is_taken]
+        groups = dict.fromkeys(group_id for rule in rules for group_id in rule.target_group_ids)
+        answers, complete = any(rule.answers for rule in rules), all(rule.complete for rule in rules)
+        offers.append(ListenerRule(tuple(groups), answers, complete))
+    return variants.reshape(-1), offers
 
 
 def _signed(half: int) -> int:

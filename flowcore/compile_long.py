@@ -176,12 +176,14 @@ class LongPlan:
         for connection in self.network.vpn_connections.values():
             yield from connection.destinations
         yield from self.transit.prefixes()
+        yield from self.balancers.prefixes()
 
     def addresses(self) -> Iterable[Any]:
         """Addresses that the axis must be cut at."""
         for nat in self.network.nat_gateways.values():
             for own in nat.addresses:
                 yield from (each for each in (own.private_address, own.public_address) if each is not None)
+        yield from self.balancers.preserved
 
     # -- the axis is cut ---------------------------------------------------------------------------------
 
@@ -219,7 +221,7 @@ class LongPlan:
         self.zones = Zones(self.network, self.places)
         n_between = self.representative.size
         self.transit.begin(self.axis, self.representative, self.zones, self.places, self.vpcs)
-        balanced, self.listeners = self.balancers.tables(layout.group_port, layout.acl_port)
+        balanced, self.listeners = self.balancers.tables(layout.group_port, layout.acl_port, self._mask)
         numbers = {
             "place": self._place_rows(),
             "interface": self._interface_rows(),
@@ -233,6 +235,7 @@ class LongPlan:
             "service": self._service_rows(),
             "firewall": self._firewall_rows(),
             **balanced,
+            "node_target": self._node_targets(),
             "stage_code": _stage_codes(),
             **self._node_arrays(),
             "party_class": layout.party_class.reshape(-1),
@@ -314,6 +317,36 @@ class LongPlan:
             rows[number, kl.V_OTHER_WAYS] = vpc_id in network.vpcs_with_other_ways_in
         return rows.reshape(-1)
 
+    def merge_targets(self, numbers: Array, remote_class: Array, conversations: Array) -> None:
+        """Fill `merged` in the packed `numbers`: of the targets that a node finds alike only the first is kept.
+
+        Alike: the same conversation; where the client's address is kept, also seen and placed alike.
+        """
+        layout, network = self.layout, self.network
+        views = {int(view): index for index, view in enumerate(layout.space.views)}
+        interface_ids = list(network.interfaces)
+        for number, (first, count) in self.listeners.items():
+            vpc = self.vpcs[str(network.interfaces[interface_ids[number]].vpc_id)]
+            of_interval = layout.nodes.of_interval[views[int(layout.space.view_of_vpc[vpc])]]
+            classes = remote_class.reshape(-1, layout.nodes.codes.size, 2)[vpc]
+
+            def traits(aim: Array, vpc: int = vpc, of_interval: Array = of_interval, classes: Array = classes) -> Any:
+                address = BalancerPlan.address_of(aim)
+                node = int(of_interval[layout.space.axis.interval(address)])
+                row = layout.node_rows[node]
+                if row[k.N_INTERFACE] == k.NULL32 or row[k.N_VPC] & k.VPC_MASK != vpc or aim[kl.M_BALANCER]:
+                    return address
+                start = int(numbers[kl.OF_INTERFACE]) + int(row[k.N_INTERFACE]) * int(kl.INTERFACE_WIDTH)
+                interface = numbers[start : start + int(kl.INTERFACE_WIDTH)]
+                if interface[kl.I_TYPE] == kl.T_NODE:
+                    return address
+                policies = tuple(row[k.N_CLASSES : k.N_EGRESS_COLUMNS + 1].tolist())
+                closed = int(interface[kl.I_FLAGS]) & kl.F_UNUSABLE
+                seen = *classes[node].tolist(), int(self.between[node])
+                return policies, int(interface[kl.I_PLACE]), closed, seen
+
+            self.balancers.merge(numbers, range(first, first + count), conversations, traits)
+
     def _extra_number(self, table: RouteTable | None) -> int:
         return self.extra_tables[table.route_table_id] if table is not None else -1
 
@@ -348,8 +381,21 @@ class LongPlan:
     def _in_vpc(self) -> Array:
         rows = np.zeros((len(self.vpcs) + 1, self.representative.size), np.uint8)
         for vpc_id, number in self.vpcs.items():
-            rows[number] = self._mask(self._blocks(vpc_id))
+            rows[number] = self._inside(self._blocks(vpc_id))
         return rows.reshape(-1)
+
+    def _inside(self, blocks: tuple[Any, ...]) -> Array:
+        """Per between class: 1 in `blocks`, 0 not; 2 where no block is known."""
+        return self._mask(blocks).astype(np.uint8) if blocks else np.full(self.representative.size, 2, np.uint8)
+
+    def _node_targets(self) -> Array:
+        """uint8[nodes]: whether a target that sees its clients' addresses has one of its own there."""
+        space, nodes = self.layout.space, self.layout.nodes
+        found = np.zeros(nodes.codes.size, np.uint8)
+        for address in self.balancers.preserved:
+            for of_interval in nodes.of_interval:
+                found[of_interval[space.axis.interval(address)]] = 1
+        return found
 
     def _blocks(self, vpc_id: str | None) -> tuple[Any, ...]:
         vpc = self.network.vpcs.get(vpc_id or "")
@@ -436,7 +482,7 @@ class LongPlan:
             for side, (vpc_id, blocks) in enumerate(ends):
                 rows[number, kl.X_SIDE + side] = self.vpcs.get(vpc_id or "", 0)
                 rows[number, kl.X_PLACE + side] = self._place(None, vpc_id)
-                sides[2 * number + side] = self._mask((*blocks, *self._blocks(vpc_id)))
+                sides[2 * number + side] = self._inside((*blocks, *self._blocks(vpc_id)))
         return {"peering": rows.reshape(-1), "peering_side": sides.reshape(-1)}
 
     def _private_gateway_tables(self) -> dict[str, Array]:

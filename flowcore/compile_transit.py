@@ -45,6 +45,7 @@ class TransitPlan:
         self._entries: dict[tuple[str, str], int] = {}
         self._pairs: dict[tuple[str, str], int] = {}
         self._tables = {table_id: n for n, table_id in enumerate(network.transit_gateway_route_tables)}
+        self._attachments = {each: n for n, each in enumerate(network.transit_gateway_attachments)}
         gateways = [*network.transit_gateways]
         self._gateways = {gateway_id: n for n, gateway_id in enumerate(gateways)}
         for table in network.route_tables.values():
@@ -95,6 +96,7 @@ class TransitPlan:
         return {
             **self._entry_tables(),
             **self._pair_tables(),
+            "same_zone": self._zones.table(),
             "transit": np.concatenate([*words, np.zeros(1, np.uint32)]),
         }
 
@@ -142,16 +144,17 @@ class TransitPlan:
     def _pair_tables(self) -> dict[str, Array]:
         n_zones = len(self._zones.pairs) + 1
         rows = np.zeros((len(self._pairs) + 1, kl.PAIR_WIDTH), np.int64)
-        spans = np.zeros((len(rows), n_zones, 2), np.int32)
+        spans = np.zeros((len(rows), n_zones, 4), np.int32)
         candidates: list[int] = []
         for (gateway_id, attachment_id), number in self._pairs.items():
             attachment, row = self.network.transit_gateway_attachments[attachment_id], rows[number]
             self._fill_pair(row, gateway_id, attachment)
             if attachment.kind == AttachmentKind.VPC and attachment.resource_id:
+                row[kl.R_SPREADS] = attachment.appliance_mode and self._is_spread(attachment)
                 for zone in range(n_zones):
-                    found = self._candidates(attachment, zone)
-                    spans[number, zone] = len(candidates), len(found)
-                    candidates += found
+                    found, near = self._candidates(attachment, zone)
+                    spans[number, zone] = len(candidates), len(found), len(candidates) + len(found), len(near)
+                    candidates += found + near
         return {
             "pair": rows.reshape(-1),
             "pair_span": spans.reshape(-1),
@@ -161,7 +164,7 @@ class TransitPlan:
     def _fill_pair(self, row: Array, gateway_id: str, attachment: TransitGatewayAttachment) -> None:
         network, kind = self.network, attachment.kind
         gateway = network.transit_gateways.get(gateway_id)
-        row[kl.R_STATE] = 0 if _available(attachment.state) else deny("BAD_STATE_ATTACHMENT")
+        row[kl.R_NUMBER] = self._attachments[attachment.attachment_id]
         row[kl.R_REFERS] = attachment.security_group_referencing
         row[kl.R_GATEWAY_REFERS] = gateway is not None and gateway.security_group_referencing
         row[kl.R_TABLE], row[kl.R_TABLE_OUTCOME] = self._table_of(gateway_id, attachment.attachment_id)
@@ -195,12 +198,18 @@ class TransitPlan:
         )
         return 0, deny("TGW_ATTACH_MISSING_TGW_RTB_ASSOCIATION") if known else unsure("TGW_RTB_ROUTES_ARE_UNKNOWN")
 
-    def _candidates(self, attachment: TransitGatewayAttachment, zone: int) -> list[int]:
-        """Places where a packet may leave a VPC attachment (TG-06, TG-07)."""
+    def _is_spread(self, attachment: TransitGatewayAttachment) -> bool:
+        """Whether a VPC attachment has subnets in more than one zone, as far as known."""
+        zones = [zone for _, zone in self._subnet_places(attachment)]
+        return any(not self._zones.same(zones[0], other) for other in zones[1:])
+
+    def _candidates(self, attachment: TransitGatewayAttachment, zone: int) -> tuple[list[int], list[int]]:
+        """(places where a packet from a zone may leave a VPC attachment, those in the zone) (TG-06, TG-07)."""
         own = self._subnet_places(attachment)
         inside = [place for place, other in own if self._zones.same(zone, other)]
-        spread = any(not self._zones.same(one, other) for _, one in own for _, other in own)
-        return inside if inside and not (attachment.appliance_mode and spread) else [place for place, _ in own]
+        everywhere = [place for place, _ in own]
+        spreads = attachment.appliance_mode and self._is_spread(attachment)
+        return (inside if inside and not spreads else everywhere), inside
 
     # -- route tables ------------------------------------------------------------------------------------
 
@@ -245,7 +254,8 @@ class TransitPlan:
             return unsure("UNKNOWN_RESOURCE") << 24
         pair = self._pairs[gateway_id, first]
         attachment = self.network.transit_gateway_attachments[first]
-        return (0 if _available(attachment.state) else deny("BAD_STATE_ATTACHMENT")) << 24 | pair
+        propagated = int(kl.PROPAGATED) if route.propagated else 0
+        return (0 if _available(attachment.state) else deny("BAD_STATE_ATTACHMENT")) << 24 | propagated | pair
 
 
 def _neighbours(network: Network) -> dict[str, frozenset[str]]:
@@ -281,6 +291,11 @@ class Zones:
     def of_place(self, subnet_id: str | None) -> int:
         """The number of a subnet's zone."""
         return self._numbers[self._pair(subnet_id)]
+
+    def table(self) -> Array:
+        """uint8[zones * zones]: `same` of every two numbers."""
+        numbers = range(len(self.pairs) + 1)
+        return np.array([self.same(one, other) for one in numbers for other in numbers], np.uint8)
 
     def same(self, one: int, other: int) -> bool:
         """Whether two numbers stand for one zone: by id where both have one, else by name."""

@@ -19,7 +19,8 @@ from .columns import flows_of
 from .compile import CompiledNetwork, compile_tables
 from .display import Displayed
 from .errors import FlowError
-from .kernels import COUNTS, NULL16, empty_verdicts
+from .kernels import COUNTS, NULL16
+from .kernels import empty_verdicts as _unfilled
 from .model import Network
 from .schema import PATHS, REASONS, RULE_STAGES, STAGES, VERDICTS
 
@@ -151,6 +152,7 @@ class Evaluator(Displayed):
         parts = [(start, min(start + PART, count)) for start in range(0, count, PART)]
         workers = min(threads or os.cpu_count() or 1, len(parts))
         tables, long = self.compiled.tables, self.compiled.long
+        balanced = bool(self.network.load_balancers)
 
         todo = iter(parts)  # next() of a list's iterator is atomic: each thread takes the next part when it is ready
 
@@ -162,13 +164,13 @@ class Evaluator(Displayed):
             walk = np.zeros(kl.WALK_SIZE, np.int64)
             for start, stop in todo:
                 k.evaluate_rows(tables, flows, out, start, stop, memo, small)
-                out.targets[start:stop] = out.reachable_targets[start:stop] = NULL16
-                if long is not None:
-                    walked = start + np.flatnonzero(out.reason[start:stop] == k.TO_BE_WALKED)
-                    if walked.size:
-                        kl.walk_rows(
-                            tables, self.compiled.long, flows, walked, out, self.compiled.conversations, 2, walk
-                        )
+                if balanced:
+                    out.targets[start:stop] = out.reachable_targets[start:stop] = NULL16
+                walked = start + np.flatnonzero(out.reason[start:stop] == k.TO_BE_WALKED)
+                if walked.size:
+                    if long is None:  # is_long said no: a verdict would carry the mark as its reason
+                        raise RuntimeError(f"{walked.size} flows meet what this network was compiled without")
+                    kl.walk_rows(tables, long, flows, walked, out, self.compiled.conversations, 2, walk)
             self._idle_memos.append((memo, small))
 
         if workers <= 1:
@@ -198,6 +200,13 @@ def _narrowed(codes: Any, n_categories: int) -> Any:
     if n_categories < 1 << 8:
         return codes.astype(np.uint8, copy=False)
     return codes.astype(np.uint16) if n_categories < 1 << 16 else codes
+
+
+def empty_verdicts(count: int) -> k.Verdicts:
+    """Columns for `count` verdicts, not yet filled but for the counts of targets: null where no load balancer is."""
+    columns = _unfilled(count)
+    columns.targets[:] = columns.reachable_targets[:] = NULL16
+    return columns
 
 
 def new_memo() -> k.Memo:

@@ -120,19 +120,25 @@ V_EDGE, V_ENTER, V_DESCRIBED, V_OTHER_WAYS, VPC_WIDTH = _codes(range(5))
     G_VPC, G_STATE, G_REGIONAL, G_PLACE, G_PRIVATE, G_PUBLIC, G_INTERFACE, G_TABLE, G_ZONES, NAT_WIDTH,
 ) = _codes(range(10))  # fmt: skip
 Y_OUTCOME, Y_PAIR, ENTRY_WIDTH = _codes(range(3))
-R_KIND, R_STATE, R_REFERS, R_GATEWAY_REFERS, R_TABLE, R_TABLE_OUTCOME, R_PEER, R_VPC, R_DOWN, PAIR_WIDTH = _codes(
-    range(10)
-)
+(
+    R_KIND, R_NUMBER, R_REFERS, R_GATEWAY_REFERS, R_TABLE, R_TABLE_OUTCOME, R_PEER, R_VPC, R_DOWN, R_SPREADS,
+    PAIR_WIDTH,
+) = _codes(range(11))  # fmt: skip
+# R_NUMBER: of the attachment. R_SPREADS: it is in appliance mode and in several zones.
+PROPAGATED, PAIR_MASK = _codes((1 << 23, (1 << 23) - 1))
 A_VPC, A_EDGE, A_PEERING, A_OTHER = _codes(range(4))
 X_STATE, X_SIDE, X_PLACE, X_NEAR, PEERING_WIDTH = _codes((0, 1, 3, 5, 6))
 # X_NEAR: both ends are in one Region.
 W_TABLE, PRIVATE_WIDTH = _codes((0, 1))
 E_VPC, E_STATE, SERVICE_WIDTH = _codes(range(3))
-Z_PORT, Z_PROTOCOL, Z_OUTCOME, Z_AIMS, Z_N_AIMS, LISTENER_WIDTH = _codes(range(6))
+Z_PORT, Z_PROTOCOL, Z_CLIENTS, Z_VARIANT, Z_OUTCOME, Z_AIMS, Z_N_AIMS, Z_N_MERGED, LISTENER_WIDTH = _codes(range(9))
+# Z_CLIENTS: row of `client`, -1 for any client; Z_VARIANT: for the clients that have this number there.
 (
-    M_KIND, M_NUMBER, M_PRESERVED, M_BALANCER, M_FAMILY, M_HIGH, M_LOW, M_GROUP_PORT, M_ACL_PORT, M_PORT, AIM_WIDTH,
-) = _codes(range(11))  # fmt: skip
+    M_KIND, M_NUMBER, M_PRESERVED, M_BALANCER, M_FAMILY, M_HIGH, M_LOW, M_GROUP_PORT, M_ACL_PORT, M_PORT, M_WEIGHT,
+    AIM_WIDTH,
+) = _codes(range(12))  # fmt: skip
 # M_KIND: 0 always reached, 1 by the conversation M_NUMBER (-1: the node has no such address), 2 not described.
+# M_WEIGHT: how many targets it stands for; 0: there may be such ones.
 B_OUTCOME, B_PLACE, FIREWALL_WIDTH = _codes(range(3))
 
 # Route codes by kind of target (compile_routes.KINDS, in that order, after ACTIVE = 8).
@@ -233,8 +239,9 @@ NUMBERS = (
     "entry",  # [entries * ENTRY_WIDTH] a VPC's way into a transit gateway
     "entry_place",  # [entries * zones] attachment subnet, 0 none
     "pair",  # [pairs * PAIR_WIDTH] an attachment seen from one transit gateway
-    "pair_span",  # [pairs * zones * 2] first and count of its subnets in `candidate`
+    "pair_span",  # [pairs * zones * 4] first and count in `candidate` of subnets it may leave by, of those in the zone
     "candidate",
+    "same_zone",  # [zones * zones] whether two numbers stand for one zone
     "peering",  # [peerings * PEERING_WIDTH]
     "private_gateway",  # [gateways * PRIVATE_WIDTH]
     "private_attached",  # [gateways * (vpcs + 1)]
@@ -242,6 +249,8 @@ NUMBERS = (
     "firewall",  # [endpoints * FIREWALL_WIDTH]
     "listener",  # [listeners * LISTENER_WIDTH] of the nodes of load balancers
     "aim",  # [targets of listeners * AIM_WIDTH]
+    "merged",  # likewise, of those about which a node's listener finds the same only the first
+    "node_target",  # [nodes] whether a target has an address there
     "stage_code",  # [32] bit in blocked_by -> place in schema.STAGES
     "node_low",  # [nodes] first address: lower half, upper half
     "node_high",
@@ -254,11 +263,11 @@ NUMBERS = (
 )  # fmt: skip
 (
     OF_PLACE, OF_INTERFACE, OF_VPC, OF_ROUTE_OUTCOME, OF_ROUTE_NEXT, OF_NAT, OF_NAT_ZONE, OF_ENTRY, OF_ENTRY_PLACE,
-    OF_PAIR, OF_PAIR_SPAN, OF_CANDIDATE, OF_PEERING, OF_PRIVATE_GATEWAY, OF_PRIVATE_ATTACHED, OF_SERVICE, OF_FIREWALL,
-    OF_LISTENER, OF_AIM, OF_STAGE_CODE, OF_NODE_LOW, OF_NODE_HIGH, OF_NODE_KIND, OF_NODE_LOCAL, OF_NODE_PUBLIC,
-    OF_NODE_END, OF_VIEW_OF_VPC, OF_ROUTE_GATE, OF_ROUTE_PATH, OF_DESTINATION_OUT, OF_SOURCE_IN, OF_ICMP_REPLY,
-    OF_CASE, OF_FIXED, OF_IPV6_START, OF_IPV6_HIGH, OF_IPV6_LOW,
-) = _codes(range(37))  # fmt: skip
+    OF_PAIR, OF_PAIR_SPAN, OF_CANDIDATE, OF_SAME_ZONE, OF_PEERING, OF_PRIVATE_GATEWAY, OF_PRIVATE_ATTACHED, OF_SERVICE,
+    OF_FIREWALL, OF_LISTENER, OF_AIM, OF_MERGED, OF_NODE_TARGET, OF_STAGE_CODE, OF_NODE_LOW, OF_NODE_HIGH, OF_NODE_KIND,
+    OF_NODE_LOCAL, OF_NODE_PUBLIC, OF_NODE_END, OF_VIEW_OF_VPC, OF_ROUTE_GATE, OF_ROUTE_PATH, OF_DESTINATION_OUT,
+    OF_SOURCE_IN, OF_ICMP_REPLY, OF_CASE, OF_FIXED, OF_IPV6_START, OF_IPV6_HIGH, OF_IPV6_LOW,
+) = _codes(range(40))  # fmt: skip
 #: Tables in `words`, likewise. The first are those of kernels.Tables, in the same memory.
 SHARED = (
     "root", "middle", "leaf", "ipv6_node", "node", "remote_class", "policy_page", "profile_page", "profile_row",
@@ -268,17 +277,18 @@ WORDS = (
     *SHARED,
     "party_class",  # [(vpcs + 1) * nodes * parties] class for group policies, seen as another party
     "node_between",  # [nodes] between class
-    "in_vpc",  # [(vpcs + 1) * between]
+    "in_vpc",  # [(vpcs + 1) * between] 1: in its CIDRs, 2: none is known
     "extra",  # [tables * between] route words of gateways' tables
-    "transit",  # [tables * between] outcome << 24 | pair
-    "peering_side",  # [peerings * 2 * between]
+    "transit",  # [tables * between] outcome << 24 | PROPAGATED | pair
+    "peering_side",  # [peerings * 2 * between] as in_vpc
     "private_outcome",  # [gateways * between]
+    "client",  # [listeners with source-ip conditions * between] which of its variants is for the client
 )
 (
     OF_ROOT, OF_MIDDLE, OF_LEAF, OF_IPV6_NODE, OF_NODE, OF_REMOTE_CLASS, OF_POLICY_PAGE, OF_PROFILE_PAGE,
     OF_PROFILE_ROW, OF_COLUMN_PAGE, OF_CELLS, OF_PARTY_CLASS, OF_NODE_BETWEEN, OF_IN_VPC, OF_EXTRA, OF_TRANSIT,
-    OF_PEERING_SIDE, OF_PRIVATE_OUTCOME,
-) = _codes(range(64, 82))  # fmt: skip
+    OF_PEERING_SIDE, OF_PRIVATE_OUTCOME, OF_CLIENT,
+) = _codes(range(64, 83))  # fmt: skip
 #: Numbers in the header: how many between classes, zones (with 0), parties besides DIRECT, VPCs (with 0) there are;
 #: nodes (the rows of interfaces follow them); port classes for ACLs; whether columns are paged; ACL classes of any
 #: ephemeral port; group and ACL classes of ICMP echo request, reply, and not known; conversations behind balancers.
@@ -297,18 +307,18 @@ HEADER = SAYING + 48
     PROTOCOL, ICMP_KEY, GROUP_PORT, ACL_PORT, BACK_PORT, ONE_WAY, CLASSIC, BY_NAT,
     X_KIND, X_VPC, X_WHERE, X_INTERFACE, DEPTH, ROUTE_STAGE, ROUTE_CLEAN, ROUTE_DENIED, PAIR,
     OWN, END, FLAGGED, LEFT, LEFT_INDEX, CAME, CAME_INDEX, CAME_BY_BOX, BOXES, BOXES_BACK, WAY, DESTINATION,
-    CODE, NUMBER, FIRST_PORT, N_TARGETS, N_REACHED, LEVEL, REPLY_CUT, ASKED,
-) = _codes(range(52))  # fmt: skip
+    CODE, NUMBER, FIRST_PORT, N_TARGETS, N_REACHED, LEVEL, REPLY_CUT, ASKED, FORKED, LAST_PHASE, LAST_ACTION,
+) = _codes(range(55))  # fmt: skip
 # OWN: node of A, END: of B, -1 none. X_*: where the reply is expected. LEFT, CAME: the edge where the forward walk left
 # the network, or the source came in. EXTRA: the table, in `extra`, of a gateway without subnet. CODE, NUMBER: the
-# target that the next action goes to. ASKED: the destination port.
+# target that the next action goes to. ASKED: the destination port. FORKED: forks met so far.
 NO_TABLE, UNKNOWN_TABLE = -1, -2
-S, D = _codes((52, 58))  # the packet's source and destination, each:
+S, D = _codes((55, 60))  # the packet's source and destination, each:
 FAMILY, HIGH, LOW, NODE, VIEW = _codes(range(5))
-FORWARD_PART, REPLY_PART = _codes((64, 68))  # (4 registers each)
+FORWARD_PART, REPLY_PART = _codes((65, 69))  # (4 registers each)
 DENIES, DENIED, DOUBTED = _codes(range(3))  # mask; first deny, first unknown: stage << 8 | outcome
-RULES = np.int64(72)
-REGISTERS = np.int64(80)
+RULES = np.int64(73)
+REGISTERS = np.int64(81)
 STACK = REGISTERS
 (
     K_KIND, K_VPC, K_WHERE, K_INTERFACE, K_SOURCE, K_DESTINATION, K_BACK_PORT, K_TABLE, K_ZONE, K_STRAIGHT, K_ENTERED,
@@ -320,7 +330,16 @@ BOX = STACK + (MOST_STEPS + 2) * STACK_WIDTH
 BOX_BACK = BOX + MOST_STEPS + 2
 FRAME = BOX_BACK + MOST_STEPS + 2
 FRAME_WIDTH = 32
-WALK_SIZE = FRAME + 3 * FRAME_WIDTH
+#: Where AWS may choose among several ways, a flow is walked once for each: the ways taken at the forks of a walk (-1:
+#: cut there) and how many there are; the place that an attachment in appliance mode has chosen; what the first way
+#: gave; the ways of the walk that stands in the end.
+MOST_FORKS = np.int64(4)
+FORK_FRAME = FRAME + 3 * FRAME_WIDTH
+(
+    N_WAYS, WAYS, WAY_COUNTS, CHOSEN_BY, CHOSEN_PLACE, FIRST_RESULT, N_FINAL, SETTLED, FORK_WIDTH,
+) = (FORK_FRAME + np.int64(offset) for offset in (0, 1, 5, 9, 13, 17, 21, 22, 23))  # fmt: skip
+FINAL_CUT = FORK_WIDTH
+WALK_SIZE = FORK_WIDTH + 1
 
 # A conversation behind a load balancer, as judged when the network was compiled.
 (
@@ -436,11 +455,20 @@ def _held(g, w, end, vpc):
 
 
 @step
-def _is_own(g, w, vpc):
-    """Whether the packet's source is an address of an interface of `vpc`."""
-    node = _seen(g, w, S, vpc)
+def _is_own(g, w, end, vpc):
+    """Whether the packet's source or destination is an address of an interface of `vpc`."""
+    node = _seen(g, w, end, vpc)
     held = g.numbers[g.numbers[OF_NODE_LOCAL] + node]
     return (held == 1 or held == 2) and _column(g, node, NODE_VPC) & VPC_MASK == vpc
+
+
+@step
+def _is_from(g, w, vpc):
+    """Whether the packet's source is in `vpc`, by its CIDRs or held there: 0, 1, 2 not known."""
+    inside = np.int64(g.words[g.numbers[OF_IN_VPC] + vpc * g.numbers[H_BETWEEN] + _between(g, w, S)])
+    if inside != 1 and (_is_own(g, w, S, vpc) or (w[BY_NAT] > 1 and w[STACK + w[DEPTH] * STACK_WIDTH + K_VPC] == vpc)):
+        return np.int64(1)
+    return inside
 
 
 @step
@@ -795,14 +823,14 @@ def _nat(g, w):
     ipv6, protocol = w[D + FAMILY] == 6, w[PROTOCOL]
     embedded = ipv6 and w[D + HIGH] == 0x0064FF9B00000000 and np.uint64(w[D + LOW]) >> np.uint64(32) == 0
     served = protocol == TCP or protocol == UDP or protocol == ICMP or (embedded and protocol == ICMPV6)
-    inside = g.words[n[OF_IN_VPC] + w[VPC] * n[H_BETWEEN] + _between(g, w, S)] != 0 or w[MET] & MET_TRANSIT != 0
+    inside = np.int64(1) if w[MET] & MET_TRANSIT else _is_from(g, w, w[VPC])
     in_zone = not n[row + G_ZONES] or n[n[OF_NAT_ZONE] + number * n[H_ZONES] + w[ZONE]] != 0
     lost = (ipv6 and not embedded) or n[row + G_PRIVATE] < 0
     saying = -1
     if not served:
         saying = D_PROTOCOL
-    elif not inside:
-        saying = D_NOT_IN_VPC
+    elif inside != 1:
+        saying = U_RESOURCE if inside else D_NOT_IN_VPC
     elif ipv6 and not embedded:
         saying = D_NOWHERE
     elif not in_zone:
@@ -845,10 +873,8 @@ def _nat(g, w):
 @step
 def _internet(g, w):
     """6.3, forward: out of a VPC by an internet gateway or an egress-only internet gateway."""
-    n, u, vpc, code = g.numbers, g.words, w[VPC], w[CODE]
+    n, vpc, code = g.numbers, w[VPC], w[CODE]
     only = code == TO_EGRESS_ONLY or code == EGRESS_UNDESCRIBED or code == EGRESS_DETACHED
-    met_box = w[MET] & MET_APPLIANCE
-    w[MET] |= MET_GATEWAY
     holder = _held(g, w, S, vpc)
     node, ipv4 = w[S + NODE], w[S + FAMILY] == 4
     public = n[n[OF_NODE_PUBLIC] + node] if _column(g, node, NODE_VPC) & VPC_MASK == vpc else np.int64(-1)
@@ -866,8 +892,9 @@ def _internet(g, w):
     elif _place(g, w[PLACE], P_STOPS) & (4 if only else (2 if w[BY_NAT] else 1)):
         outcome = n[SAYING + D_BLOCKED]
     elif not only and ipv4 and public < 0:
-        inside = u[n[OF_IN_VPC] + vpc * n[H_BETWEEN] + _between(g, w, S)]
-        outcome = n[SAYING + (U_UNSUPPORTED if met_box else (D_NO_PUBLIC if inside else D_SPOOFED))]
+        inside = _is_from(g, w, vpc)
+        saying = D_NO_PUBLIC if inside == 1 else (U_RESOURCE if inside else D_SPOOFED)
+        outcome = n[SAYING + (U_UNSUPPORTED if w[MET] & MET_APPLIANCE else saying)]
     elif not only and not ipv4 and holder < 0:
         outcome = n[SAYING + D_SPOOFED]
     elif not only and not ipv4 and _interface(g, _column(g, max(holder, 0), NODE_INTERFACE), I_FLAGS) & F_NO_GATEWAY:
@@ -884,6 +911,8 @@ def _internet(g, w):
         edge = _edge(g, w, vpc, OF_VPC, VPC_WIDTH, S) & 255
         if w[LEVEL] == 2 or w[STEPS] > 1 or end != -1 or edge == TO_FIREWALL or edge == TO_INTERFACE:
             return CUT
+    else:
+        w[MET] |= MET_GATEWAY
     if end == -2:
         _check(w, AT_END, n[SAYING + U_AMBIGUOUS] << LABEL_BITS, NO_RULE)
         return CUT
@@ -984,8 +1013,8 @@ def _peering(g, w):
     side = 0 if n[row + X_SIDE] == vpc else 1
     other = n[row + X_SIDE + 1 - side]
     sides = n[OF_PEERING_SIDE] + 2 * max(number, 0) * n[H_BETWEEN]
-    inside = u[sides + side * n[H_BETWEEN] + _between(g, w, S)]
-    outside = u[sides + (1 - side) * n[H_BETWEEN] + _between(g, w, D)]
+    near = u[sides + side * n[H_BETWEEN] + _between(g, w, S)]
+    far = u[sides + (1 - side) * n[H_BETWEEN] + _between(g, w, D)]
     outcome = np.int64(0)
     if number < 0:
         outcome = n[SAYING + U_RESOURCE]
@@ -993,9 +1022,11 @@ def _peering(g, w):
         outcome = n[SAYING + D_ATTACHMENT]
     elif n[row + X_STATE]:
         outcome = n[row + X_STATE]
-    elif not (inside and outside):
+    elif near == 2 and not _is_own(g, w, S, vpc):
+        outcome = n[SAYING + U_RESOURCE]
+    elif near == 0 or far == 0:
         outcome = n[SAYING + D_NOT_IN_CIDR]
-    elif not n[n[OF_VPC] + other * VPC_WIDTH + V_DESCRIBED]:
+    elif (far == 2 and not _is_own(g, w, D, other)) or not n[n[OF_VPC] + other * VPC_WIDTH + V_DESCRIBED]:
         outcome = n[SAYING + U_RESOURCE]
     if _check(w, stage, outcome << LABEL_BITS, NO_RULE):
         return CUT
@@ -1034,7 +1065,7 @@ def _table(g, w):
     elif outcome == 0:
         word = np.int64(g.words[n[OF_TRANSIT] + n[row + R_TABLE] * n[H_BETWEEN] + _between(g, w, D)])
         outcome = word >> LABEL_BITS
-    number = word & LABEL_MASK
+    number = word & PAIR_MASK
     target = n[OF_PAIR] + number * PAIR_WIDTH
     kind, peer = n[target + R_KIND], n[target + R_PEER]
     if outcome == 0 and kind == A_EDGE:
@@ -1055,35 +1086,119 @@ def _table(g, w):
 @step
 def _out_of_transit(g, w):
     """Out of a transit gateway by a VPC attachment: in one of its subnets, if it makes no difference which."""
-    n = g.numbers
-    span = n[OF_PAIR_SPAN] + (w[NUMBER] * n[H_ZONES] + w[ZONE]) * 2
-    first, count = n[OF_CANDIDATE] + n[span], n[span + 1]
-    vpc = n[n[OF_PAIR] + w[NUMBER] * PAIR_WIDTH + R_VPC]
+    n, row = g.numbers, g.numbers[OF_PAIR] + w[NUMBER] * PAIR_WIDTH
+    span = n[OF_PAIR_SPAN] + (w[NUMBER] * n[H_ZONES] + w[ZONE]) * 4
+    if n[row + R_SPREADS]:
+        for fork in range(w[FORKED]):
+            if w[CHOSEN_BY + fork] == n[row + R_NUMBER]:
+                _go(g, w, w[CHOSEN_PLACE + fork])
+                return STEP
+        if n[span + 3] and _ends_in_zone(g, w, row):
+            span += 2
+    first, count, way = n[OF_CANDIDATE] + n[span], n[span + 1], np.int64(0)
     saying = U_RESOURCE if count == 0 else -1
-    if count > 1:
-        node, where = _held(g, w, D, vpc), np.int64(0)
-        if _is_back_in(w, vpc):
-            where = w[X_WHERE]
-        elif node >= 0:
-            where = _interface(g, _column(g, node, NODE_INTERFACE), I_PLACE)
-        subnet = _place(g, where, P_SUBNET)
-        code_0, target_0, held_0, said_0 = np.int64(0), np.int64(0), False, np.int64(0)
-        for index in range(count):
-            place = n[first + index]
-            line = _line(g, place, w[D + NODE])
-            route = np.int64(g.words[line + 3])
-            code, target = route & 255, n[n[OF_ROUTE_NEXT] + (route >> 8)]
-            held = subnet != 0 and _place(g, place, P_SUBNET) == subnet
-            said = _list_word(g, w, place, line, OUTWARD) >> LABEL_BITS
-            if index == 0:
-                code_0, target_0, held_0, said_0 = code, target, held, said
-            elif code != code_0 or target != target_0 or held != held_0 or said != said_0:
-                saying = U_ZONE
+    if count > 1 and not _are_alike(g, w, first, count, n[row + R_VPC]):
+        way = _choose(w, count)
+        saying = U_ZONE if way < 0 else -1
+        if way >= 0 and n[row + R_SPREADS]:
+            w[CHOSEN_BY + w[FORKED] - 1], w[CHOSEN_PLACE + w[FORKED] - 1] = n[row + R_NUMBER], n[first + way]
     if saying >= 0:
         _check(w, AT_TRANSIT + TO_REPLY * w[REPLY], n[SAYING + saying] << LABEL_BITS, NO_RULE)
         return CUT
-    _go(g, w, n[first])
+    _go(g, w, n[first + way])
     return STEP
+
+
+@step
+def _ends_in_zone(g, w, row):
+    """Whether the destination is in the zone the packet came from, as the transit gateway can see (TG-07)."""
+    n = g.numbers
+    if n[row + R_TABLE_OUTCOME]:
+        return False
+    word = np.int64(g.words[n[OF_TRANSIT] + n[row + R_TABLE] * n[H_BETWEEN] + _between(g, w, D)])
+    beyond = n[OF_PAIR] + (word & PAIR_MASK) * PAIR_WIDTH
+    if word >> LABEL_BITS or not word & PROPAGATED or n[beyond + R_KIND] != A_VPC:
+        return False
+    holder = _held(g, w, D, n[beyond + R_VPC])
+    if holder < 0 or n[beyond + R_NUMBER] == n[row + R_NUMBER]:
+        return False
+    zone = _place(g, _interface(g, _column(g, holder, NODE_INTERFACE), I_PLACE), P_ZONE)
+    return n[n[OF_SAME_ZONE] + zone * n[H_ZONES] + w[ZONE]] != 0
+
+
+@step
+def _are_alike(g, w, first, count, vpc):
+    """Whether in all of these subnets the packet is delivered, or dropped, by the same list and route."""
+    n, node, where = g.numbers, _held(g, w, D, vpc), np.int64(0)
+    if _is_back_in(w, vpc):
+        where = w[X_WHERE]
+    elif node >= 0:
+        where = _interface(g, _column(g, node, NODE_INTERFACE), I_PLACE)
+    subnet = _place(g, where, P_SUBNET)
+    outcome_0, held_0, said_0 = np.int64(0), False, np.int64(0)
+    for index in range(count):
+        place = n[first + index]
+        line = _line(g, place, w[D + NODE])
+        code = np.int64(g.words[line + 3]) & 255
+        outcome = n[n[OF_ROUTE_OUTCOME] + code]
+        held = subnet != 0 and _place(g, place, P_SUBNET) == subnet
+        said = _list_word(g, w, place, line, OUTWARD) >> LABEL_BITS
+        if code != TO_LOCAL and INTERNET_UNDESCRIBED <= code < FIRST_BLACKHOLE:
+            return False
+        if index == 0:
+            outcome_0, held_0, said_0 = outcome, held, said
+        elif outcome != outcome_0 or held != held_0 or said != said_0:
+            return False
+    return True
+
+
+@step
+def _choose(w, count):
+    """Which of `count` ways this walk takes, -1: none, it is cut here."""
+    fork = w[FORKED]
+    if w[PROBE] or fork >= MOST_FORKS:
+        return np.int64(-1)
+    if fork >= w[N_WAYS]:
+        w[WAYS + fork], w[N_WAYS] = 0, fork + 1
+    w[WAY_COUNTS + fork], w[CHOSEN_BY + fork] = count, -1
+    w[FORKED] += 1
+    return w[WAYS + fork]
+
+
+@step
+def _is_last(w):
+    """Whether the walk just made is the one that stands: else the ways of the next one are set.
+
+    Where all ways of a fork give the same verdicts, the first way stands; else the fork is cut.
+    """
+    if w[SETTLED]:
+        return True
+    forward = 2 if w[FORWARD_PART + DENIED] else np.int64(w[FORWARD_PART + DOUBTED] != 0)
+    back = 2 if w[REPLY_PART + DENIED] else np.int64(w[REPLY_PART + DOUBTED] != 0)
+    result = forward * 3 + (0 if forward or w[ONE_WAY] else back)
+    fork = w[N_WAYS] - 1
+    if w[N_FINAL] == 0:
+        w[N_FINAL], w[FINAL_CUT] = fork + 1, 0
+    while fork >= 0:
+        way = w[WAYS + fork]
+        if way == 0:
+            w[FIRST_RESULT + fork] = result
+        if way > 0 and result != w[FIRST_RESULT + fork]:
+            w[WAYS + fork], w[N_WAYS] = -1, fork + 1
+            is_first = True
+            for before in range(fork):
+                is_first &= w[WAYS + before] == 0
+            if is_first:
+                w[N_FINAL], w[FINAL_CUT] = fork + 1, 1
+            return False
+        if 0 <= way < w[WAY_COUNTS + fork] - 1:
+            w[WAYS + fork], w[N_WAYS] = way + 1, fork + 1
+            return False
+        fork -= 1
+    for fork in range(w[N_FINAL]):
+        w[WAYS + fork] = 0
+    w[WAYS + w[N_FINAL] - 1], w[N_WAYS], w[SETTLED] = -w[FINAL_CUT], w[N_FINAL], 1
+    return False
 
 
 @step
@@ -1116,7 +1231,7 @@ def _private(g, w):
         saying = U_RESOURCE
     elif not n[n[OF_PRIVATE_ATTACHED] + number * n[H_VPCS] + vpc]:
         saying = D_ATTACHMENT
-    elif foreign or not _is_own(g, w, vpc):
+    elif foreign or not _is_own(g, w, S, vpc):
         saying = D_NOT_OWN
     outcome = n[SAYING + max(saying, 0)]
     if saying < 0:
@@ -1139,7 +1254,7 @@ def _service(g, w):
         outcome = n[SAYING + D_ATTACHMENT]
     elif n[row + E_STATE]:
         outcome = n[row + E_STATE]
-    elif not _is_own(g, w, w[VPC]) or before & MET_TRANSIT:
+    elif not _is_own(g, w, S, w[VPC]) or before & MET_TRANSIT:
         outcome = n[SAYING + D_NOT_HERE]
     elif (w[PROTOCOL] == ICMP or w[PROTOCOL] == ICMPV6) and w[ICMP_KEY] == ICMP_TYPE_UNKNOWN_KEY:
         outcome = n[SAYING + U_ICMP]
@@ -1246,22 +1361,22 @@ def _to_preserved(g, w, node, aim):
                 return np.int64(-1)
             side = 0 if n[row + X_SIDE] == vpc else 1
             sides = n[OF_PEERING_SIDE] + (2 * max(target, 0) + 1 - side) * n[H_BETWEEN]
-            saying = -1
+            saying, other, far = -1, n[row + X_SIDE + 1 - side], g.words[sides + _between(g, w, D)]
             if target < 0:
                 saying = U_RESOURCE
             elif n[row + X_SIDE + side] != vpc:
                 saying = D_ATTACHMENT
             elif n[row + X_STATE]:
                 saying = D_BAD_STATE
-            elif not g.words[sides + _between(g, w, D)]:
+            elif far == 0:
                 saying = D_NOT_IN_CIDR
-            elif not n[n[OF_VPC] + n[row + X_SIDE + 1 - side] * VPC_WIDTH + V_DESCRIBED]:
+            elif (far == 2 and not _is_own(g, w, D, other)) or not n[n[OF_VPC] + other * VPC_WIDTH + V_DESCRIBED]:
                 saying = U_RESOURCE
             if saying >= 0:
                 _check(w, AT_PEERING, n[SAYING + saying] << LABEL_BITS, NO_RULE)
                 return np.int64(-1)
-            w[VPC] = n[row + X_SIDE + 1 - side]
-            holder = _held(g, w, D, w[VPC])
+            w[VPC] = other
+            holder = _held(g, w, D, other)
     if holder < 0:
         several = n[n[OF_NODE_LOCAL] + w[D + NODE]] == 2 and _column(g, w[D + NODE], NODE_VPC) & VPC_MASK == w[VPC]
         _check(w, AT_BALANCER, n[SAYING + (U_AMBIGUOUS if several else U_DESTINATION)] << LABEL_BITS, NO_RULE)
@@ -1322,7 +1437,11 @@ def _listener(g, w, node):
     row = n[OF_LISTENER] + _interface(g, number, I_LISTENERS) * LISTENER_WIDTH
     for _ in range(_interface(g, number, I_N_LISTENERS)):
         if n[row + Z_PORT] == w[ASKED] and n[row + Z_PROTOCOL] == w[PROTOCOL]:
-            return row
+            clients = n[row + Z_CLIENTS]
+            if clients < 0:
+                return row
+            if g.words[n[OF_CLIENT] + clients * n[H_BETWEEN] + _between(g, w, S)] == n[row + Z_VARIANT]:
+                return row
         row += LISTENER_WIDTH
     return np.int64(0)
 
@@ -1333,8 +1452,8 @@ def _rank(w):
     if w[FORWARD_PART + DENIED]:
         return 4
     if w[FORWARD_PART + DOUBTED]:
-        return 3
-    return 2 if w[REPLY_PART + DENIED] else (1 if w[REPLY_PART + DOUBTED] else 0)
+        return 2
+    return 3 if w[REPLY_PART + DENIED] else (1 if w[REPLY_PART + DOUBTED] else 0)
 
 
 @step
@@ -1349,7 +1468,8 @@ def _balance(g, w, conversations, node, level):
         outcome = n[listener + Z_OUTCOME] if listener else _interface(g, number, I_MISMATCH)
     if _check(w, AT_BALANCER, outcome << LABEL_BITS, NO_RULE):
         return CUT
-    count = n[listener + Z_N_AIMS]
+    itself = n[n[OF_NODE_TARGET] + _seen(g, w, S, w[VPC])] != 0  # what reaches itself is not like the others (NL-07)
+    count, aims = n[listener + (Z_N_AIMS if itself else Z_N_MERGED)], n[OF_AIM if itself else OF_MERGED]
     if count == 0:
         return DONE
     frame = FRAME + level * FRAME_WIDTH
@@ -1357,9 +1477,9 @@ def _balance(g, w, conversations, node, level):
         w[frame + part] = w[FORWARD_PART + part]
     flagged, ports, high, low, family = w[FLAGGED], (w[GROUP_PORT], w[ACL_PORT]), w[D + HIGH], w[D + LOW], w[D + FAMILY]
     asked, place, vpc, same = w[ASKED], w[PLACE], w[VPC], w[SAME]
-    best, reached, cut = 9, 0, CUT
+    best, described, reached, cut = 9, np.int64(0), np.int64(0), CUT
     for index in range(count):
-        aim = n[OF_AIM] + (n[listener + Z_AIMS] + index) * AIM_WIDTH
+        aim = aims + (n[listener + Z_AIMS] + index) * AIM_WIDTH
         for part in range(8):
             w[FORWARD_PART + part] = 0
         w[REPLY_CUT] = w[FLAGGED] = 0
@@ -1391,7 +1511,9 @@ def _balance(g, w, conversations, node, level):
             elif _conversation(g, w, conversations, (level - 1) * n[H_CONVERSATIONS] + n[aim + M_NUMBER]):
                 action = CUT
         rank = _rank(w)
-        reached += np.int64(rank == 0)
+        described += n[aim + M_WEIGHT]
+        if rank == 0:
+            reached += n[aim + M_WEIGHT]
         if rank < best:
             best, cut = rank, action
             for part in range(8):
@@ -1411,7 +1533,7 @@ def _balance(g, w, conversations, node, level):
     w[GROUP_PORT], w[ACL_PORT] = ports
     w[PLACE], w[VPC], w[SAME] = place, vpc, same
     if level == w[LEVEL]:
-        w[N_TARGETS], w[N_REACHED] = count, reached
+        w[N_TARGETS], w[N_REACHED] = (described, reached) if described else (np.int64(NULL16), np.int64(NULL16))
     return cut
 
 
@@ -1646,9 +1768,9 @@ def behind(stages):
 
 
 @step
-def _keep(w, row, level, phase, action, count, conversations):
+def _keep(w, row, level, count, conversations):
     """Keep what was found of a conversation behind a load balancer."""
-    own = (level * count + row) * CONVERSATION_WIDTH
+    own, phase, action = (level * count + row) * CONVERSATION_WIDTH, w[LAST_PHASE], w[LAST_ACTION]
     conversations[own + C_CUT] = np.int64(phase == FORWARD and action != DONE)
     conversations[own + C_REPLY_CUT] = np.int64(phase == BACKWARD and action != DONE)
     conversations[own + C_FLAGGED] = w[FLAGGED]
@@ -1672,102 +1794,100 @@ def walk_rows(tables, long, flows, rows, out, conversations, level, scratch):
     w, kept = _pointer(scratch), _pointer(conversations)
     for index in range(rows.size):
         row = rows[index]
-        _load(tables, flows, row, w)
-        w[LEVEL] = level
-        if level < 2:
-            w[BACK_PORT] = g.numbers[H_TCP_ANY if w[PROTOCOL] == TCP else H_UDP_ANY]
-        interface = np.int64(flows.interface[row]) if flows.interface.size else np.int64(-1)
-        start = _source_at_interface(tables, flows, row, interface) if interface >= 0 else _seen(g, w, S, NOTHING)
-        if _column(g, start, NODE_CODES) & 255 == SRC_REDIRECT:
-            start = _column(g, start, NODE_PEER)
-        first, end, by_private = _column(g, start, NODE_CODES) & 255, np.int64(-1), False
-        phase, action = FORWARD, CUT
-        if first <= LAST_INSIDE:
-            action = _start(g, w, start)
-        else:
-            end = _seen(g, w, D, NOTHING)
-            by_private = _column(g, end, NODE_CODES) >> 24 == DST_IN_PRIVATE
-            if _column(g, end, NODE_CODES) >> 24 == DST_IN_PUBLIC:
-                end = _column(g, end, NODE_PEER)
-            action = _find_way_in(g, w, first, end, by_private)
-            if action == STEP:
-                phase = PROBING
+        w[N_WAYS] = w[N_FINAL] = w[SETTLED] = 0
+        going = True
+        while going:
+            _load(tables, flows, row, w)
+            w[LEVEL] = level
+            if level < 2:
+                w[BACK_PORT] = g.numbers[H_TCP_ANY if w[PROTOCOL] == TCP else H_UDP_ANY]
+            interface = np.int64(flows.interface[row]) if flows.interface.size else np.int64(-1)
+            start = _source_at_interface(tables, flows, row, interface) if interface >= 0 else _seen(g, w, S, NOTHING)
+            if _column(g, start, NODE_CODES) & 255 == SRC_REDIRECT:
+                start = _column(g, start, NODE_PEER)
+            first, end, by_private = _column(g, start, NODE_CODES) & 255, np.int64(-1), False
+            phase, action = FORWARD, CUT
+            if first <= LAST_INSIDE:
+                action = _start(g, w, start)
             else:
-                action = _come_in(g, w, first, end, by_private, BY_INTERNET, NOTHING)
-        while phase != OVER:
-            while action > DONE:
+                end = _seen(g, w, D, NOTHING)
+                by_private = _column(g, end, NODE_CODES) >> 24 == DST_IN_PRIVATE
+                if _column(g, end, NODE_CODES) >> 24 == DST_IN_PUBLIC:
+                    end = _column(g, end, NODE_PEER)
+                action = _find_way_in(g, w, first, end, by_private)
                 if action == STEP:
-                    action = _step(g, w)
-                elif action == LOCAL:
-                    action = _local(g, w)
-                elif action == ARRIVE:
-                    action = _arrive(g, w)
-                elif action == BACK:
-                    action = _back(g, w)
-                elif action == INTERNET:
-                    action = INTERNET_BACK if w[REPLY] else _internet(g, w)
-                elif action == NAT:
-                    action = _nat(g, w)
-                elif action == EDGE:
-                    action = _from_edge(g, w)
-                elif action == ENTER:
-                    action = _enter(g, w)
-                elif action == INTERNET_BACK:
-                    action = _internet_back(g, w)
-                elif action == TRANSIT_GATEWAY:
-                    action = _transit(g, w)
-                elif action == TABLE:
-                    action = _table(g, w)
-                elif action == OUT_OF_TRANSIT:
-                    action = _out_of_transit(g, w)
-                elif action == PEERING:
-                    action = _peering(g, w)
-                elif action == PRIVATE:
-                    action = _private(g, w)
-                elif action == SERVICE:
-                    action = _service(g, w)
-                elif action == BOX_IN:
-                    action = _box(g, w)
-                elif action == BALANCE:
-                    action = _balance(g, w, kept, w[END], w[LEVEL])
+                    phase = PROBING
                 else:
-                    action = _leave(g, w)
-            if phase == PROBING:
-                found, kind, number = action == DONE, w[LEFT], w[LEFT_INDEX]
-                known = found and (
-                    kind == BY_TRANSIT or (kind == BY_PRIVATE and w[VPC] == _column(g, end, NODE_VPC) & VPC_MASK)
-                )
-                _load(tables, flows, row, w)
-                w[LEVEL] = level
-                phase = FORWARD
-                if known or first == SRC_INTERNET:
-                    action = _come_in(g, w, first, end, by_private, kind if known else np.int64(BY_INTERNET), number)
-                else:
-                    _no_way(g, w)
-                    phase = OVER
-            elif phase == FORWARD:
-                if w[OWN] >= 0:
-                    _ask_start(g, w, flows, row)
-                if action == DONE and not w[ONE_WAY] and not w[REPLY_CUT]:
-                    phase, action = BACKWARD, _turn(g, w)
-                else:
-                    if level < 2:
-                        reply_cut = action == DONE and w[REPLY_CUT] != 0
-                        _keep(
-                            w,
-                            row,
-                            level,
-                            BACKWARD if reply_cut else FORWARD,
-                            CUT if reply_cut else action,
-                            g.numbers[H_CONVERSATIONS],
-                            kept,
+                    action = _come_in(g, w, first, end, by_private, BY_INTERNET, NOTHING)
+            while phase != OVER:
+                while action > DONE:
+                    if action == STEP:
+                        action = _step(g, w)
+                    elif action == LOCAL:
+                        action = _local(g, w)
+                    elif action == ARRIVE:
+                        action = _arrive(g, w)
+                    elif action == BACK:
+                        action = _back(g, w)
+                    elif action == INTERNET:
+                        action = INTERNET_BACK if w[REPLY] else _internet(g, w)
+                    elif action == NAT:
+                        action = _nat(g, w)
+                    elif action == EDGE:
+                        action = _from_edge(g, w)
+                    elif action == ENTER:
+                        action = _enter(g, w)
+                    elif action == INTERNET_BACK:
+                        action = _internet_back(g, w)
+                    elif action == TRANSIT_GATEWAY:
+                        action = _transit(g, w)
+                    elif action == TABLE:
+                        action = _table(g, w)
+                    elif action == OUT_OF_TRANSIT:
+                        action = _out_of_transit(g, w)
+                    elif action == PEERING:
+                        action = _peering(g, w)
+                    elif action == PRIVATE:
+                        action = _private(g, w)
+                    elif action == SERVICE:
+                        action = _service(g, w)
+                    elif action == BOX_IN:
+                        action = _box(g, w)
+                    elif action == BALANCE:
+                        action = _balance(g, w, kept, w[END], w[LEVEL])
+                    else:
+                        action = _leave(g, w)
+                if phase == PROBING:
+                    found, kind, number = action == DONE, w[LEFT], w[LEFT_INDEX]
+                    known = found and (
+                        kind == BY_TRANSIT or (kind == BY_PRIVATE and w[VPC] == _column(g, end, NODE_VPC) & VPC_MASK)
+                    )
+                    _load(tables, flows, row, w)
+                    w[LEVEL] = level
+                    phase = FORWARD
+                    if known or first == SRC_INTERNET:
+                        action = _come_in(
+                            g, w, first, end, by_private, kind if known else np.int64(BY_INTERNET), number
                         )
+                    else:
+                        _no_way(g, w)
+                        phase = OVER
+                elif phase == FORWARD:
+                    if w[OWN] >= 0:
+                        _ask_start(g, w, flows, row)
+                    if action == DONE and not w[ONE_WAY] and not w[REPLY_CUT]:
+                        phase, action = BACKWARD, _turn(g, w)
+                    else:
+                        back = action == DONE and w[REPLY_CUT] != 0
+                        w[LAST_PHASE], w[LAST_ACTION] = BACKWARD if back else FORWARD, CUT if back else action
+                        phase = OVER
+                else:
+                    if action == DONE:
+                        _compare_boxes(g, w)
+                    w[LAST_PHASE], w[LAST_ACTION] = phase, action
                     phase = OVER
-            else:
-                if action == DONE:
-                    _compare_boxes(g, w)
-                if level < 2:
-                    _keep(w, row, level, BACKWARD, action, g.numbers[H_CONVERSATIONS], kept)
-                phase = OVER
+            going = w[FORKED] > 0 and not _is_last(w)
         if level == 2:
             _write(g, w, row, out)
+        else:
+            _keep(w, row, level, g.numbers[H_CONVERSATIONS], kept)

@@ -211,6 +211,20 @@ class TargetGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class ListenerRule:
+    """A rule of a listener, or its default action."""
+
+    target_group_ids: tuple[str, ...] = ()
+    """As in Listener."""
+    answers: bool = False
+    complete: bool = True
+    client_cidr_blocks: tuple[IPNetwork, ...] | None = None
+    """Its source-ip condition: it is for clients in these only. None: for any client."""
+    certain: bool = False
+    """It has no other condition: each of these clients takes it, and no later rule."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listener:
     port: int
     protocol: str
@@ -223,6 +237,9 @@ class Listener:
     """It has a redirect, fixed response or other action that ends at the load balancer (AL-05)."""
     complete: bool = True
     """False: its rules are not described, so it may forward elsewhere too."""
+    rules: tuple[ListenerRule, ...] = ()
+    """Where one has a source-ip condition: the rules by ascending priority, the default action last. (): any client may
+    take any rule."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from .walk_ends import UNKNOWN as UNDECIDED
 from .walk_flow import Packet, check_keys, has_reply, is_private, read_interface_id, read_packet, reply_to
 from .walk_gateways import judge_edge, judge_return, judge_way_in, judge_way_out
 from .walk_hops import Check, is_classic_node
-from .walk_long import LongAnswer, LongWalk
+from .walk_long import LongAnswer, LongJourney
 from .walk_path import FORWARD, REPLY, Hop, Path
 from .walk_rules import (
     DENY,
@@ -179,7 +179,7 @@ class _Walk:
             else:
                 self._walk_out(self.source, self.destination)
         except _GoLong:
-            walk = LongWalk(self.index, packet, self._judge_conversation, self.depth)
+            walk = LongJourney(self.index, packet, self._judge_conversation, self.depth)
             self._take_long(walk.from_interface(self.source, self.destination))
         return self._verdict()
 
@@ -203,7 +203,7 @@ class _Walk:
                 raise _GoLong
             self._walk_in(self.destination, by_public)
         except _GoLong:
-            walk = LongWalk(self.index, packet, self._judge_conversation, self.depth)
+            walk = LongJourney(self.index, packet, self._judge_conversation, self.depth)
             answer = walk.from_outside(self.destination, by_public)
             if isinstance(answer, Fixed):
                 self._start()

@@ -11,7 +11,16 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, NamedTuple
 
-from .model import IPAddress, Listener, LoadBalancer, NetworkInterface, RouteTarget, Target, TargetGroup
+from .model import (
+    IPAddress,
+    Listener,
+    ListenerRule,
+    LoadBalancer,
+    NetworkInterface,
+    RouteTarget,
+    Target,
+    TargetGroup,
+)
 from .schema import TCP, UDP
 from .walk_ends import ACCEPT, REJECT
 from .walk_ends import UNKNOWN as UNDECIDED
@@ -64,7 +73,8 @@ class Candidate(NamedTuple):
     """One target of a node. `missing`: why its address or port is not known."""
 
     group: TargetGroup
-    target: Target
+    target: Target | None = None
+    """None: there may be further targets, which are not described."""
     address: IPAddress | None = None
     port: int | None = None
     zone: Zone | str | None = None
@@ -149,12 +159,9 @@ def balance(walker: Walker, node: NetworkInterface, balancer: LoadBalancer, judg
     packet = walker.packet
     outcome, listener = _judge_listener(balancer, packet, depth)
     candidates: list[Candidate] = []
-    if listener is not None and outcome.outcome == PASS and listener.target_group_ids:
-        groups = _target_groups(walker, listener)
-        if isinstance(groups, Outcome):
-            outcome = groups
-        else:
-            everyone = [each for group in groups for each in _candidates(walker.index, node, group)]
+    if listener is not None and outcome.outcome == PASS:
+        everyone = _offered_targets(walker.index, node, listener)
+        if everyone or listener.target_group_ids:
             outcome, candidates = _judge_zones(walker.index, balancer, node, everyone)
     walker.check("load-balancer", balancer.load_balancer_id, outcome)
     if outcome.outcome != PASS:
@@ -166,12 +173,13 @@ def balance(walker: Walker, node: NetworkInterface, balancer: LoadBalancer, judg
     best = min(range(len(walks)), key=lambda number: _rank(*outcomes[number][:2]))
     chosen = walks[best]
     walker.checks += [check for check in chosen.checks if not check.reply]
+    described = sum(walk.candidate.target is not None for walk in walks)
     return Balance(
         cut=chosen.cut,
         back=[check for check in chosen.checks if check.reply],
         cut_back=chosen.cut_back,
-        targets=len(walks),
-        reachable=sum(_rank(there, back) == 0 for there, back, _ in outcomes),
+        targets=described or None,
+        reachable=sum(_rank(there, back) == 0 for there, back, _ in outcomes) if described else None,
         flagged=chosen.flagged,
         reports=tuple(_report(walk, outcomes[i], i == best) for i, walk in enumerate(walks)),
     )
@@ -179,12 +187,13 @@ def balance(walker: Walker, node: NetworkInterface, balancer: LoadBalancer, judg
 
 def _rank(forward: str, reply: str | None) -> int:
     if forward == ACCEPT:
-        return {UNDECIDED: 1, REJECT: 2}.get(reply or ACCEPT, 0)
-    return 3 if forward == UNDECIDED else 4
+        return {UNDECIDED: 1, REJECT: 3}.get(reply or ACCEPT, 0)
+    return 2 if forward == UNDECIDED else 4
 
 
-def _judge_listener(balancer: LoadBalancer, packet: Packet, depth: int) -> tuple[Outcome, Listener | None]:
-    """(what the load balancer and its listeners say of the packet, the listener that takes it) (LB-05, NL-01)."""
+def _judge_listener(balancer: LoadBalancer, packet: Packet, depth: int) -> tuple[Outcome, ListenerRule | None]:
+    """(what the load balancer and its listeners say of the packet, where the listener that takes it may send it)
+    (LB-05, NL-01)."""
     name = balancer.name
     if balancer.state not in (None, "active", "active_impaired"):
         return Outcome(DENY, "BAD_STATE", note=f"{name} is {balancer.state}"), None
@@ -199,22 +208,46 @@ def _judge_listener(balancer: LoadBalancer, packet: Packet, depth: int) -> tuple
     for listener in balancer.listeners:
         if listener.port == packet.destination_port and listener.protocol in protocols:
             text = f"{name}: listener {listener.protocol} {listener.port}"
-            if listener.target_group_ids or listener.answers:
-                ends = "" if listener.target_group_ids else "; it answers itself (AL-05)"
-                return Outcome(PASS, note=text + ends), listener
+            offer = _offer(listener, packet.source)
+            if offer.target_group_ids or offer.answers or not offer.complete:
+                ends = "; it answers itself (AL-05)" if offer.answers and not offer.target_group_ids else ""
+                return Outcome(PASS, note=text + ends), offer
             return Outcome(DENY, "ELBV2_LISTENER_HAS_NO_TG", note=f"{text} has no target group"), None
     reason = "ELB_LISTENERS_MISMATCH" if balancer.kind == "classic" else "ELBV2_LISTENERS_MISMATCH"
     return Outcome(DENY, reason, note=f"no listener of {name} takes this packet (LB-05)"), None
 
 
-def _target_groups(walker: Walker, listener: Listener) -> list[TargetGroup] | Outcome:
-    found = []
-    for group_id in listener.target_group_ids:
-        group = walker.network.target_groups.get(group_id)
+def _offer(listener: Listener, client: IPAddress) -> ListenerRule:
+    """Where a listener may send a client: of all conditions of its rules only source-ip is about the packet (AL-04)."""
+    if not listener.rules:
+        return ListenerRule(listener.target_group_ids, listener.answers, listener.complete)
+    taken: list[ListenerRule] = []
+    for rule in listener.rules:
+        if rule.client_cidr_blocks is not None and not any(client in block for block in rule.client_cidr_blocks):
+            continue
+        taken.append(rule)
+        if rule.certain:
+            break
+    return ListenerRule(
+        tuple(dict.fromkeys(group_id for rule in taken for group_id in rule.target_group_ids)),
+        any(rule.answers for rule in taken),
+        all(rule.complete for rule in taken),
+    )
+
+
+def _offered_targets(index: NetworkIndex, node: NetworkInterface, offer: ListenerRule) -> list[Candidate]:
+    """The targets of all groups of an offer; what is not described of them may be a target too."""
+    found: list[Candidate] = []
+    for group_id in offer.target_group_ids:
+        group = index.network.target_groups.get(group_id)
         if group is None or (group.targets is None and group.target_type != "lambda"):
             what = "the target group" if group is None else "the targets of the group"
-            return Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note=f"{what} {group_id} are not described")
-        found.append(group)
+            found.append(Candidate(group or TargetGroup(group_id), missing=f"{what} {group_id} are not described"))
+            continue
+        found += _candidates(index, node, group)
+    if not offer.complete and not (offer.answers and not offer.target_group_ids):
+        missing = "not all rules of the listener are described: it may send elsewhere too"
+        found.append(Candidate(TargetGroup("?"), missing=missing))
     return found
 
 
@@ -485,7 +518,7 @@ def _report(walk: TargetWalk, outcome: tuple[str, str | None, Check | None], cho
     candidate, (forward, reply, check) = walk.candidate, outcome
     said = check.outcome if check else Outcome(PASS)
     return TargetReport(
-        target=candidate.target.target_id,
+        target=candidate.target.target_id if candidate.target else "?",
         group=candidate.group.name or candidate.group.target_group_id,
         address=str(candidate.address) if candidate.address is not None else None,
         port=candidate.port,
@@ -499,7 +532,7 @@ def _report(walk: TargetWalk, outcome: tuple[str, str | None, Check | None], cho
         rule=said.rule,
         text=said.text or said.note,
         chosen=chosen,
-        health=candidate.target.health,
+        health=candidate.target.health if candidate.target else None,
     )
 
 

@@ -111,6 +111,9 @@ def judge_way_out(
         owners = index.owners(destination)
         if any(owner.vpc_id != interface.vpc_id for owner in owners):
             return Outcome(LONG, note=f"{destination} is in another VPC of this network")
+    if outcome.outcome == PASS and not egress_only:
+        own = index.network.internet_gateway_of.get(interface.vpc_id or "", gateway_id)
+        return judge_edge(index, own, source.address, only_redirected=True)
     return outcome
 
 
@@ -207,10 +210,12 @@ def look_at_edge(index: NetworkIndex, gateway_id: str, inside: IPAddress) -> Edg
     return Edge(Outcome(UNKNOWN, "UNSUPPORTED_COMPONENT", note=note + ": redirected to what is not modelled"))
 
 
-def judge_edge(index: NetworkIndex, gateway_id: str, inside: IPAddress) -> Outcome:
-    """The same for the short walk, which follows no redirection."""
+def judge_edge(index: NetworkIndex, gateway_id: str, inside: IPAddress, only_redirected: bool = False) -> Outcome:
+    """The same for the short walk, which follows no redirection. `only_redirected`: nothing else is asked (RT-21)."""
     edge = look_at_edge(index, gateway_id, inside)
-    return Outcome(LONG, note=edge.outcome.note) if edge.route else edge.outcome
+    if edge.route:
+        return Outcome(LONG, note=edge.outcome.note)
+    return Outcome(PASS) if only_redirected else edge.outcome
 
 
 def judge_return(index: NetworkIndex, vpc_id: str | None, choice: RouteChoice) -> Outcome:

@@ -33,6 +33,8 @@ from .walk_rules import (
 
 MAX_STEPS = 64
 """Places and transit gateway tables in one direction, at most."""
+MAX_FORKS = 4
+"""Places on one way, there and back, where AWS may choose among subnets: the next one is not looked into."""
 
 #: What a leg can meet, beside local routes, as route target kinds.
 PEERING, TRANSIT_GATEWAY = RouteTarget.VPC_PEERING_CONNECTION, RouteTarget.TRANSIT_GATEWAY
@@ -181,11 +183,31 @@ class Check:
 Handler = Callable[["Walker", Route, Place], Move]
 
 
-class Walker:
-    """One long walk, there and back. `handlers`: route target kind -> what judges it and says where it leads."""
+class ForkError(Exception):
+    """The walk came to a choice that is not made yet, among `count` ways."""
 
-    def __init__(self, index: NetworkIndex, packet: Packet, handlers: Mapping[str, Handler]) -> None:
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.count = count
+
+
+class Walker:
+    """One long walk, there and back. `handlers`: route target kind -> what judges it and says where it leads.
+
+    `choices`: which way is taken at each fork, None: the walk is cut there; no choices at all: at every fork.
+    """
+
+    def __init__(
+        self,
+        index: NetworkIndex,
+        packet: Packet,
+        handlers: Mapping[str, Handler],
+        choices: tuple[int | None, ...] | None = None,
+    ) -> None:
         self.index, self.network, self.packet, self.handlers = index, index.network, packet, handlers
+        self.choices, self.forks = choices, 0
+        self.kept: dict[str, Place] = {}
+        """Attachment in appliance mode -> the place that was chosen: for the life of the flow (TG-07)."""
         self.checks: list[Check] = []
         self.reply = False
         self.leg = Leg()
@@ -270,7 +292,22 @@ class Walker:
         own = translator is not None and translator.vpc_id == vpc_id and self.leg.address == address
         return own or bool(self.index.holders(vpc_id, address))
 
+    def is_from(self, vpc_id: str | None, address: IPAddress) -> bool | None:
+        """Whether an address is one of a VPC, by its CIDRs or held there; None: no CIDR of it is known."""
+        if self.index.in_vpc(address, vpc_id) or self.holds(vpc_id, address):
+            return True
+        return False if self.index.cidrs_of(vpc_id) else None
+
     # -- steps -------------------------------------------------------------------------------------------
+
+    def choose(self, count: int) -> int | None:
+        """Which of `count` ways is taken; None: it is not known. Raises ForkError where no choice is made yet."""
+        if self.choices is None or self.forks >= MAX_FORKS:
+            return None
+        if self.forks == len(self.choices):
+            raise ForkError(count)
+        self.forks += 1
+        return self.choices[self.forks - 1]
 
     def run(self, move: Move) -> Move:
         """Step from place to place until the packet arrives, has left, or the walk is cut (None)."""

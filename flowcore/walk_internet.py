@@ -50,10 +50,10 @@ def through_internet_gateway(walker: Walker, route: Route, place: Place) -> Move
     egress_only = route.target_kind == RouteTarget.EGRESS_ONLY_INTERNET_GATEWAY
     packet = walker.packet
     outcome, public = _judge_way_out(walker, route.target_id, place, egress_only)
-    walker.leg.met.append(route.target_kind)
     walker.check("gateway", route.target_id, outcome, packet._replace(source=public or packet.source))
     if outcome.outcome != PASS:
         return None
+    walker.leg.met.append(route.target_kind)
     receivers = _receivers(walker.index, place.vpc_id, packet.destination, egress_only)
     if len(receivers) > 1:
         ids = ", ".join(each.interface.interface_id for each in receivers)
@@ -121,7 +121,11 @@ def _judge_source(walker: Walker, vpc_id: str | None) -> tuple[Outcome, IPAddres
     if RouteTarget.NETWORK_INTERFACE in leg.met:
         note = f"{source} has no public address, but the appliance before may translate it"
         return Outcome(UNKNOWN, "UNSUPPORTED_COMPONENT", note=note), None
-    if not index.in_vpc(source, vpc_id):
+    inside = walker.is_from(vpc_id, source)
+    if inside is None:
+        note = f"no CIDR of {vpc_id} is described: whether {source} is one of its addresses is not known"
+        return Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note=note), None
+    if not inside:
         note = f"{source} is in no CIDR of {vpc_id}"
         return Outcome(DENY, "GATEWAY_REJECTS_SPOOFED_TRAFFIC", note=note), None
     return no_public_address(source), None

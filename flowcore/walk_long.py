@@ -6,18 +6,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from .model import LONG_DESTINATION_TYPES, TARGET_PATHS, NetworkInterface, RouteTarget
-from .walk_balancers import Balance, Judge, TargetReport, balance
+from .walk_balancers import Balance, Judge, TargetReport, balance, leg_verdict
+from .walk_ends import ACCEPT, End, Fixed
 from .walk_ends import UNKNOWN as UNDECIDED
-from .walk_ends import End, Fixed
 from .walk_flow import Packet, has_reply, is_private, reply_to
 from .walk_hops import (
     PEERING,
     Arrival,
     Check,
+    ForkError,
     Handler,
     Home,
     Left,
@@ -73,13 +75,61 @@ class LongAnswer:
     reports: tuple[TargetReport, ...] = ()
 
 
-class LongWalk:
-    """One flow on the long walk. `judge` walks a load balancer node's own conversations."""
+@dataclass(frozen=True, slots=True)
+class LongJourney:
+    """What is judged by long walks: one, or where AWS may choose one of several ways, one for each of them (TG-06).
 
-    def __init__(self, index: NetworkIndex, packet: Packet, judge: Judge, depth: int = 0) -> None:
+    `judge` walks a load balancer node's own conversations.
+    """
+
+    index: NetworkIndex
+    packet: Packet
+    judge: Judge
+    depth: int = 0
+
+    def from_interface(self, source: End, destination: End | None) -> LongAnswer:
+        """The walk of a flow that an interface opens; `destination` where the ends (section 2) already name it."""
+        answer = self._settle(lambda walk: walk.from_interface(source, destination))
+        assert isinstance(answer, LongAnswer)  # the source is known
+        return answer
+
+    def from_outside(self, receiver: End, by_public: bool) -> LongAnswer | Fixed:
+        """The walk of a flow from outside to an interface, by the edge that its reply would leave by (6.10)."""
+        return self._settle(lambda walk: walk.from_outside(receiver, by_public))
+
+    def _settle(
+        self, start: Callable[[LongWalk], LongAnswer | Fixed], choices: tuple[int | None, ...] = ()
+    ) -> LongAnswer | Fixed:
+        """The answer behind the choices already made: of a fork, the first way's if all give the same verdicts."""
+        try:
+            return start(LongWalk(self.index, self.packet, self.judge, self.depth, choices))
+        except ForkError as fork:
+            count = fork.count
+        answers = [self._settle(start, (*choices, way)) for way in range(count)]
+        if len({_verdicts(answer) for answer in answers}) == 1:
+            return answers[0]
+        return self._settle(start, (*choices, None))
+
+
+def _verdicts(answer: LongAnswer | Fixed) -> tuple[str, str | None]:
+    """(forward, reply) of a long walk."""
+    if isinstance(answer, Fixed):
+        return answer.verdict, None
+    there, _ = leg_verdict(check for check in answer.checks if not check.reply)
+    if there != ACCEPT or not answer.turned:
+        return there, None
+    return there, leg_verdict(check for check in answer.checks if check.reply)[0]
+
+
+class LongWalk:
+    """One flow on one long walk, `choices` made."""
+
+    def __init__(
+        self, index: NetworkIndex, packet: Packet, judge: Judge, depth: int, choices: tuple[int | None, ...]
+    ) -> None:
         self.index, self.judge, self.depth = index, judge, depth
         self.packet = packet
-        self.walker = Walker(index, packet, HANDLERS)
+        self.walker = Walker(index, packet, HANDLERS, choices)
         self.destination: NetworkInterface | None = None
         self.arrived: Packet | None = None
         self.balanced = Balance(cut=False)

@@ -100,7 +100,11 @@ def _judge_nat_gateway(
     if packet.protocol not in protocols or (served and packet.destination.version == 6 and untranslatable):
         note = "it translates only TCP, UDP and ICMP (NG-03)"
         return Outcome(DENY, "PROTOCOL_RESTRICTION", note=note), cut
-    if not crossed_transit and not walker.index.in_vpc(packet.source, place.vpc_id):
+    inside = crossed_transit or walker.is_from(place.vpc_id, packet.source)
+    if inside is None:
+        note = f"no CIDR of {place.vpc_id} is described: whether {packet.source} is one of its addresses is not known"
+        return Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note=note), cut
+    if not inside:
         note = f"{packet.source} is in no CIDR of {place.vpc_id}, and did not come by a transit gateway (NG-09)"
         return Outcome(DENY, "NGW_REQUIRES_SOURCE_IN_VPC", note=note), cut
     if not served:

@@ -10,6 +10,7 @@ from .model import (
     IPAddress,
     IPNetwork,
     Route,
+    RouteTarget,
     TransitGatewayAttachment,
     TransitGatewayRoute,
     TransitGatewayRouteTable,
@@ -17,7 +18,7 @@ from .model import (
 )
 from .walk_hops import Left, Move, Place, Walker, Zone, route_of
 from .walk_internet import ANY_EDGE
-from .walk_rules import DENY, PASS, UNKNOWN, NetworkIndex, Outcome, is_available, judge_acl
+from .walk_rules import DENY, PASS, UNKNOWN, NetworkIndex, Outcome, RouteChoice, is_available, judge_acl
 
 # -- peering connections -------------------------------------------------------------------------------------
 
@@ -57,9 +58,14 @@ def judge_peering(
     if vpc_id != peering.requester_vpc_id:
         near, far, other = far, near, peering.requester_vpc_id
     for address, blocks, end in ((source, near, vpc_id), (destination, far, other)):
-        if address is not None and not _is_in(address, blocks) and not index.in_vpc(address, end):
+        if address is None or _is_in(address, blocks) or index.in_vpc(address, end):
+            continue
+        if blocks or index.cidrs_of(end):
             note = f"{address} is in no CIDR of {end} (PX-03, PX-04)"
             return Outcome(DENY, "PCX_REQUIRES_ADDRESS_IN_VPC_CIDR", note=note), None
+        if not index.holders(end, address):
+            note = f"no CIDR of {end} is described: whether {address} is one of its addresses is not known"
+            return Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note=note), None
     if other not in index.vpcs_with_interfaces:
         return Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note=f"no interface of {other} is described"), None
     return Outcome(PASS, note=f"to {other}"), other
@@ -233,14 +239,51 @@ def _out_to_vpc(walker: Walker, attachment: TransitGatewayAttachment, zone: Zone
         walker.check("transit-gateway", attachment.transit_gateway_id, Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note=note))
         return None
     several_zones = any(not place.zone.is_zone(places[0].zone) for place in places[1:])
-    same = [place for place in places if zone.is_known() and place.zone.is_zone(zone)]
-    candidates = places if not same or (attachment.appliance_mode and several_zones) else same
-    if len(candidates) > 1 and len({_view(walker, place) for place in candidates}) > 1:
+    candidates = [place for place in places if zone.is_known() and place.zone.is_zone(zone)] or places
+    if attachment.appliance_mode and several_zones:
+        if attachment.attachment_id in walker.kept:
+            return walker.kept[attachment.attachment_id]
+        if candidates is not places and not _ends_in(walker, attachment, zone):
+            candidates = places
+    if len(candidates) == 1 or _are_alike(walker, candidates):
+        return candidates[0]
+    chosen = walker.choose(len(candidates))
+    if chosen is None:
         note = "the subnets it may leave the transit gateway by lead to different answers (TG-06, TG-07)"
         outcome = Outcome(UNKNOWN, "TGW_ATTACH_VPC_AZ_RESTRICTION", note=note)
         walker.check("transit-gateway", attachment.transit_gateway_id, outcome)
         return None
-    return candidates[0]
+    if attachment.appliance_mode:
+        walker.kept[attachment.attachment_id] = candidates[chosen]
+    return candidates[chosen]
+
+
+def _ends_in(walker: Walker, appliances: TransitGatewayAttachment, zone: Zone) -> bool:
+    """Whether the destination is in a zone, as a VPC attachment's propagation into the appliances' table tells the
+    transit gateway (TG-07)."""
+    network, destination = walker.network, walker.packet.destination
+    table = network.transit_gateway_table_of(appliances.transit_gateway_id, appliances.attachment_id)
+    route, hidden = _select(walker.index, table, destination) if table else (None, False)
+    if route is None or hidden or route.blackhole or not route.propagated:
+        return False
+    beyond = network.transit_gateway_attachments.get(min(route.attachment_ids, default=""))
+    if beyond is None or beyond.kind != AttachmentKind.VPC or not is_available(beyond.state) or beyond == appliances:
+        return False
+    holders = walker.index.holders(beyond.resource_id, destination)
+    return len(holders) == 1 and walker.place(holders[0].subnet_id, holders[0].vpc_id).zone.is_zone(zone)
+
+
+def _are_alike(walker: Walker, places: list[Place]) -> bool:
+    """Whether it makes no difference in which of the places the packet leaves a transit gateway: it is delivered, or
+    dropped, by the same list and route in all of them."""
+    if any(not _ends_here(route_of(walker, place)[1]) for place in places):
+        return False
+    return len({_view(walker, place) for place in places}) == 1
+
+
+def _ends_here(choice: RouteChoice) -> bool:
+    route = choice.route
+    return route is None or route.blackhole or route.target_kind == RouteTarget.LOCAL
 
 
 def _view(walker: Walker, place: Place) -> tuple[object, ...]:
@@ -248,9 +291,8 @@ def _view(walker: Walker, place: Place) -> tuple[object, ...]:
     receiver = walker.receiver(place.vpc_id)
     _, acl = judge_acl(walker.index, place.subnet_id, place.vpc_id, True, walker.packet)
     _, choice = route_of(walker, place)
-    target = (choice.route.target_kind, choice.route.target_id) if choice.route else None
     held = receiver is not None and receiver.subnet_id == place.subnet_id
-    return held, acl.outcome, acl.reason, target, choice.outcome.outcome, choice.outcome.reason
+    return held, acl.outcome, acl.reason, choice.outcome.outcome, choice.outcome.reason
 
 
 def _out_to_edge(walker: Walker, gateway_id: str, attachment: TransitGatewayAttachment) -> Move:

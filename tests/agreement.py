@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from ipaddress import ip_network
+from random import Random
 from typing import Any
 
 import polars as pl
@@ -22,9 +25,9 @@ def edge_network(seed: int) -> Network:
     return network_from_documents(edge_documents(seed))
 
 
-def between_network(seed: int) -> Network:
+def between_network(seed: int, documents: dict[str, Any] | None = None) -> Network:
     """The network full of what stands between of one seed; interfaces that have the tag are NAT instances."""
-    documents = between_documents(seed)
+    documents = documents or between_documents(seed)
     boxes = [
         row["NetworkInterfaceId"]
         for row in documents["NetworkInterfaces"]
@@ -33,8 +36,60 @@ def between_network(seed: int) -> Network:
     return network_from_documents(documents, nat_instances=boxes)
 
 
+def altered_documents(seed: int) -> dict[str, Any]:
+    """The documents of a between network with what is rare there: source-ip conditions, many targets, appliance mode,
+    VPCs and peering connections whose CIDRs are not described."""
+    rng, documents = Random(seed), copy.deepcopy(dict(between_documents(seed)))
+    hosts = [row["PrivateIpAddress"] for row in documents["NetworkInterfaces"] if row.get("PrivateIpAddress")]
+    instances = [
+        (row["Attachment"]["InstanceId"], row["AvailabilityZone"])
+        for row in documents["NetworkInterfaces"]
+        if row.get("Attachment", {}).get("InstanceId")
+    ]
+    blocks = ["0.0.0.0/0", "::/0", "10.0.0.0/8", "2600:1f18:1::/56", "203.0.113.0/24", "0.0.0.0/1"]
+    blocks += [f"{host}/{length}" for host in rng.sample(hosts, min(6, len(hosts))) for length in (32, 28)]
+    groups = [row["TargetGroupArn"] for row in documents.get("TargetGroups", [])]
+    for wrapper in documents.get("LoadBalancerRules", []):
+        own = [rule for rule in wrapper["Rules"] if rule["Priority"] != "default"]
+        for number in range(rng.choice((0, 1, 2, 3)) if groups else 0):
+            arn = rng.choice(groups)
+            forward = [{"Type": "forward", "TargetGroupArn": arn}]
+            rule = {"RuleArn": f"{wrapper['Rules'][0]['RuleArn']}{number}", "Priority": str(20 + number)}
+            own.append({**rule, "Actions": forward})
+            wrapper["Rules"].append(own[-1])
+        for rule in own:
+            values = [_network(block) for block in rng.sample(blocks, rng.choice((1, 1, 2)))]
+            rule["Conditions"] = [{"Field": "source-ip", "SourceIpConfig": {"Values": values}}]
+            if rng.random() < 0.4:
+                rule["Conditions"].append({"Field": "path-pattern", "Values": ["/api/*"]})
+    kinds = {row["TargetGroupArn"]: row["TargetType"] for row in documents.get("TargetGroups", [])}
+    for wrapper in documents.get("LoadBalancerTargetHealth", []):
+        kind = kinds.get(wrapper["TargetGroupArn"])
+        for _ in range(rng.choice((0, 3, 6)) if kind in ("ip", "instance") else 0):
+            name, zone = rng.choice(instances) if kind == "instance" and instances else (rng.choice(hosts), None)
+            target = {"Id": name, "Port": rng.choice((80, 443, 8080))}
+            target |= {"AvailabilityZone": zone} if zone else {}
+            wrapper["TargetHealthDescriptions"].append({"Target": target})
+    for row in documents.get("TransitGatewayVpcAttachments", []):
+        if rng.random() < 0.7:
+            row["Options"]["ApplianceModeSupport"] = "enable"
+    for row in documents.get("VpcPeeringConnections", []):
+        for end in ("AccepterVpcInfo", "RequesterVpcInfo"):
+            if rng.random() < 0.3:
+                row[end] = {key: value for key, value in row[end].items() if "Cidr" not in key}
+    documents["Vpcs"] = [row for row in documents["Vpcs"] if rng.random() > 0.2]
+    return documents
+
+
+def _network(block: str) -> str:
+    return str(ip_network(block, strict=False))
+
+
 def drawn(kind: str, seed: int, count: int) -> tuple[Network, pl.DataFrame]:
-    """Network and flows of one seed; `kind`: edge, or between (an eighth of whose flows are edge flows)."""
+    """Network and flows of one seed; `kind`: edge, between (an eighth of whose flows are edge flows), or altered: the
+    flows of a between network in one that is `altered_documents`."""
+    if kind == "altered":
+        return between_network(seed, altered_documents(seed)), between_flows(between_network(seed), seed, count)
     if kind == "edge":
         network = edge_network(seed)
         return network, edge_flows(network, seed, count)

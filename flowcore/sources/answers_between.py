@@ -275,9 +275,20 @@ class ListenersWrapper(Answer):
     next_marker: str | None = None
 
 
+class SourceIpConfig(Answer):
+    values: list[str] | None = None
+
+
+class ConditionAnswer(Answer):
+    tested: str | None = field(default=None, name="Field")
+    values: list[str] | None = None
+    source_ip_config: SourceIpConfig | None = None
+
+
 class RuleAnswer(Answer):
     rule_arn: MaybeId | None = None
     priority: str | int | None = None
+    conditions: list[ConditionAnswer] | None = None
     actions: list[ActionAnswer] | None = None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from ..model import Listener, LoadBalancer, NetworkInterface, Target, TargetGroup
+from ..model import Listener, ListenerRule, LoadBalancer, NetworkInterface, Target, TargetGroup
 from .collect import Collector
 from .records_balancers import ActionsPart, ListenerPart, classic_groups
 from .values import BadValueError, address
@@ -42,8 +42,10 @@ def _listener(found: Collector, balancer: LoadBalancer, part: ListenerPart) -> L
     """A listener with its rules: only an Application Load Balancer's has more than default actions (NL-01)."""
     rules = found.balancers.rules.get(part.listener_id)
     steps: list[ActionsPart] = [part.default]
-    if balancer.kind == "application":
-        steps += [rules[key] for key in sorted(rules)] if rules else []
+    ordered: list[ActionsPart] = []
+    if balancer.kind == "application" and rules:
+        steps += [rules[key] for key in sorted(rules)]
+        ordered = [rules[key] for key in sorted(rules) if key[0]]
     return Listener(
         port=part.port,
         protocol=part.protocol,
@@ -51,7 +53,19 @@ def _listener(found: Collector, balancer: LoadBalancer, part: ListenerPart) -> L
         listener_id=part.listener_id,
         answers=any(step.answers for step in steps),
         complete=all(step.complete for step in steps) and (balancer.kind != "application" or rules is not None),
+        rules=_rules(ordered, part.default),
     )
+
+
+def _rules(ordered: list[ActionsPart], default: ActionsPart) -> tuple[ListenerRule, ...]:
+    """The rules where the client's address counts among them (AL-04)."""
+    if all(rule.client_cidr_blocks is None for rule in ordered):
+        return ()
+    made = (
+        ListenerRule(rule.group_ids, rule.answers, rule.complete, rule.client_cidr_blocks, rule.certain)
+        for rule in ordered
+    )
+    return (*made, ListenerRule(default.group_ids, default.answers, default.complete, certain=True))
 
 
 def _settle_target_groups(found: Collector) -> None:

@@ -61,7 +61,7 @@ def _add_rule(answer: answers.RuleAnswer, scope: Scope, found: Collector, origin
 def _keep_rule(listener_id: str, answer: answers.RuleAnswer, scope: Scope, found: Collector, origin: str) -> None:
     rules = found.balancers.rules.setdefault(listener_id, {})
     key = records.priority(answer), answer.rule_arn or ""
-    part = records.actions(answer.actions, scope, answer.rule_arn or listener_id, "Actions")
+    part = records.rule(answer, scope, listener_id)
     if rules.setdefault(key, part) != part:
         found.differs(answer.rule_arn or listener_id, origin)
     found.origins.setdefault(answer.rule_arn or listener_id, origin)

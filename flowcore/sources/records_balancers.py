@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..model import IPAddress, LoadBalancer, Target, TargetGroup
+from ..model import IPAddress, IPNetwork, LoadBalancer, Target, TargetGroup
 from . import answers_between as answers
 from .records import Scope, below, tags_of
 from .records_between import one_of
-from .values import BadValueError, address, ipv4_address, ipv6_address, region_of
+from .values import BadValueError, address, ipv4_address, ipv6_address, network, region_of
 
 __all__ = [
     "ActionsPart",
@@ -23,6 +23,7 @@ __all__ = [
     "load_balancer",
     "node_addresses",
     "priority",
+    "rule",
     "switch",
     "target",
     "target_group",
@@ -43,6 +44,10 @@ class ActionsPart:
     group_ids: tuple[str, ...] = ()
     answers: bool = False
     complete: bool = True
+    client_cidr_blocks: tuple[IPNetwork, ...] | None = None
+    """Of a rule: its source-ip condition."""
+    certain: bool = False
+    """Of a rule: it has no other condition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,35 @@ def _forwarded(item: answers.ActionAnswer, *steps: str | int) -> list[str]:
         return [item.target_group_arn] if item.target_group_arn else []
     used = [group.target_group_arn for group in weighted if group.weight != 0]
     return used or [group.target_group_arn for group in weighted]
+
+
+def rule(answer: answers.RuleAnswer, scope: Scope, listener_id: str) -> ActionsPart:
+    """Where a rule leads, and which clients: of all conditions only source-ip is about the packet (AL-04)."""
+    part = actions(answer.actions, scope, answer.rule_arn or listener_id, "Actions")
+    blocks: set[IPNetwork] | None = None
+    certain = bool(answer.conditions)
+    for i, item in enumerate(answer.conditions or ()):
+        if item.tested != "source-ip":
+            certain = False
+            continue
+        config = item.source_ip_config
+        values = (config.values if config else None) or item.values or ()
+        named = {network(value, "Conditions", i, "SourceIpConfig", "Values", j) for j, value in enumerate(values)}
+        blocks = named if blocks is None else {block for one in blocks for block in _common(one, named)}
+    if blocks is None:
+        return part
+    return replace(part, client_cidr_blocks=tuple(sorted(blocks, key=_order)), certain=certain)
+
+
+def _common(one: IPNetwork, others: set[IPNetwork]) -> Iterable[IPNetwork]:
+    """What a network has in common with each of `others`: of two that overlap one lies in the other."""
+    for other in others:
+        if one.version == other.version and one.overlaps(other):
+            yield max(one, other, key=lambda each: each.prefixlen)
+
+
+def _order(block: IPNetwork) -> tuple[int, int, int]:
+    return block.version, int(block.network_address), block.prefixlen
 
 
 def priority(answer: answers.RuleAnswer) -> int:

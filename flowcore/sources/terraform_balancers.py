@@ -294,7 +294,7 @@ def _default_of(overlay: Overlay, listener: Listener) -> Listener | None:
         return None
     block = Block(instance.values, instance, overlay)
     group_ids, answers = _forwards(overlay, block, "default_action")
-    return replace(listener, target_group_ids=tuple(group_ids), answers=answers)
+    return replace(listener, target_group_ids=tuple(group_ids), answers=answers, rules=())
 
 
 def _rule(overlay: Overlay, planned: Planned) -> None:
@@ -308,7 +308,7 @@ def _rule(overlay: Overlay, planned: Planned) -> None:
     balancer, listener = found
     group_ids, answers = _forwards(overlay, new, "action")
     ids = tuple(dict.fromkeys((*listener.target_group_ids, *group_ids)))
-    added = replace(listener, target_group_ids=ids, answers=listener.answers or answers)
+    added = replace(listener, target_group_ids=ids, answers=listener.answers or answers, rules=())
     _put_listener(overlay, balancer, listener, added)
     if planned.action == "update" and planned.changed("action") and planned.old is not None:
         _take_away(overlay, planned, listener_id, planned.old)
@@ -339,9 +339,8 @@ def _take_away(overlay: Overlay, planned: Planned, listener_id: str | None, old:
     sure = default is not None and set(left) <= still
     if not sure:
         overlay.undetermined(planned, f"rules of {listener_id} that the plan does not know may send to the same groups")
-    _put_listener(
-        overlay, balancer, listener, replace(listener, target_group_ids=left, complete=listener.complete and sure)
-    )
+    less = replace(listener, target_group_ids=left, complete=listener.complete and sure, rules=())
+    _put_listener(overlay, balancer, listener, less)
 
 
 # -- target groups ----------------------------------------------------------------------------------------
