@@ -222,6 +222,9 @@ class ListenerRule:
     """Its source-ip condition: it is for clients in these only. None: for any client."""
     certain: bool = False
     """It has no other condition: each of these clients takes it, and no later rule."""
+    rule_id: str = ""
+    """ARN; "" for the default action, and in `Listener.rules`."""
+    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +243,8 @@ class Listener:
     rules: tuple[ListenerRule, ...] = ()
     """Where one has a source-ip condition: the rules by ascending priority, the default action last. (): any client may
     take any rule."""
+    described_rules: tuple[ListenerRule, ...] | None = None
+    """The same with or without conditions, for whoever changes one of them. None: not described."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 import pytest
 from plan_documents import change, configured, const, documents, network, planned, refs
-from test_terraform_between import LB, balanced, routes_of
+from test_terraform_between import LB, TG, balanced, listener_values, routes_of
+from test_terraform_between import LISTENER as LISTENER_ARN
 
 import flowcore as fc
 from flowcore.model import Network
@@ -159,6 +160,77 @@ def test_a_load_balancer_in_a_further_subnet_gets_a_node_there(tmp_path: Path) -
     assert balancer.subnet_ids == ("subnet-a", "subnet-pub")
     assert [done.interfaces[each].subnet_id for each in balancer.interface_ids] == ["subnet-a"]
     assert [done.interfaces[each].group_ids for each in balancer.interface_ids] == [("sg-web",)]
+
+
+def with_node() -> dict[str, Any]:
+    """The described load balancer with a node, 10.0.0.40, and i-db in target group b."""
+    described = balanced()
+    described["NetworkInterfaces"].append(
+        {
+            "NetworkInterfaceId": "eni-lb", "VpcId": "vpc-1", "SubnetId": "subnet-pub", "Status": "in-use",
+            "InterfaceType": "interface", "Description": "ELB app/web/1", "RequesterManaged": True,
+            "Groups": [{"GroupId": "sg-web"}], "PrivateIpAddress": "10.0.0.40",
+            "PrivateIpAddresses": [{"PrivateIpAddress": "10.0.0.40", "Primary": True}],
+        }
+    )  # fmt: skip
+    for rule in described["SecurityGroupRules"]:
+        if rule["SecurityGroupRuleId"] in ("sgr-web-in", "sgr-db-in"):
+            rule |= {"FromPort": 80, "ToPort": 8080}
+    return described
+
+
+def rule_values(group: str, **more: Any) -> dict[str, Any]:
+    forward = [{"type": "forward", "target_group_arn": TG.format(group)}]
+    return {"id": "arn:r", "listener_arn": LISTENER_ARN, "priority": 5, "action": forward, **more}
+
+
+def test_al04_the_default_action_changes_and_the_rules_stay(tmp_path: Path) -> None:
+    described = with_node()
+    rule = {"RuleArn": "arn:r", "Priority": "5", "Actions": [{"Type": "forward", "TargetGroupArn": TG.format("b")}]}
+    rule["Conditions"] = [{"Field": "path-pattern", "Values": ["/b"]}]
+    other = change("aws_lb_listener.l", "update", listener_values(TG.format("a")), listener_values(TG.format("b")))
+    alone = planned(tmp_path, [other], over=network(described)).network
+    assert between(network(described), "eni-db", "10.0.0.40", 80).verdict == "ACCEPT"
+    assert between(alone, "eni-db", "10.0.0.40", 80).reason == "ELBV2_LISTENER_HAS_NO_TG"
+    described["LoadBalancerRules"][0]["Rules"].append(rule)
+    described["LoadBalancerTargetHealth"][1]["TargetHealthDescriptions"] = [{"Target": {"Id": "i-db", "Port": 8080}}]
+    over = network(described)
+    (listener,) = planned(tmp_path, [other], over=over).network.load_balancers[LB].listeners or ()
+    assert (listener.target_group_ids, listener.complete) == ((TG.format("b"),), True)
+    changed = change("aws_lb_listener_rule.r", "update", rule_values("b"), rule_values("a"))
+    (listener,) = planned(tmp_path, [changed], over=over).network.load_balancers[LB].listeners or ()
+    assert (listener.target_group_ids, listener.complete) == ((TG.format("a"),), True)
+    gone = change("aws_lb_listener_rule.r", "delete", rule_values("b"))
+    (listener,) = planned(tmp_path, [gone], over=over).network.load_balancers[LB].listeners or ()
+    assert listener.target_group_ids == (TG.format("a"),)
+
+
+def test_al04_a_rule_for_some_clients_only(tmp_path: Path) -> None:
+    """Target group b is empty: clients that the rule sends there get nothing."""
+    over = network(with_node())
+    condition = [{"source_ip": [{"values": ["10.0.2.0/24"]}], "path_pattern": []}]
+    values = {**rule_values("b"), "condition": condition}
+    done = planned(tmp_path, [change("aws_lb_listener_rule.r", "create", None, values)], over=over).network
+    assert between(over, "eni-db", "10.0.0.40", 80).verdict == "ACCEPT"
+    assert between(done, "eni-db", "10.0.0.40", 80).verdict == "REJECT"
+    assert between(done, "eni-web", "10.0.0.40", 80).verdict == "ACCEPT"
+    unknown = change("aws_lb_listener_rule.r", "create", None, rule_values("b"), {"condition": True})
+    assert between(planned(tmp_path, [unknown], over=over).network, "eni-db", "10.0.0.40", 80).verdict == "ACCEPT"
+
+
+def test_actions_not_known_and_rules_not_described_leave_targets_unknown(tmp_path: Path) -> None:
+    values = listener_values(TG.format("a"))
+    unknown = change(
+        "aws_lb_listener.l", "update", values, {**values, "default_action": None}, {"default_action": True}
+    )
+    resources = [configured("aws_lb_listener.l", {"default_action": refs("var.x")})]
+    done = planned(tmp_path, [unknown], resources, over=network(with_node())).network
+    assert between(done, "eni-db", "10.0.0.40", 80).verdict == "UNKNOWN"
+    described = with_node()
+    del described["LoadBalancerRules"]
+    other = change("aws_lb_listener.l", "update", values, listener_values(TG.format("b")))
+    done = planned(tmp_path, [other], over=network(described)).network
+    assert between(done, "eni-db", "10.0.0.40", 80).verdict == "UNKNOWN"
 
 
 # -- Classic Load Balancers -------------------------------------------------------------------------------

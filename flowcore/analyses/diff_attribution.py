@@ -1,7 +1,7 @@
 """Which change did it: found by undoing changes and judging again, so that the answer is exact.
 
 For each flow, every change is undone by itself. Where none suffices, all are undone, and each is made again in turn
-as long as the flow stays undone: what is left cannot be made smaller.
+as long as the flow stays undone, until none of those left can be made again.
 """
 
 from __future__ import annotations
@@ -64,15 +64,28 @@ def attribute(
 
 
 def _reduced(search: _Search, names: Sequence[str], rows: list[int]) -> dict[tuple[str, ...], list[int]]:
-    """The changes to undo together -> the flows of `rows` for which that is as few as can be."""
+    """The changes to undo together -> the flows of `rows` for which none of them can be left out."""
     sets = {tuple(names): rows} if rows else {}
-    for name in names:
+    done: dict[tuple[str, ...], list[int]] = {}
+    while sets:
         smaller: dict[tuple[str, ...], list[int]] = {}
         for undo, those in sets.items():
-            less = tuple(each for each in undo if each != name)
+            for less, left in _tried(search, undo, those).items():
+                (done if less == undo else smaller).setdefault(less, []).extend(left)
+        sets = smaller  # what could not be left out at first may be now that others are
+    return done
+
+
+def _tried(search: _Search, undo: tuple[str, ...], rows: list[int]) -> dict[tuple[str, ...], list[int]]:
+    """What remains of `undo` after each name was left out in turn where that keeps the flow undone."""
+    sets = {undo: rows}
+    for name in undo:
+        smaller: dict[tuple[str, ...], list[int]] = {}
+        for each, those in sets.items():
+            less = tuple(other for other in each if other != name)
             still = set(search.undone_by(less, those)) if less else set()
             for row in those:
-                smaller.setdefault(less if row in still else undo, []).append(row)
+                smaller.setdefault(less if row in still else each, []).append(row)
         sets = smaller
     return sets
 
@@ -85,12 +98,15 @@ class _Search:
     ) -> None:
         self._flows, self._category, self._before = flows, category, before
         self._changes, self._threads = changes, threads
+        self._after = changes.network_without(())
 
     def undone_by(self, names: Sequence[str], rows: list[int]) -> list[int]:
         """Those of `rows` that undoing `names` undoes."""
         if not rows:
             return []
         network = self._changes.network_without(names)
+        if network == self._after:  # what changes tags only
+            return []
         flows = self._flows[rows]
         again = judge(network, flows, threads=self._threads)
         again = settled(again, variants_without(self._changes, names), flows, threads=self._threads)

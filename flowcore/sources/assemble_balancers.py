@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..model import Listener, ListenerRule, LoadBalancer, NetworkInterface, Target, TargetGroup
 from .collect import Collector
-from .records_balancers import ActionsPart, ListenerPart, classic_groups
+from .records_balancers import ActionsPart, ListenerPart, classic_groups, rules_by_client
 from .values import BadValueError, address
 
 __all__ = ["settle_load_balancers"]
@@ -42,30 +42,28 @@ def _listener(found: Collector, balancer: LoadBalancer, part: ListenerPart) -> L
     """A listener with its rules: only an Application Load Balancer's has more than default actions (NL-01)."""
     rules = found.balancers.rules.get(part.listener_id)
     steps: list[ActionsPart] = [part.default]
-    ordered: list[ActionsPart] = []
+    ordered: list[tuple[int, str]] = []
     if balancer.kind == "application" and rules:
         steps += [rules[key] for key in sorted(rules)]
-        ordered = [rules[key] for key in sorted(rules) if key[0]]
-    return Listener(
+        ordered = [key for key in sorted(rules) if key[0]]
+    described = [(rules[key], key) for key in ordered] if rules else []
+    listener = Listener(
         port=part.port,
         protocol=part.protocol,
         target_group_ids=tuple(dict.fromkeys(group_id for step in steps for group_id in step.group_ids)),
         listener_id=part.listener_id,
         answers=any(step.answers for step in steps),
         complete=all(step.complete for step in steps) and (balancer.kind != "application" or rules is not None),
-        rules=_rules(ordered, part.default),
     )
-
-
-def _rules(ordered: list[ActionsPart], default: ActionsPart) -> tuple[ListenerRule, ...]:
-    """The rules where the client's address counts among them (AL-04)."""
-    if all(rule.client_cidr_blocks is None for rule in ordered):
-        return ()
+    if balancer.kind != "application" or rules is None:
+        return listener
     made = (
-        ListenerRule(rule.group_ids, rule.answers, rule.complete, rule.client_cidr_blocks, rule.certain)
-        for rule in ordered
+        ListenerRule(rule.group_ids, rule.answers, rule.complete, rule.client_cidr_blocks, rule.certain, rule_id, place)
+        for rule, (place, rule_id) in described
     )
-    return (*made, ListenerRule(default.group_ids, default.answers, default.complete, certain=True))
+    default = ListenerRule(part.default.group_ids, part.default.answers, part.default.complete, certain=True)
+    every = (*made, default)
+    return replace(listener, rules=rules_by_client(every), described_rules=every)
 
 
 def _settle_target_groups(found: Collector) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ..model import IPAddress, IPNetwork, LoadBalancer, Target, TargetGroup
+from ..model import IPAddress, IPNetwork, ListenerRule, LoadBalancer, Target, TargetGroup
 from . import answers_between as answers
 from .records import Scope, below, tags_of
 from .records_between import one_of
@@ -24,6 +24,7 @@ __all__ = [
     "node_addresses",
     "priority",
     "rule",
+    "rules_by_client",
     "switch",
     "target",
     "target_group",
@@ -165,6 +166,13 @@ def _forwarded(item: answers.ActionAnswer, *steps: str | int) -> list[str]:
         return [item.target_group_arn] if item.target_group_arn else []
     used = [group.target_group_arn for group in weighted if group.weight != 0]
     return used or [group.target_group_arn for group in weighted]
+
+
+def rules_by_client(rules: Sequence[ListenerRule]) -> tuple[ListenerRule, ...]:
+    """The rules as `Listener.rules` has them: () where no client's address counts among them (AL-04)."""
+    if all(each.client_cidr_blocks is None for each in rules):
+        return ()
+    return tuple(replace(each, rule_id="", priority=0) for each in rules)
 
 
 def rule(answer: answers.RuleAnswer, scope: Scope, listener_id: str) -> ActionsPart:

@@ -1,28 +1,29 @@
 """Load balancers, listeners and target groups of a plan.
 
 A new load balancer gets a node in each of its subnets, with an address that stands for whatever AWS will give it if
-nothing tells the free addresses of the subnet apart. What a listener rule that goes sent to is known only if the plan
-holds every rule of the listener; else the listener is marked as not wholly described.
+nothing tells the free addresses of the subnet apart. Where a listener's rules are not described, it may send elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
-from ..model import Listener, LoadBalancer, Target, TargetGroup
+from ..model import IPNetwork, Listener, ListenerRule, LoadBalancer, Target, TargetGroup
+from .records_balancers import rules_by_client
 from .standing import add_node
 from .terraform_groups import default_group_of
 from .terraform_interfaces import elastic_of
 from .terraform_values import Block, Overlay, Planned, is_open, made_up_id
 from .terraform_vpcs import tags_of
-from .values import BadValueError, ipv4_address
+from .values import BadValueError, ipv4_address, network
 
 __all__ = ["APPLY", "REMOVE", "add_nodes", "moved", "put_targets", "regrouped", "vpc_of_subnets"]
 
-_RULES = ("aws_lb_listener_rule", "aws_alb_listener_rule")
+#: A rule whose place among the others is known after apply stands behind them.
+_LAST = 50001
 _ANSWERS = frozenset({"redirect", "fixed-response"})
 
 
@@ -253,8 +254,27 @@ def _listener(overlay: Overlay, planned: Planned) -> None:
     group_ids, answers = _forwards(overlay, new, "default_action")
     made = Listener(port, protocol, tuple(group_ids), planned.id, answers)
     if balancer.kind == "application":
-        made = _with_rules(overlay, made, old)
+        default = ListenerRule(made.target_group_ids, answers, new.known("default_action"), certain=True)
+        if old is None:
+            made = _with_rules(made, (default,))
+        elif old.described_rules is not None:
+            made = _with_rules(made, (*old.described_rules[:-1], default))
+        else:  # which of the groups that there were its rules send to is not told apart
+            made = replace(made, answers=answers or old.answers, complete=False)
     _put_listener(overlay, balancer, old, made)
+
+
+def _with_rules(listener: Listener, rules: tuple[ListenerRule, ...]) -> Listener:
+    """The listener with these rules, the default action last."""
+    steps = (rules[-1], *rules[:-1])
+    return replace(
+        listener,
+        target_group_ids=tuple(dict.fromkeys(group_id for step in steps for group_id in step.target_group_ids)),
+        answers=any(step.answers for step in steps),
+        complete=all(step.complete for step in steps),
+        rules=rules_by_client(rules),
+        described_rules=rules,
+    )
 
 
 def _remove_listener(overlay: Overlay, planned: Planned) -> None:
@@ -263,38 +283,6 @@ def _remove_listener(overlay: Overlay, planned: Planned) -> None:
         overlay.not_there(planned, f"listener {planned.old_id}")
     else:
         _put_listener(overlay, *found, None)
-
-
-def _planned_rules(overlay: Overlay, listener_id: str) -> Iterator[Block]:
-    """The rules of a listener that the plan knows, as they are after apply."""
-    for instance in overlay.references.of_types(_RULES):
-        block = Block(instance.values, instance, overlay)
-        if block.reference("listener_arn", "listener") == listener_id:
-            yield block
-
-
-def _with_rules(overlay: Overlay, listener: Listener, old: Listener | None) -> Listener:
-    """The listener with what the plan's rules add; rules that the plan does not know stay where they may be."""
-    group_ids, answers = [*listener.target_group_ids], listener.answers
-    for block in _planned_rules(overlay, listener.listener_id):
-        more, also = _forwards(overlay, block, "action")
-        group_ids, answers = [*group_ids, *more], answers or also
-    complete = True
-    if old is not None:
-        unexplained = set(old.target_group_ids) - set(group_ids) - overlay.replaced_ids
-        complete = old.complete and not unexplained
-        group_ids += [each for each in old.target_group_ids if each in unexplained]
-    return replace(listener, target_group_ids=tuple(dict.fromkeys(group_ids)), answers=answers, complete=complete)
-
-
-def _default_of(overlay: Overlay, listener: Listener) -> Listener | None:
-    """The listener with its default actions only, as the plan says they are after apply; None: not in the plan."""
-    instance = overlay.references.instance_of(listener.listener_id, ("aws_lb_listener", "aws_alb_listener"))
-    if instance is None:
-        return None
-    block = Block(instance.values, instance, overlay)
-    group_ids, answers = _forwards(overlay, block, "default_action")
-    return replace(listener, target_group_ids=tuple(group_ids), answers=answers, rules=())
 
 
 def _rule(overlay: Overlay, planned: Planned) -> None:
@@ -306,41 +294,55 @@ def _rule(overlay: Overlay, planned: Planned) -> None:
         overlay.not_there(planned, f"a rule of listener {listener_id}")
         return
     balancer, listener = found
+    made = _listener_rule(overlay, planned)
+    if listener.described_rules is None:
+        ids = tuple(dict.fromkeys((*listener.target_group_ids, *made.target_group_ids)))
+        changed = replace(listener, target_group_ids=ids, answers=listener.answers or made.answers)
+    else:
+        *others, default = (r for r in listener.described_rules if not r.rule_id or r.rule_id != planned.old_id)
+        ordered = sorted([*others, made], key=lambda rule: (rule.priority, rule.rule_id))
+        changed = _with_rules(listener, (*ordered, default))
+    _put_listener(overlay, balancer, listener, changed)
+
+
+def _listener_rule(overlay: Overlay, planned: Planned) -> ListenerRule:
+    """The rule that a plan says; of its conditions only source_ip is about the packet (AL-04)."""
+    new = planned.new
+    assert new is not None
     group_ids, answers = _forwards(overlay, new, "action")
-    ids = tuple(dict.fromkeys((*listener.target_group_ids, *group_ids)))
-    added = replace(listener, target_group_ids=ids, answers=listener.answers or answers, rules=())
-    _put_listener(overlay, balancer, listener, added)
-    if planned.action == "update" and planned.changed("action") and planned.old is not None:
-        _take_away(overlay, planned, listener_id, planned.old)
+    priority = new.number("priority")
+    conditions = new.blocks("condition")
+    sources = [source for block in conditions for source in block.blocks("source_ip")]
+    blocks: tuple[IPNetwork, ...] | None = None
+    told = new.known("condition") and all(source.all_known("values") for source in sources)
+    if len(sources) == 1 and told:
+        texts = sources[0].texts("values")
+        blocks = tuple(network(text, *sources[0].path, "values", i) for i, text in enumerate(texts))
+    elif not told:
+        overlay.undetermined(planned, "its conditions are known after apply: it may be for any client")
+    others = any(value for block in conditions for name, value in block.values.items() if name != "source_ip")
+    certain = blocks is not None and len(conditions) == 1 and not others and priority is not None
+    place = _LAST if priority is None else priority
+    return ListenerRule(tuple(group_ids), answers, new.known("action"), blocks, certain, planned.id, place)
 
 
 def _remove_rule(overlay: Overlay, planned: Planned) -> None:
     old = planned.old
     assert old is not None
-    if _listener_of(overlay, old.text("listener_arn")) is None:
-        overlay.not_there(planned, f"a rule of listener {old.text('listener_arn')}")
-    else:
-        _take_away(overlay, planned, old.text("listener_arn"), old)
-
-
-def _take_away(overlay: Overlay, planned: Planned, listener_id: str | None, old: Block) -> None:
-    """Takes away the groups only this rule sent to: exact where the plan knows the listener's default action."""
-    found = _listener_of(overlay, listener_id)
+    found = _listener_of(overlay, old.text("listener_arn"))
     if found is None:
+        overlay.not_there(planned, f"a rule of listener {old.text('listener_arn')}")
         return
     balancer, listener = found
-    gone = set(_forwards(overlay, old, "action")[0])
-    default = _default_of(overlay, listener)
-    still: set[str] = set(default.target_group_ids) if default else set()
-    for block in _planned_rules(overlay, listener.listener_id):
-        still |= set(_forwards(overlay, block, "action")[0])
-    stay = still | (set(listener.target_group_ids) - gone - overlay.replaced_ids)
-    left = tuple(each for each in listener.target_group_ids if each in stay)
-    sure = default is not None and set(left) <= still
-    if not sure:
-        overlay.undetermined(planned, f"rules of {listener_id} that the plan does not know may send to the same groups")
-    less = replace(listener, target_group_ids=left, complete=listener.complete and sure, rules=())
-    _put_listener(overlay, balancer, listener, less)
+    rules = listener.described_rules
+    if rules is None:
+        overlay.undetermined(planned, "the rules of its listener are not described: it may send elsewhere too")
+        _put_listener(overlay, balancer, listener, replace(listener, complete=False))
+    elif not any(rule.rule_id and rule.rule_id == planned.old_id for rule in rules):
+        overlay.not_there(planned, f"rule {planned.old_id}")
+    else:
+        kept = tuple(rule for rule in rules if rule.rule_id != planned.old_id)
+        _put_listener(overlay, balancer, listener, _with_rules(listener, kept))
 
 
 # -- target groups ----------------------------------------------------------------------------------------
