@@ -9,18 +9,20 @@ both ends of a conversation log, the sender's record counts and the receiver's i
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..schema import MIDDLE_TYPES, TCP, UDP
+from ..addresses import merged
+from ..schema import ANY_PROTOCOL, MIDDLE_TYPES, TCP, UDP
 from .capacity_connections import Connections, hashed, in_windows
 from .capacity_ways import Ways
-from .diff_tracking import _TRACKING_TYPES, Tracking
+from .diff_tracking import _TRACKING_TYPES
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from ..model import Network
+    from ..model import Network, NetworkInterface
 
 BUCKETS = ("carried", "blocked", "undecided", "refused", "middle", "behind-load-balancer", "other-end")
 
@@ -59,7 +61,8 @@ class Fold:
         self._connections = Connections()
         self._resources: dict[tuple[str, str, str], int] = {}
         self._destinations: list[pl.DataFrame] = []
-        self._tracking = Tracking(network)
+        self._open_ports: dict[tuple[int, bool, int, int], list[tuple[int, int]]] = {}
+        self._grouped, self._one_of = self._by_groups()
         self._kinds = {i.interface_id: i.interface_type for i in network.interfaces.values()}
         self._nat = _nat_interfaces(network)
         self._nat_addresses = _nat_addresses(network)
@@ -231,30 +234,48 @@ class Fold:
             connection=hashed("srcaddr", "srcport", "dstaddr", "dstport", "protocol"),
         )
         for end, egress in (("src_interface", True), ("dst_interface", False)):
-            key = [end, "protocol", "dstport", "version", "always"]
-            kinds = rows.filter(pl.col(end).is_not_null()).select(key).unique()
+            key = ["groups", "protocol", "dstport", "version", "always"]
+            here = rows.filter(pl.col(end).is_not_null()).join(self._grouped, left_on=end, right_on="name")
+            kinds = here.select(key).unique()
             tracked = [self._is_tracked(egress, *values) for values in kinds.iter_rows()]
-            numbers = [self._number("interface", name, "predicted") for name in kinds[end]]
-            table = kinds.with_columns(
-                tracked=pl.Series(tracked, dtype=pl.Boolean), resource=pl.Series(numbers, dtype=pl.Int32)
-            ).filter("tracked")
-            mine = rows.join(table, on=key, how="inner", nulls_equal=True)
+            table = kinds.filter(pl.Series(tracked, dtype=pl.Boolean))
+            mine = here.join(table, on=key, how="semi", nulls_equal=True)
             found.append(mine)
             double = mine.filter(pl.col("way").is_in(twice))
             if double.height:
                 found.append(double.with_columns(pl.col("connection").hash(seed=23)))
         return found
 
+    def _by_groups(self) -> tuple[pl.DataFrame, list[NetworkInterface]]:
+        """(interface -> its resource's number and that of its groups, one interface of each such number)."""
+        import polars as pl
+
+        numbers: dict[tuple[str, ...] | None, int] = {}
+        rows, one_of = [], []
+        for name, interface in self.network.interfaces.items():
+            if interface.group_ids not in numbers:
+                numbers[interface.group_ids] = len(numbers)
+                one_of.append(interface)
+            rows.append((name, self._number("interface", name, "predicted"), numbers[interface.group_ids]))
+        schema = {"name": pl.String, "resource": pl.Int32, "groups": pl.Int32}
+        return pl.DataFrame(rows, schema=schema, orient="row"), one_of
+
     def _is_tracked(
-        self, egress: bool, name: str, protocol: int | None, port: int | None, version: int, always: bool
+        self, egress: bool, groups: int, protocol: int | None, port: int | None, version: int, always: bool
     ) -> bool:
-        interface = self.network.interfaces[name]
+        interface = self._one_of[groups]
         if interface.group_ids == () or protocol is None:
             return False
         if always or protocol not in (TCP, UDP) or interface.group_ids is None:
             return True
-        there = self._tracking._anywhere(interface, egress, version, protocol, port)
-        return not (there and self._tracking._anywhere(interface, not egress, version, protocol, None))
+        key = groups, egress, version, protocol
+        if key not in self._open_ports:
+            back = open_ports(self.network, interface, not egress, version, protocol)
+            spans = open_ports(self.network, interface, egress, version, protocol)
+            self._open_ports[key] = spans if back == [(0, 65535)] else []
+        spans = self._open_ports[key]
+        place = bisect_right(spans, (port or 0, 65535)) - 1
+        return place < 0 or not spans[place][0] <= (port or 0) <= spans[place][1]
 
     def _with_destinations(self, rows: pl.DataFrame) -> pl.DataFrame:
         rows = rows.with_columns(destination=hashed("dstaddr", "dstport", "protocol"))
@@ -375,6 +396,25 @@ class _Sums:
         return pl.DataFrame(
             schema={**{name: types.get(name, pl.String) for name in self._keys}, **dict.fromkeys(_SUMS, pl.Int64)}
         )
+
+
+def open_ports(
+    network: Network, interface: NetworkInterface, egress: bool, version: int, protocol: int
+) -> list[tuple[int, int]]:
+    """Ports, first to last, that an interface's groups open to every address of a family (SG-31); sorted, apart."""
+    spans = []
+    for group_id in interface.group_ids or ():
+        group = network.security_groups.get(group_id)
+        for rule in group.rules if group else ():
+            block = rule.cidr_block
+            if rule.egress != egress or block is None or block.version != version or block.prefixlen:
+                continue
+            if rule.protocol == ANY_PROTOCOL:
+                spans.append((0, 65536))
+            elif rule.protocol == protocol:
+                first, last = rule.from_port, rule.to_port
+                spans.append((first or 0, 65536 if last is None else last + 1))
+    return [(first, end - 1) for first, end in merged(spans)]
 
 
 # -- who is who ----------------------------------------------------------------------------------------------

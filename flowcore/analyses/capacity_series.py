@@ -293,36 +293,33 @@ def summarised(
     import polars as pl
 
     keys = ["kind", "resource", "metric", "unit", "source"]
-    rows = []
-    for values, part in found.sort("window_start", "value").group_by(keys, maintain_order=True):
-        dated = part.filter(pl.col("window_start").is_not_null())
-        step = max(HOUR, window) if str(values[2]).startswith("lcu") else window
-        count = max((span[1] // step - span[0] // step) + 1, dated.height) if span else dated.height
-        rows.append((*values, *_statistics(dated, count), _total(values[2], part), *_limit(values, network, limits)))
-    names = {**dict.fromkeys(keys, pl.String), "detail": pl.String, "windows": pl.Int64, "peak": pl.Float64,
-             "peak_at": pl.Int64, "p50": pl.Float64, "p95": pl.Float64, "p99": pl.Float64, "mean": pl.Float64,
-             "total": pl.Float64, "limit": pl.Float64, "limit_source": pl.String}  # fmt: skip
-    frame = pl.DataFrame(rows, schema=names, orient="row")
-    return frame.with_columns(share_of_limit=pl.col("peak") / pl.col("limit")).sort(keys[:3])
+    value, length = pl.col("value"), pl.len()
+    step = pl.when(pl.col("metric").str.starts_with("lcu")).then(max(HOUR, window)).otherwise(window)
+    count = (span[1] // step - span[0] // step + 1) if span else pl.lit(0, pl.Int64)
+    rows = found.with_columns(count=count).sort("window_start", "value")
+    dated = rows.filter(pl.col("window_start").is_not_null()).group_by(keys).agg(
+        pl.col("detail").filter(value == value.max()).first(),
+        pl.max_horizontal(pl.col("count").first(), length).cast(pl.Int64).alias("windows"),
+        value.max().alias("peak"), pl.col("window_start").filter(value == value.max()).first().alias("peak_at"),
+        value.sum().alias("mean"), value.sort().alias("sorted"),
+    )  # fmt: skip
+    lengths = pl.col("sorted").list.len().cast(pl.Int64)
 
+    def percentile(share: int) -> pl.Expr:
+        rank = (share * pl.col("windows") + 99) // 100 - (pl.col("windows") - lengths)
+        known = pl.col("sorted").list.get((rank - 1).clip(0), null_on_oob=True)
+        return pl.when(rank >= 1).then(known).otherwise(0.0).alias(f"p{share}")
 
-def _statistics(dated: pl.DataFrame, count: int) -> tuple[Any, ...]:
-    """(detail of the peak, windows, peak, when, p50, p95, p99, mean)."""
-    if not dated.height:
-        return None, 0, None, None, None, None, None, None
-    values = sorted(dated["value"].to_list())
-    peak = values[-1]
-    row = next(each for each in dated.iter_rows(named=True) if each["value"] == peak)
-
-    def percentile(share: int) -> float:
-        rank = -(-share * count // 100) - (count - len(values))
-        return float(values[rank - 1]) if rank >= 1 else 0.0
-
-    return (row["detail"], count, peak, row["window_start"], *map(percentile, (50, 95, 99)), sum(values) / count)
-
-
-def _total(metric: Any, part: pl.DataFrame) -> float | None:
-    return float(sum(part["value"].to_list())) if metric in _ADDITIVE else None
+    dated = dated.with_columns(*map(percentile, (50, 95, 99)), mean=pl.col("mean") / pl.col("windows")).drop("sorted")
+    totals = rows.group_by(keys).agg(total=value.sum())
+    frame = totals.join(dated, on=keys, how="left").with_columns(
+        total=pl.when(pl.col("metric").is_in(sorted(_ADDITIVE))).then("total"), windows=pl.col("windows").fill_null(0)
+    )
+    named = [_limit(values, network, limits) for values in frame.select(keys).iter_rows()]
+    bounds = pl.DataFrame(named, schema={"limit": pl.Float64, "limit_source": pl.String}, orient="row")
+    columns = ("detail", "windows", "peak", "peak_at", "p50", "p95", "p99", "mean", "total", "limit", "limit_source")
+    both = pl.concat([frame, bounds], how="horizontal").select(*keys, *columns)
+    return both.with_columns(share_of_limit=pl.col("peak") / pl.col("limit")).sort(keys)
 
 
 def _limit(values: tuple[Any, ...], network: Network, limits: Limits) -> tuple[float | None, str | None]:

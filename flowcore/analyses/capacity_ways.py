@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from ..model import LoadBalancer, TransitGatewayAttachment
 
-#: What tells two ways apart: the ends' subnets, or nodes; what their route tables said; for addresses outside, the
-#: interval that no route, CIDR or prefix list cuts.
-KEY = ("src_subnet", "dst_subnet", "src_node", "dst_node", "route", "reply_route", "path", "src_class", "dst_class",
+#: What tells two ways apart: the VPC, route table and zone of each end, or its node; what their route tables said; for
+#: addresses outside, the class of those that no route, CIDR or prefix list tells apart.
+KEY = ("src_place", "dst_place", "src_node", "dst_node", "route", "reply_route", "path", "src_class", "dst_class",
        "service", "listener")  # fmt: skip
 
 #: Paths on which nothing can stand in between.
@@ -129,12 +129,14 @@ class Ways:
         self._numbers: dict[tuple[Any, ...], int] = {}
         self._explainer = Explainer(network)
         self._index = NetworkIndex(network)
-        self._axis = AddressAxis(_prefixes(network), ())
+        prefixes = set(_prefixes(network))
+        self._axis = AddressAxis((*special_prefixes(), *prefixes), ())
         self._starts4 = np.array(self._axis.ipv4_starts, np.uint64)
+        self._class_of = _interval_classes(self._axis, prefixes)
         nodes = {i.interface_id: i for i in network.interfaces.values()}
         self._nodes = [name for name, i in nodes.items() if MIDDLE_TYPES.get(i.interface_type) is not None]
         self._balancers = list(network.load_balancer_of)
-        self._subnets = {name: i.subnet_id for name, i in nodes.items()}
+        self._places = _places(network)
         self._services = frozenset(_service_lists(network))
 
     def number(self, frame: pl.DataFrame) -> pl.DataFrame:
@@ -162,8 +164,8 @@ class Ways:
     def _keyed(self, frame: pl.DataFrame) -> pl.DataFrame:
         import polars as pl
 
-        def subnet(name: str) -> pl.Expr:
-            return pl.col(name).replace_strict(self._subnets, default=None, return_dtype=pl.String)
+        def place(name: str) -> pl.Expr:
+            return pl.col(name).replace_strict(self._places, default=None, return_dtype=pl.Int32)
 
         def node(name: str) -> pl.Expr:
             return pl.when(pl.col(name).is_in(self._nodes)).then(pl.col(name))
@@ -180,7 +182,7 @@ class Ways:
         )
         told = sorted({"S3", "DYNAMODB"} - self._services)
         return frame.with_columns(
-            subnet("src_interface").alias("src_subnet"), subnet("dst_interface").alias("dst_subnet"),
+            place("src_interface").alias("src_place"), place("dst_interface").alias("dst_place"),
             node("src_interface").alias("src_node"), node("dst_interface").alias("dst_node"),
             pl.when(far.is_in(told)).then(far).alias("service"), *classes,
             pl.when(pl.col("dst_interface").is_in(self._balancers))
@@ -188,7 +190,7 @@ class Ways:
         )  # fmt: skip
 
     def _classes(self, addresses: pl.Series, outside: pl.Series) -> pl.Series:
-        """The interval of each address outside the network, null for the others."""
+        """The class of each address outside the network, null for the others."""
         import polars as pl
 
         distinct = addresses.filter(outside).drop_nulls().unique(maintain_order=True)
@@ -198,7 +200,7 @@ class Ways:
             for row in np.flatnonzero(family != 4).tolist():
                 whole = (int(ipv6[row][0]) << 64) | int(ipv6[row][1]) if ipv6 is not None and family[row] == 6 else -1
                 numbers[row] = self._axis.ipv4_size + bisect_right(self._axis.ipv6_starts, whole) - 1
-        table = pl.DataFrame({"address": distinct, "class": pl.Series(numbers, dtype=pl.Int64)})
+        table = pl.DataFrame({"address": distinct, "class": pl.Series(self._class_of[numbers], dtype=pl.Int64)})
         rows = pl.DataFrame({"address": addresses.set(~outside, None)})
         return rows.join(table, on="address", how="left", maintain_order="left")["class"]
 
@@ -420,9 +422,31 @@ class _Tracer:
 # -- pieces --------------------------------------------------------------------------------------------------
 
 
+def _places(network: Network) -> dict[str, int]:
+    """Interface id -> a number for its VPC, route table and zone: what a way depends on of its subnet."""
+    numbers: dict[tuple[Any, ...], int] = {}
+    found = {}
+    for interface in network.interfaces.values():
+        subnet = network.subnets.get(interface.subnet_id or "")
+        table = network.route_table_of(interface.subnet_id, interface.vpc_id)
+        zone = (subnet.availability_zone_id, subnet.availability_zone, subnet.region, subnet.owner_id) if subnet else ()
+        key = (interface.vpc_id, table.route_table_id if table else None, zone, None if subnet else interface.subnet_id)
+        found[interface.interface_id] = numbers.setdefault(key, len(numbers))
+    return found
+
+
+def _interval_classes(axis: AddressAxis, prefixes: Iterable[Any]) -> Any:
+    """int64[interval]: intervals inside the same prefixes, and of the same kind of address, have the same number."""
+    draw = np.random.default_rng()
+    marks = axis.kinds().astype(np.uint64) * np.uint64(2) + (np.arange(axis.size) >= axis.ipv4_size)
+    for prefix in prefixes:
+        first, end = axis.span(prefix)
+        marks[first:end] ^= draw.integers(1 << 8, 1 << 63, dtype=np.uint64) << np.uint64(1)
+    return np.unique(marks, return_inverse=True)[1].astype(np.int64)
+
+
 def _prefixes(network: Network) -> Iterator[Any]:
     """Every network that something on a way may tell addresses apart by."""
-    yield from special_prefixes()
     for vpc in network.vpcs.values():
         yield from vpc.blocks
     for subnet in network.subnets.values():
