@@ -85,7 +85,9 @@ def run_demo(
         raise InputError("out of range", where="--flows", found=flows, expected=f"1 to {MOST_FLOWS:,}")
     if out.exists() and not overwrite and (not out.is_dir() or {path.name for path in out.iterdir()} - _PARTS):
         raise InputError("is not the folder of an earlier demo", source=out, hint="name another, or --overwrite")
+    out.mkdir(parents=True, exist_ok=True)
     folder = data_folder() / "demo"
+    records = folder / "flow-log.log.gz"
     network = read_network(folder / "snapshot")
     say(f"network: {repr(network).removeprefix('<Network: ').removesuffix('>')}")
     started = perf_counter()
@@ -95,15 +97,15 @@ def run_demo(
     made = traffic(network, flows, seed)
     started = perf_counter()
     evaluator.evaluate(made.head(1000), threads=threads)
+    evaluate_logs(evaluator, [records], out / "flow-log", threads=threads, overwrite=overwrite)
     first_seconds = perf_counter() - started
     say(f"judging {flows:,} seeded flows")
     kernel_seconds, table_seconds = _rates(evaluator, made, threads)
-    out.mkdir(parents=True, exist_ok=True)
     made.write_parquet(out / "flows.parquet")
     del made
     summary = evaluate_logs(evaluator, [out / "flows.parquet"], out / "flows", threads=threads, overwrite=overwrite)
     say("judging the bundled flow log")
-    log = evaluate_logs(evaluator, [folder / "flow-log.log.gz"], out / "flow-log", threads=threads, overwrite=overwrite)
+    log = evaluate_logs(evaluator, [records], out / "flow-log", threads=threads, overwrite=overwrite)
     path, ends = _example(network)
     used = threads or os.cpu_count() or 1
     return Demo(

@@ -9,13 +9,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING
 
+from .report_layout import fits, folded, widths_for
 from .schema import VERDICTS, stage_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from rich.console import Console
 
     from .model import Issue
     from .pipeline import Summary
@@ -138,13 +141,15 @@ def _mermaid(value: object) -> str:
 class Grid:
     """A table as data: `rows` hold one value per column. Columns in `right` are numbers.
 
-    None is an empty cell; a tuple is a cell of several lines.
+    None is an empty cell; a tuple is a cell of several lines. `stack`: columns that share one where a
+    terminal is too narrow, beneath each other.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[object, ...], ...]
     title: str = ""
     right: frozenset[str] = frozenset()
+    stack: tuple[str, ...] = ()
 
 
 def _lines(value: object) -> tuple[object, ...]:
@@ -182,34 +187,61 @@ _STYLES = {"ACCEPT": "green", "pass": "green", "REJECT": "red", "deny": "red", "
 
 def to_text(grids: Iterable[Grid], file: IO[str]) -> str:
     """The grids as drawn tables for `file`: colour only for a terminal and without NO_COLOR, else at full width."""
-    from rich.box import ASCII2, SIMPLE_HEAD
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     console = Console(file=file, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:  # nothing is cut or folded for a reader that has no width
         console.width = 10_000
+    return "".join(_drawn(grid, console, file) for grid in grids)
+
+
+def _columns(grid: Grid) -> list[list[str]]:
+    """The texts of each column, its head first."""
+    rows = [["\n".join(map(printable, _lines(value))) for value in row] for row in grid.rows]
+    return [list(cells) for cells in zip(map(printable, grid.columns), *rows, strict=True)]
+
+
+def _stacked(grid: Grid) -> Grid:
+    """The grid with the texts of the columns in `stack` beneath each other in one cell, where the first of them is."""
+    places = [grid.columns.index(name) for name in grid.stack]
+    first = places[0]
+
+    def joined(row: tuple[object, ...], cell: object) -> tuple[object, ...]:
+        return tuple(cell if place == first else row[place] for place in range(len(row)) if place not in places[1:])
+
+    rows = tuple(
+        joined(row, tuple(line for place in places for line in _lines(row[place]) if line != "")) for row in grid.rows
+    )
+    head = " / ".join(grid.stack)
+    return replace(grid, columns=tuple(map(str, joined(grid.columns, head))), rows=rows, stack=())
+
+
+def _drawn(grid: Grid, console: Console, file: IO[str]) -> str:
+    from rich.box import ASCII2, SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
     unicode_output = (getattr(file, "encoding", None) or "utf-8").lower().startswith("utf")
-    text = ""
-    for grid in grids:
-        table = Table(
-            title=Text(printable(grid.title), style="bold") if grid.title else None,
-            title_justify="left",
-            box=SIMPLE_HEAD if unicode_output else ASCII2,
-            pad_edge=False,
-        )
-        for column in grid.columns:
-            table.add_column(
-                Text(printable(column)), justify="right" if column in grid.right else "left", overflow="fold"
-            )
-        for row in grid.rows:
-            cells = ["\n".join(map(printable, _lines(value))) for value in row]
-            table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in cells))
-        with console.capture() as drawn:
-            console.print(table)
-        text += "\n".join(line.rstrip() for line in drawn.get().split("\n"))
-    return text
+    table = Table(
+        title=Text(printable(grid.title), style="bold") if grid.title else None,
+        title_justify="left",
+        box=SIMPLE_HEAD if unicode_output else ASCII2,
+        pad_edge=False,
+    )
+    columns = _columns(grid)
+    if grid.stack and not fits(columns, console.width):
+        grid = _stacked(grid)
+        columns = _columns(grid)
+    widths = widths_for(columns, [column in grid.right for column in grid.columns], console.width)
+    folded_columns = [[folded(cell, width) for cell in cells] for cells, width in zip(columns, widths, strict=True)]
+    for column, cells in zip(grid.columns, folded_columns, strict=True):
+        table.add_column(Text(cells[0]), justify="right" if column in grid.right else "left", overflow="fold")
+    for row in range(1, len(grid.rows) + 1):
+        both = zip(folded_columns, columns, strict=True)
+        table.add_row(*(Text(shown[row], style=_STYLES.get(whole[row], "")) for shown, whole in both))
+    with console.capture() as drawn:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in drawn.get().split("\n"))
 
 
 def number(value: float | int | None) -> str:
@@ -239,7 +271,8 @@ def issues_grid(issues: Sequence[Issue]) -> Grid:
         (issue.severity, issue.code, issue.resource, issue.message, issue.source)
         for issue in sorted(issues, key=lambda issue: order.get(issue.severity, 2))
     )
-    return Grid(("severity", "code", "resource", "message", "source"), rows)
+    columns = ("severity", "code", "resource", "message", "source")
+    return Grid(columns, rows, stack=("resource", "message", "source"))
 
 
 def issues_as_dicts(issues: Sequence[Issue]) -> list[dict[str, object]]:
@@ -405,7 +438,8 @@ def outcomes_grid(summary: Summary) -> Grid:
         )
         for (verdict, reason, stage), tally in order
     )
-    return Grid(("verdict", "reason", "stage", *counted, "meaning"), rows, "Verdicts", frozenset(counted))
+    columns = ("verdict", "reason", "stage", *counted, "meaning")
+    return Grid(columns, rows, "Verdicts", frozenset(counted), stack=("reason", "stage", "meaning"))
 
 
 def agreement_grid(summary: Summary) -> Grid | None:
@@ -433,7 +467,7 @@ def disagreement_grid(summary: Summary, most: int = 20) -> Grid | None:
     rows = tuple((*key, number(count)) for key, count in ordered[:most])
     columns = ("class", "predicted", "logged by AWS", "interface", "rule", "records")
     more = f", the first {most} of {len(ordered)}" if len(ordered) > most else ""
-    return Grid(columns, rows, f"Behind the disagreement{more}", frozenset({"records"}))
+    return Grid(columns, rows, f"Behind the disagreement{more}", frozenset({"records"}), stack=("interface", "rule"))
 
 
 def run_grid(summary: Summary) -> Grid:

@@ -307,7 +307,8 @@ def flow_between(
     """
     number = _protocol_number(protocol)
     if number is None:
-        near = ", ".join(_near(str(protocol).lower(), PROTOCOL_NUMBERS))
+        usual = ("tcp", "udp", "icmp", "icmpv6")
+        near = ", ".join(get_close_matches(str(protocol).lower(), PROTOCOL_NUMBERS, n=5, cutoff=0.6) or usual)
         raise InputError("unknown protocol", found=protocol, expected="a name or a number from 0 to 255", hint=near)
     has_ports, has_type = number in (TCP, UDP), number in (ICMP, ICMPV6)
     if has_ports and destination_port is None:

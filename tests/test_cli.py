@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from pathlib import Path
 import pytest
 
 import flowcore
-from flowcore import report, schema, synthetic
+from flowcore import report, report_layout, schema, synthetic
 from flowcore.cli import COMMANDS, main
+from flowcore.model import Issue
 from flowcore.pipeline import Summary, Tally
 from flowcore.synthetic_demo import demo_documents
 
@@ -564,3 +566,127 @@ def test_shares_are_never_rounded_to_all_or_nothing() -> None:
         "33.33 %",
         "-",
     ]
+
+
+# -- narrow terminals ----------------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    """A terminal as wide as COLUMNS says."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def drawn(grid: report.Grid, width: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    return re.sub(r"\x1b\[[0-9;]*m", "", report.to_text([grid], Terminal())).splitlines()
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_a_table_fits_its_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    issues = [
+        Issue("note", "dangling-reference", f"eni-0681f828ab12cd34{n}", "it is attached to nothing", "a/b.json")
+        for n in range(3)
+    ]  # fmt: skip
+    lines = drawn(report.issues_grid(issues), width, monkeypatch)
+    assert max(map(len, lines)) <= width
+    assert all(any(issue.resource in line for line in lines) for issue in issues) == (width >= 60)
+    assert "attached" in "".join(lines)
+
+
+def test_a_narrow_table_breaks_no_number_and_no_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    summary = Summary(
+        outcomes={("REJECT", "ENI_SG_RULES_MISMATCH", "destination-security-group"): Tally(10**6, 10**8, 10**11)}
+    )
+    text = "\n".join(drawn(report.outcomes_grid(summary), 80, monkeypatch))
+    for whole in ("1,000,000", "100.00 %", "100,000,000", "100,000,000,000", "No rule of"):
+        assert whole in text, whole
+    assert "reason / stage / meaning" in " ".join(text.split()) or "reason /" in text
+    assert "meaning" in "\n".join(drawn(report.outcomes_grid(summary), 200, monkeypatch)).split("\n")[2]
+
+
+def test_what_is_no_terminal_gets_whole_lines() -> None:
+    issue = Issue("note", "state", "eni-1", "x" * 300, "y" * 300)
+    assert any(
+        "x" * 300 in line and "y" * 300 in line
+        for line in report.to_text([report.issues_grid([issue])], io.StringIO()).split("\n")
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "lines"),
+    [
+        ("one two three", 7, ["one two", "three"]),
+        ("reply-destination-network-acl", 18, ["reply-destination-", "network-acl"]),
+        ("to eni-0681f828ab12 now", 16, ["to", "eni-0681f828ab12", "now"]),
+        ("SG_HAS_NO_RULES", 7, ["SG_HAS_", "NO_", "RULES"]),
+        ("abcdefgh", 3, ["abc", "def", "gh"]),
+        ("a\n\nb", 5, ["a", "", "b"]),
+        ("", 5, [""]),
+    ],
+)
+def test_lines_are_broken_where_a_reader_would(text: str, width: int, lines: list[str]) -> None:
+    assert report_layout.folded(text, width).split("\n") == lines
+
+
+# -- streams and limits of options ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+def test_a_closed_stream_is_no_defect(snapshot: Path, closed: str) -> None:
+    command = f'"{sys.executable}" -m flowcore issues "{snapshot}" {closed}'
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_stream_that_lacks_a_character_gets_an_escape() -> None:
+    plans = ROOT / "data" / "plans"
+    arguments = ("diff", str(plans / "snapshot"), str(plans / "plan.json"), "--exhaustive", "--format", "markdown")
+    done = run(*arguments, "--fail-on", "none", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "\\u2026" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["explain", "x", "--from", "internet", "--to", "10.0.0.1", "--port", "65536"],
+        ["explain", "x", "--from", "internet", "--to", "10.0.0.1", "--port", "-1"],
+        ["explain", "x", "--from", "internet", "--to", "10.0.0.1", "--port", "1", "--source-port", "65536"],
+        ["explain", "x", "--from", "internet", "--to", "10.0.0.1", "--protocol", "icmp", "--icmp-type", "256"],
+        ["explain", "x", "--from", "internet", "--to", "10.0.0.1", "--port", "1", "--limit", "0"],
+        ["synth", "x", "--seed", "-1"],
+        ["synth", "x", "--interfaces", "0"],
+        ["synth", "x", "--flows", "-1"],
+        ["demo", "x", "--threads", "0"],
+        ["evaluate", "x", "y", "-o", "z", "--threads", "-2"],
+    ],
+)
+def test_numbers_out_of_range_are_bad_usage(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    err = capsys.readouterr().err
+    assert "Must be" in err
+    assert next(word for word in reversed(arguments) if word.startswith("--")) in err
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["synth", str(tmp_path / "file" / "below"), "--flows", "0", "--edges"]) == 2
+    err = capsys.readouterr().err
+    assert "Not a directory" in err
+    assert str(tmp_path / "file") in err
+    assert "Errno" not in err
+
+
+def test_help_says_no_default_that_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["explain", "--help"])
+    out = capsys.readouterr().out
+    assert "[default: False]" not in out
+    assert "[default: tcp]" in out

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import FlowcoreError, IncompleteError, InputError
-from .terminal import BAD_INPUT, BROKEN, DONE, INCOMPLETE, INTERRUPTED, drop_stdout, say
+from .terminal import BAD_INPUT, BROKEN, DONE, INCOMPLETE, INTERRUPTED, drop_stdout, ready_streams, say
 
 #: Command -> its one-line help, in the order `flowcore --help` shows them.
 COMMANDS: dict[str, str] = {
@@ -37,6 +37,7 @@ Data goes to stdout, messages to stderr. NO_COLOR is respected. Documentation: d
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; `arguments` defaults to the process's own."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    ready_streams()
     try:
         code = _run(given)
         sys.stdout.flush()
@@ -49,8 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except IncompleteError as error:
         say(f"flowcore: incomplete: {error}")
         return INCOMPLETE
-    except (FlowcoreError, OSError) as error:
+    except FlowcoreError as error:
         say(f"flowcore: error: {error}")
+        return BAD_INPUT
+    except OSError as error:
+        said = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error.strerror or error
+        say(f"flowcore: error: {said}")
         return BAD_INPUT
     except Exception:  # not ours: shown in full, under a code that cannot be taken for "findings"
         import traceback
@@ -64,7 +69,7 @@ def _run(given: list[str]) -> int:
     if given in (["--version"], ["version"]):
         print(__version__)
         return DONE
-    from cyclopts import App, CycloptsError
+    from cyclopts import App, CycloptsError, Parameter
 
     app = App(
         name="flowcore",
@@ -73,6 +78,7 @@ def _run(given: list[str]) -> int:
         version=__version__,
         suppress_keyboard_interrupt=False,
         result_action="return_value",
+        default_parameter=Parameter(show_default=lambda value: None if value in (None, False) else value),
     )
     if given and not given[0].startswith("-") and given[0] not in COMMANDS:
         raise InputError("no such command", found=given[0], expected=", ".join(COMMANDS))

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..report import path_text, rates_grid, summary_grids, to_text
-from .options import Quiet, Threads
+from .options import Quiet, Seed, Threads
 from .terminal import DONE, say, write
 
 
@@ -19,7 +19,7 @@ def demo(
     /,
     *,
     flows: Annotated[int, Parameter(help="Seeded flows to make and judge.")] = 3_000_000,
-    seed: Annotated[int, Parameter(help="The same seed makes the same flows.")] = 7,
+    seed: Seed = 7,
     threads: Threads = None,
     overwrite: Annotated[bool, Parameter(negative="", help="Replace OUT even if no earlier demo made it.")] = False,
     quiet: Quiet = False,

@@ -7,13 +7,14 @@ from itertools import product
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
-from ..errors import InputError
 from ..report import path_markdown, path_mermaid, path_text, to_json
 from .options import AssumeDefaults, NetworkFolder, Quiet
 from .terminal import DONE, NatInstances, open_network, say, write
 
 _END = "interface id, instance id, load balancer name or ARN, IP address, CIDR, internet, or tag:Key=Value"
+_PORT, _BYTE = Number(gte=0, lte=65535), Number(gte=0, lte=255)
 
 
 def explain(
@@ -23,14 +24,18 @@ def explain(
     source: Annotated[str, Parameter(name="--from", help=f"The end that opens the conversation: {_END}.")],
     to: Annotated[str, Parameter(help=f"The other end: {_END}.")],
     protocol: Annotated[str, Parameter(help="Name or IANA number.")] = "tcp",
-    port: Annotated[int | None, Parameter(help="Destination port; TCP and UDP need one.")] = None,
-    source_port: Annotated[int | None, Parameter(help="Source port. Default: 49152.")] = None,
-    icmp_type: Annotated[int | None, Parameter(help="ICMP type of the opening packet, e.g. 8 for echo.")] = None,
-    icmp_code: Annotated[int | None, Parameter(help="ICMP code of the opening packet.")] = None,
+    port: Annotated[int | None, Parameter(validator=_PORT, help="Destination port; TCP and UDP need one.")] = None,
+    source_port: Annotated[int | None, Parameter(validator=_PORT, help="Source port. Default: 49152.")] = None,
+    icmp_type: Annotated[
+        int | None, Parameter(validator=_BYTE, help="ICMP type of the opening packet, e.g. 8 for echo.")
+    ] = None,
+    icmp_code: Annotated[int | None, Parameter(validator=_BYTE, help="ICMP code of the opening packet.")] = None,
     format: Annotated[
         Literal["table", "json", "markdown", "mermaid"], Parameter(help="How to print the path; mermaid: a flowchart.")
     ] = "table",
-    limit: Annotated[int, Parameter(help="Paths to show where X or Y names several ends.")] = 4,
+    limit: Annotated[
+        int, Parameter(validator=Number(gte=1), help="Paths to show where X or Y names several ends.")
+    ] = 4,
     assume_defaults: AssumeDefaults = False,
     nat_instance: NatInstances = None,
     quiet: Quiet = False,
@@ -42,8 +47,6 @@ def explain(
     from .. import explain as explain_flow
     from ..selectors import flow_between, select
 
-    if limit < 1:
-        raise InputError("too few", where="--limit", found=limit, expected="1 or more")
     described = open_network(network, assume_defaults=assume_defaults, quiet=quiet, nat_instances=nat_instance)
     pairs = list(product(select(described, source), select(described, to)))
     texts: list[Any] = []

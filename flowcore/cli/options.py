@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from ..errors import InputError
 
@@ -20,7 +21,10 @@ AssumeDefaults = Annotated[
 ]
 NetworkFolder = Annotated[Path, Parameter(help="Snapshot: a folder, or an archive of one, of describe-* JSON files.")]
 Format = Literal["table", "json", "csv", "markdown"]
-Threads = Annotated[int | None, Parameter(help="Threads to work with. Default: one per processor.")]
+Threads = Annotated[
+    int | None, Parameter(validator=Number(gte=1), help="Threads to work with. Default: one per processor.")
+]
+Seed = Annotated[int, Parameter(validator=Number(gte=0), help="The same seed makes the same files.")]
 
 Since = Annotated[str | None, Parameter(help="Only records that end at or after this time, ISO 8601 (UTC) or Unix s.")]
 Until = Annotated[str | None, Parameter(help="Only records that start before this time.")]

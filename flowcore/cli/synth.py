@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from ..errors import InputError
-from .options import Quiet
+from .options import Quiet, Seed
 from .terminal import DONE, say, write
 
 
@@ -16,9 +17,13 @@ def synth(
     out: Annotated[Path, Parameter(help="Folder to make; it must not exist, or be empty.")],
     /,
     *,
-    seed: Annotated[int, Parameter(help="The same seed makes the same files.")] = 7,
-    interfaces: Annotated[int, Parameter(help="Interfaces of the network; not with --edges or --between.")] = 1000,
-    flows: Annotated[int, Parameter(help="Flows to make for it; 0: only the network.")] = 1_000_000,
+    seed: Seed = 7,
+    interfaces: Annotated[
+        int, Parameter(validator=Number(gte=1), help="Interfaces of the network; not with --edges or --between.")
+    ] = 1000,
+    flows: Annotated[
+        int, Parameter(validator=Number(gte=0), help="Flows to make for it; 0: only the network.")
+    ] = 1_000_000,
     edges: Annotated[
         bool,
         Parameter(
@@ -46,8 +51,6 @@ def synth(
     """Make a seeded network and flows for it: OUT/snapshot (describe-* JSON) and OUT/flows.parquet."""
     from .. import network_from_documents, synthetic
 
-    if interfaces < 1 or flows < 0:
-        raise InputError("numbers too small", found=(interfaces, flows), expected="--interfaces from 1, --flows from 0")
     if edges + between + mixed > 1:
         raise InputError("too many kinds of network", expected="one of --edges, --between, --mixed")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from .options import Quiet
 from .terminal import DONE, say
+
+#: One record in the default format.
+_LOG = "2 123456789012 eni-1 10.0.0.1 10.0.0.2 49152 443 6 1 40 1700000000 1700000060 ACCEPT OK\n"
 
 
 def warmup(*, quiet: Quiet = False) -> int:
@@ -13,11 +18,16 @@ def warmup(*, quiet: Quiet = False) -> int:
 
     Numba keeps the machine code on disk; without a call of this command the first evaluation compiles it.
     """
-    from .. import compile_network, network_from_documents
+    from .. import compile_network, evaluate_logs, network_from_documents
     from ..synthetic import network_documents, traffic
 
     started = perf_counter()
     network = network_from_documents(network_documents(seed=1, interfaces=100, subnets=24, mixed=True))
-    compile_network(network).evaluate(traffic(network, 1000, 1, mixed=True))
+    evaluator = compile_network(network)
+    evaluator.evaluate(traffic(network, 1000, 1, mixed=True))
+    with TemporaryDirectory(prefix="flowcore-warmup-") as folder:  # the kernels that read and judge flow logs
+        log = Path(folder) / "flow-log.log"
+        log.write_text(_LOG, encoding="ascii")
+        evaluate_logs(evaluator, log, Path(folder) / "verdicts")
     say(f"flowcore: kernels ready after {perf_counter() - started:.1f} s", quiet=quiet)
     return DONE

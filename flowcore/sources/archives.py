@@ -131,6 +131,9 @@ def _as_network_error(source: object) -> Iterator[None]:
         yield
     except NetworkError:
         raise
+    except PermissionError as error:
+        hint = "you may not read it: give yourself the permission"
+        raise NetworkError("cannot be read", source=error.filename or source, found=error.strerror, hint=hint) from None
     except _BROKEN as error:
         what = f"cannot be read ({type(error).__name__}: {str(error)[:200]})"
         hint = "the file may be damaged, or not of the kind its name says"
