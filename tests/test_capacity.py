@@ -195,6 +195,47 @@ def test_fl35_the_transit_gateways_own_records_go_first(evaluator: flowcore.Eval
     assert sizes(found.categories, "records") == {"carried": 6000, "middle": 5800}
 
 
+def test_fl34_a_regional_nat_gateway_has_records_without_an_interface() -> None:
+    gateway = NatGateway(
+        "nat-1", "vpc-a", None, "available", regional=True, route_table_id="rtb-P",
+        addresses=(NatGatewayAddress(None, IP("198.51.100.9"), None, True, "eu-west-1a"),),  # type: ignore[arg-type]
+    )  # fmt: skip
+    there = network(nat_gateways={"nat-1": gateway})
+    outer = "198.51.100.9"
+    own = [
+        record("-", "ingress", f"{C}:40000", f"{OUTSIDE}:443", 900),
+        record("-", "egress", f"{outer}:2000", f"{OUTSIDE}:443", 900),
+        record("-", "ingress", f"{OUTSIDE}:443", f"{outer}:2000", 4900),
+        record("-", "egress", f"{OUTSIDE}:443", f"{C}:40000", 4900),
+    ]
+    rows = [{**row, "resource_id": "-"} for row in AT_CLIENT] + [{**row, "resource_id": "nat-1"} for row in own]
+    found = measured(there, *rows)
+    assert value(found.resources, "nat-1", "bytes", "total") == 5800
+    assert sizes(found.categories, "records") == {"carried": 6000, "middle": 11600}
+    assert value(found.resources, "nat-1", "addresses", "limit") == 32  # NG-18, for each zone
+
+
+def test_section_17_a_transit_gateways_own_flow_log_goes_before_its_interfaces(
+    evaluator: flowcore.Evaluator,
+) -> None:
+    rows = there_and_back(("eni-c", None), f"{C}:40000", f"{SPOKE}:443", 1000, 5000)
+    rows += [record("eni-tgw-s", "egress", f"{C}:40000", f"{SPOKE}:443", 900, srcaddr="10.8.1.4")]
+    rows = [{**row, "tgw_id": None, "tgw_attachment_id": None} for row in rows]
+    for size, source, target, attachment, way in (
+        (800, f"{C}:40000", f"{SPOKE}:443", "att-a", "ingress"), (800, f"{C}:40000", f"{SPOKE}:443", "att-s", "egress"),
+        (4800, f"{SPOKE}:443", f"{C}:40000", "att-s", "ingress"),
+        (4800, f"{SPOKE}:443", f"{C}:40000", "att-a", "egress"),
+    ):  # fmt: skip
+        own = record("-", way, source, target, size, action=None, tgw_id="tgw-1", tgw_attachment_id=attachment)
+        rows.append({**own, "interface_id": None})
+    found = measured(evaluator, *rows)
+    assert value(found.resources, "att-a", "bytes_in", "total") == 800
+    assert value(found.resources, "att-s", "bytes_out", "total") == 800
+    assert value(found.resources, "att-s", "bytes_in", "total") == 4800
+    assert sizes(found.categories, "transit-gateway", "quantity")["transit-gateway"] == 5600 / GB
+    assert sizes(found.categories, "records")["carried"] == 6000
+
+
 def test_co03_peering_across_zones_and_inside_one(evaluator: flowcore.Evaluator) -> None:
     across = there_and_back(("eni-c", None), f"{C}:40000", f"{PEER}:443", 1000, 5000)
     found = measured(evaluator, *across)

@@ -168,6 +168,8 @@ def test_other_limits(tmp_path: Path) -> None:
     assert own.of("nat-gateway", "connections_per_destination").limit == 100  # type: ignore[union-attr]
     with pytest.raises(InputError, match="not a file of limits"):
         read_limits(written(tmp_path / "bad.json", '{"limits": 1}'))
+    with pytest.raises(InputError, match="not above 0"):
+        read_limits(written(tmp_path / "zero.json", shipped.replace("55000", "0")))
 
 
 def test_hostile_names_are_escaped() -> None:

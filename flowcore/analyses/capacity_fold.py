@@ -135,11 +135,13 @@ class Fold:
         import polars as pl
 
         ends = frame.filter((pl.col("at") != "neither") & (pl.col("kind") == "log"))
-        found = ends.group_by("interface_id").agg(first=pl.col("window").min(), last=pl.col("window").max())
+        window = pl.col("window")  # without one it may have been any time
+        found = ends.group_by("interface_id").agg(
+            first=window.fill_null(-_NEVER).min(), last=window.fill_null(_NEVER).max()
+        )
         for interface, first, last in found.iter_rows():
-            known = self._coverage.get(interface, (_NEVER, -_NEVER))
-            spans = (min(known[0], first), max(known[1], last)) if first is not None else known
-            self._coverage[interface] = spans
+            known = self._coverage.get(interface, (first, last))
+            self._coverage[interface] = min(known[0], first), max(known[1], last)
 
     # -- gateways' own records ---------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ from ..pipeline_parquet import Words
 from ..pipeline_records import RecordJudge, _canonical
 from ..pipeline_run import GROUP_ROWS, Progress
 from ..schema import PROTOCOL_NUMBERS, TCP
-from ..sources.flowlogs import RECORD_COLUMNS, without_empty_intervals
+from ..sources.flowlogs import DIGEST_COLUMNS, RECORD_COLUMNS, is_transit_gateway, without_empty_intervals
 from ..sources.flows import FlowFile, FlowReader, Sources, open_flows
 from ..sources.groups import GroupColumns, GroupReader
 from ..sources.intake import ReadCounts
@@ -98,7 +98,11 @@ class CapacityInput:
 
         frame = self._frame
         assert frame is not None
-        is_log = bool(RECORD_COLUMNS.intersection(frame.columns)) and "src_interface_id" not in frame.columns
+        columns = tuple(frame.columns)
+        is_log = (
+            bool(RECORD_COLUMNS.intersection(columns)) or {*columns} >= DIGEST_COLUMNS or is_transit_gateway(columns)
+        )
+        is_log = is_log and "src_interface_id" not in columns
         judges = [RecordJudge(evaluator) for evaluator in self._evaluators] if is_log else []
         for offset in range(0, frame.height, GROUP_ROWS):
             part = frame[offset : offset + GROUP_ROWS]

@@ -77,7 +77,13 @@ def read_limits(path: str | os.PathLike[str] | None = None) -> Limits:
         except OSError as error:
             raise InputError("cannot be read", source=path, found=error.strerror or str(error)) from None
     try:
-        return Limits(msgspec.json.decode(data, type=_Document))
+        document = msgspec.json.decode(data, type=_Document)
+        units = [unit for kinds in document.capacity_units.values() for unit in kinds.values()]
+        numbers = [each.limit for each in document.limits] + [document.bytes_per_gigabyte.value]
+        numbers += [number for unit in units for number in msgspec.structs.astuple(unit)]
+        if min(numbers) <= 0:
+            raise InputError("a limit is not above 0", source=path or "limits", found=min(numbers))
+        return Limits(document)
     except (msgspec.DecodeError, UnicodeError) as error:
         expected = "JSON with the keys of flowcore/analyses/capacity_limits.json"
         raise InputError(f"not a file of limits: {error}", source=path or "limits", expected=expected) from None
