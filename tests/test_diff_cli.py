@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+import flowcore as fc
 from flowcore import compile_network, network_from_documents, read_network, synthetic
 from flowcore.analyses.diff import RecordChanges, diff
 from flowcore.analyses.diff_input import FlowInput, read_after
@@ -75,6 +76,76 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
 
 def paths(folder: Path, after: str = "edits.json") -> tuple[Path, Path, Path]:
     return folder / "before", folder / after, folder / "flows.parquet"
+
+
+# -- verdicts of two runs ------------------------------------------------------------------------------
+
+
+def evaluated(folder: Path, out: Path, after: str | None, *flows: object) -> Path:
+    """What `flowcore evaluate` writes of the network before, or after the change."""
+    network = read_network(folder / "before")
+    if after is not None:
+        network = read_after(network, folder / after).network
+    fc.evaluate_logs(fc.compile_network(network), [str(each) for each in flows], out)
+    return out
+
+
+def test_verdicts_of_two_runs_are_compared_as_they_are(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flows = folder / "flows.parquet"
+    before, after = (evaluated(folder, tmp_path / str(each), each, flows) for each in (None, "edits.json"))
+    code, out, _ = run(capsys, before, after, "--format", "json")
+    told = json.loads(out)
+    judged = json.loads(run(capsys, *paths(folder), "--format", "json")[1])
+    assert code == 1
+    for category in ("broken", "opened", "unknown"):
+        assert told["counts"][category] == judged["counts"][category]
+    assert told["basis"]["after_kind"] == "verdicts"
+    assert any("which change" in note for note in told["basis"]["notes"])
+    single = next(after.rglob("*.parquet"))
+    assert run(capsys, single, single)[0] == 0
+    for form in ("table", "csv", "markdown", "github", "html"):
+        assert run(capsys, before, after, "--format", form, "-o", tmp_path / "rows.parquet")[0] == 1
+    assert pl.read_parquet(tmp_path / "rows.parquet").height == sum(
+        count for category, count in told["counts"].items() if category != "unchanged"
+    )
+
+
+def test_verdicts_of_records_are_shown_from_the_end_that_opened(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flow = pl.read_parquet(folder / "flows.parquet").row(0, named=True)
+    ends = {"srcaddr": flow["srcaddr"], "dstaddr": flow["dstaddr"], "srcport": 50000, "dstport": 443, "protocol": 6}
+    verdicts = {"verdict": ["ACCEPT", "ACCEPT"], "initiator": ["source-by-port", "destination-by-port"]}
+    reply = {**ends, "srcaddr": ends["dstaddr"], "dstaddr": ends["srcaddr"], "srcport": 443, "dstport": 50000}
+    frame = pl.DataFrame([ends, reply]).with_columns(**{name: pl.Series(each) for name, each in verdicts.items()})
+    frame.write_parquet(tmp_path / "before.parquet")
+    frame.with_columns(verdict=pl.lit("REJECT")).write_parquet(tmp_path / "after.parquet")
+    run(capsys, tmp_path / "before.parquet", tmp_path / "after.parquet", "-o", tmp_path / "rows.parquet")
+    rows = pl.read_parquet(tmp_path / "rows.parquet")
+    assert rows.select(list(ends)).unique().rows() == [tuple(ends.values())]
+
+
+@pytest.mark.parametrize("wrong", ["flows", "exhaustive", "snapshot", "other rows", "no parquet"])
+def test_verdicts_go_with_verdicts_of_the_same_flows_only(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], wrong: str
+) -> None:
+    frame = pl.DataFrame({"srcaddr": ["10.0.0.1"], "dstaddr": ["10.0.0.2"], "verdict": ["ACCEPT"]})
+    one, other = tmp_path / "one.parquet", tmp_path / "other.parquet"
+    frame.write_parquet(one)
+    pl.concat([frame, frame]).write_parquet(other)
+    (tmp_path / "text.parquet").write_text("no parquet")
+    words: dict[str, list[object]] = {
+        "flows": [one, one, folder / "flows.parquet"],
+        "exhaustive": [one, one, "--exhaustive"],
+        "snapshot": [one, folder / "before"],
+        "other rows": [one, other],
+        "no parquet": [one, tmp_path / "text.parquet"],
+    }
+    code, out, err = run(capsys, *words[wrong])
+    assert (code, out) == (2, "")
+    assert "error" in err
 
 
 # -- AFTER of every kind -------------------------------------------------------------------------------

@@ -188,7 +188,7 @@ class Diff:
         self._add(flows, before, after)
 
     def add_verdicts(self, before: pl.DataFrame, after: pl.DataFrame) -> None:
-        """Compare two tables of verdicts of the same flows."""
+        """Compare two tables of verdicts of the same flows, or of the same log records."""
         names = [name for name in FLOW_NAMES if name in before.columns]
         if before.height != after.height or not before.select(names).equals(
             after.select(name for name in names if name in after.columns)
@@ -200,7 +200,7 @@ class Diff:
             found = set(frame["verdict"].cast(str).unique())
             if found - set(VERDICTS):
                 raise FlowError("not verdicts", where="verdict", found=sorted(map(str, found))[:5])
-        self._add(before, plain(before, None), plain(after, None))
+        self._add(_from_opener(before), plain(before, None), plain(after, None))
 
     def _add(self, flows: pl.DataFrame, before: pl.DataFrame, after: pl.DataFrame) -> None:
         import polars as pl
@@ -343,6 +343,18 @@ def _known_columns(flows: pl.DataFrame) -> pl.DataFrame:
     return flows.with_row_index("__row").select(
         *(flow_column(name) for name in FLOW_NAMES), *(total(name) for name in TOTALS)
     )
+
+
+def _from_opener(verdicts: pl.DataFrame) -> pl.DataFrame:
+    """Verdicts of log records as the conversations that were judged: records of replies turned round."""
+    import polars as pl
+
+    if "initiator" not in verdicts.columns:
+        return verdicts
+    turned = pl.col("initiator").cast(pl.String).str.starts_with("destination-").fill_null(False)
+    pairs = [pair for pair in (("srcaddr", "dstaddr"), ("srcport", "dstport")) if set(pair) <= set(verdicts.columns)]
+    both = [*pairs, *((destination, source) for source, destination in pairs)]
+    return verdicts.with_columns(pl.when(turned).then(other).otherwise(one).alias(one) for one, other in both)
 
 
 def _address_texts(flows: pl.DataFrame) -> Iterator[pl.Series]:

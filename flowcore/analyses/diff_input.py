@@ -81,6 +81,41 @@ def _top_level_keys(path: Path) -> frozenset[str]:
         return frozenset()
 
 
+# -- verdicts ------------------------------------------------------------------------------------------------
+
+
+def holds_verdicts(path: str | os.PathLike[str]) -> bool:
+    """Whether a place is what `flowcore evaluate` wrote: a Parquet file, or a folder of them without descriptions."""
+    place = Path(path)
+    if place.is_dir():
+        return any(place.rglob("*.parquet")) and not any(place.rglob("*.json"))
+    return place.suffix == ".parquet"
+
+
+def verdict_batches(
+    before: str | os.PathLike[str], after: str | os.PathLike[str], rows: int = 1 << 18
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Two verdict datasets side by side, so many rows at a time. Raises InputError for what is no such dataset."""
+    import polars as pl
+
+    scans = []
+    for path in (before, after):
+        if not holds_verdicts(path):
+            raise InputError(
+                "is no dataset of verdicts", source=str(path), expected="what `flowcore evaluate -o` wrote"
+            )
+        files = sorted(Path(path).rglob("*.parquet")) if Path(path).is_dir() else [Path(path)]
+        scan = pl.scan_parquet(files, hive_partitioning=False, missing_columns="insert", extra_columns="ignore")
+        try:
+            scans.append((scan, int(scan.select(pl.len()).collect().item())))
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise InputError("cannot be read", source=str(path), found=str(error).partition("\n")[0]) from None
+    height = max(count for _, count in scans)
+    for start in range(0, max(height, 1), rows):
+        first, second = (scan.slice(start, rows).collect() for scan, _ in scans)
+        yield first, second
+
+
 # -- flows ---------------------------------------------------------------------------------------------------
 
 #: Distinct conversations are folded anew whenever so many rows have come together.

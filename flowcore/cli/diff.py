@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from .. import report_diff
 from ..errors import IncompleteError, InputError
 from ..report import share, to_csv, to_json
-from .options import AssumeDefaults, NetworkFolder, Quiet, Threads
+from .options import AssumeDefaults, Quiet, Threads
 from .terminal import DONE, FINDINGS, Progress, open_network, say, write
 
 if TYPE_CHECKING:
@@ -27,8 +27,11 @@ _FAILURES = ("broken", "opened", "unknown", "changed-path", "changed-rule")
 
 
 def diff(
-    before: NetworkFolder,
-    after: Annotated[Path, Parameter(help="Snapshot, or a Terraform plan (`terraform show -json`) over BEFORE.")],
+    before: Annotated[Path, Parameter(help="Snapshot, or verdicts that `flowcore evaluate` wrote.")],
+    after: Annotated[
+        Path,
+        Parameter(help="Snapshot, Terraform plan (`terraform show -json`) or edits over BEFORE; or verdicts, too."),
+    ],
     flows: Annotated[list[str] | None, Parameter(help="Flow logs, digests and tables of flows.")] = None,
     /,
     *,
@@ -52,15 +55,23 @@ def diff(
     quiet: Quiet = False,
 ) -> int:
     """Which flows would a change break, and which would it open? Says which change did it, and when they break."""
-    from ..analyses.diff_input import read_after
+    from ..analyses.diff_input import holds_verdicts, read_after
 
     failures = _failures(fail_on)
     if max_unknown is not None and not 0 <= max_unknown <= 1:
         raise InputError("not a share", where="--max-unknown", found=max_unknown, expected="a number from 0 to 1")
-    if bool(flows) == exhaustive:
+    verdicts = holds_verdicts(before)
+    if verdicts and (flows or exhaustive):
+        expected = "neither: two datasets of verdicts are compared as they are"
+        raise InputError("flows are given, or --exhaustive", where="FLOWS", found=flows, expected=expected)
+    if bool(flows) == exhaustive and not verdicts:
         raise InputError("give flows, or --exhaustive without flows", where="FLOWS", found=flows)
     if out is not None and out.suffix not in (".parquet", ".csv", ".json"):
         raise InputError("not known by its suffix", where="--out", found=str(out), expected=".parquet, .csv or .json")
+    if verdicts:
+        told = "note: verdicts do not tell which change did it, nor when; give snapshots, or a plan, and the flows"
+        basis = report_diff.Basis(str(before), str(after), "verdicts", notes=(told,))
+        return _answer(_compared(before, after), basis, format, html, out, failures, max_unknown)
     described = open_network(before, assume_defaults=assume_defaults, quiet=quiet)
     planned = read_after(described, after, assume_defaults=assume_defaults)
     say(f"flowcore: {after}: {planned.kind}, {len(planned.notes)} warnings", quiet=quiet)
@@ -72,6 +83,19 @@ def diff(
         write(_boxes_report(boxes, basis, format))
         return FINDINGS if any(boxes["category"].is_in(list(failures))) else DONE
     found, basis = _difference(described, planned, tuple(flows or ()), basis, log_format, threads, quiet)
+    return _answer(found, basis, format, html, out, failures, max_unknown)
+
+
+def _answer(
+    found: Difference,
+    basis: Basis,
+    format: Form,
+    html: Path | None,
+    out: Path | None,
+    failures: tuple[str, ...],
+    max_unknown: float | None,
+) -> int:
+    """Prints and writes what was found; the exit code."""
     _write_report(html, _report(found, basis, "html") if html else "")
     _write_rows(out, found.flows)
     write(_report(found, basis, format))
@@ -83,6 +107,17 @@ def diff(
             f"{share(found.undecided[1], total)} of the flows are UNKNOWN; --max-unknown allows {share(max_unknown, 1)}"
         )
     return DONE
+
+
+def _compared(before: Path, after: Path) -> Difference:
+    """Two datasets of verdicts of the same flows."""
+    from ..analyses.diff import Diff
+    from ..analyses.diff_input import verdict_batches
+
+    run = Diff(None, None, snapshot="SNAPSHOT")
+    for first, second in verdict_batches(before, after):
+        run.add_verdicts(first, second)
+    return run.result()
 
 
 def _failures(text: str) -> tuple[str, ...]:
