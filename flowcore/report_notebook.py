@@ -16,7 +16,9 @@ from .report_diff import groups_grid, headline, summary_grid
 from .report_html import bar, table, text
 
 if TYPE_CHECKING:
+    from .analyses.capacity import Capacity
     from .analyses.diff import Difference
+    from .analyses.usage import UsageReport
     from .evaluate import Evaluator
     from .model import Network
     from .pipeline import Summary
@@ -96,6 +98,10 @@ def _heading(kind: str, words: object) -> str:
     return f"<p><b>{text(kind)}</b> {text(_cut(words))}</p>"
 
 
+def _lines(lines: Iterable[object]) -> str:
+    return "<p>" + "<br>".join(text(_cut(line)) for line in list(lines)[:ROWS_SHOWN]) + "</p>"
+
+
 # -- cards ---------------------------------------------------------------------------------------------
 
 
@@ -156,11 +162,29 @@ def _difference(found: Difference) -> Iterable[str]:
         yield f"<p>… and {_count(found.groups.height - len(groups), 'more group')}</p>"
 
 
+def _usage(found: UsageReport) -> Iterable[str]:
+    from . import report_usage
+
+    yield _heading("Usage", f"{number(found.rules.height)} rules")
+    yield from map(card_table, report_usage._grids(found))
+    yield _lines(report_usage._lines(found))
+
+
+def _capacity(found: Capacity) -> Iterable[str]:
+    from . import report_capacity
+
+    yield _heading("Capacity", f"{number(found.resources['resource'].n_unique())} resources")
+    yield from map(card_table, report_capacity._grids(found))
+    yield _lines(report_capacity._lines(found))
+
+
 _WRITERS: Mapping[str, Callable[[Any], Iterable[str]]] = {
     "Network": _network,
     "Evaluator": _evaluator,
     "Path": _path,
     "Summary": _summary,
     "Difference": _difference,
+    "UsageReport": _usage,
+    "Capacity": _capacity,
 }
 """Name of a class -> what writes its card: none of these need be loaded to show another."""

@@ -16,6 +16,7 @@ from test_diff_report import EVIL, found_by, is_clean
 
 import flowcore as fc
 from flowcore import demo, report_notebook
+from flowcore.analyses.capacity import measure_capacity
 from flowcore.display import Displayed
 from flowcore.pipeline_summary import Disagreement, Summary, Tally
 from flowcore.report import Grid
@@ -146,6 +147,20 @@ def test_a_difference_names_causes() -> None:
     assert f"… and {500 - ROWS_SHOWN} more groups" in words_of(many)
 
 
+def test_usage_and_capacity_show_their_tables(network: fc.Network) -> None:
+    """Of every rule and gateway, the ones that matter most; hostile names stay names."""
+    flows = pl.DataFrame([FLOW, {**FLOW, "dstport": 22}])
+    evil = hostile(network)
+    for described in (network, evil):
+        used = words_of(fc.usage_report(described, flows))
+        assert " rules" in used
+        assert "rules by status" in used
+        carried = words_of(measure_capacity(described, flows.with_columns(bytes=100, start=0, end=9), window=60))
+        assert "resources" in carried
+        assert "categor" in carried or "carried" in carried
+    assert "<script>alert(1)</script>" in used
+
+
 def test_nothing_hostile_is_markup(network: fc.Network) -> None:
     evil = hostile(network)
     shown = [evil, fc.explain(evil, FLOW), SUMMARY, found_by(EVIL)]
@@ -176,13 +191,15 @@ def test_a_table_says_how_much_it_leaves_out() -> None:
 
 
 def test_every_displayed_result_has_a_card() -> None:
+    import flowcore.analyses.capacity
     import flowcore.analyses.diff
+    import flowcore.analyses.usage
     import flowcore.evaluate
     import flowcore.pipeline
     import flowcore.walk  # noqa: F401
 
     kinds = {kind.__name__ for kind in Displayed.__subclasses__() if kind.__module__.startswith("flowcore.")}
-    assert kinds >= {"Network", "Evaluator", "Path", "Summary", "Difference"}
+    assert kinds >= {"Network", "Evaluator", "Path", "Summary", "Difference", "UsageReport", "Capacity"}
     assert kinds == set(report_notebook._WRITERS)
 
 

@@ -6,10 +6,12 @@ be known. With a network AFTER the same flows are laid over it too.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..display import Displayed
 from ..errors import InputError
 from ..evaluate import Evaluator, compile_network
 from ..model import InterfaceAddress, Network, NetworkInterface
@@ -19,6 +21,7 @@ from .capacity_input import CapacityInput
 from .capacity_limits import Limits, read_limits
 from .capacity_quotas import quotas
 from .capacity_series import series, summarised
+from .diff_input import read_after
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,7 +41,7 @@ _COMPARED = ("peak", "peak_at", "p95", "total", "limit", "share_of_limit")
 
 
 @dataclass(frozen=True)
-class Capacity:
+class Capacity(Displayed):
     """What `measure_capacity` found, as polars frames.
 
     `resources`: one row for each metric of each resource: kind, resource, metric, unit, source (measured: from the
@@ -87,8 +90,8 @@ def capacity(
 
     `flows`: a table of flows or of log records, or files, folders, globs and `s3://` addresses of them, as
     `evaluate_logs` takes; a digest made with a window tells when, one without only how much. `window`: seconds.
-    `after`: a network, an Evaluator, or what `read_plan`, `read_edits` or `read_after` give; the same flows are laid
-    over it too, and both sides are predicted. `prices`: category -> price of its unit; flowcore ships none.
+    `after`: a network, an Evaluator, what `read_plan` or `read_edits` give, or the path of a snapshot, a Terraform plan
+    or a file of edits; the same flows are laid over it too, and both sides are predicted. `prices`: category -> price of its unit; flowcore ships none.
     `by`: "resource" gives one row a metric, "window" the series behind it, "category" the bytes as AWS charges them:
     the frames of `Capacity`, which `measure_capacity` gives all at once; `options` are its own.
     Raises InputError and FlowError for what cannot be used.
@@ -125,6 +128,8 @@ def measure_capacity(
     evaluator = network if isinstance(network, Evaluator) else compile_network(network)
     evaluators = [evaluator]
     if after is not None:
+        if isinstance(after, str | os.PathLike):
+            after = read_after(evaluator.network, after)
         evaluators.append(_after(evaluator.network, after, moved or {}))
     given = CapacityInput(flows, evaluators, window, log_format=log_format, wanted=wanted)
     folds = [Fold(each.network, window, measured=after is None) for each in evaluators]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .. import usagekernels as uk
 from ..columns import as_frame
 from ..compile_usage import compile_usage
+from ..display import Displayed
 from ..errors import InputError
 from ..evaluate import Evaluator
 from ..model import Network
@@ -39,7 +40,7 @@ STALE_DAYS = 90
 
 
 @dataclass(frozen=True)
-class UsageReport:
+class UsageReport(Displayed):
     """What `usage_report` found, as polars frames; the columns are in docs/usage.md.
 
     `rules`: one row a rule. `groups`: one row a security group, and whether anything uses it. `refused`: what no rule
