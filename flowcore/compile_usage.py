@@ -251,6 +251,14 @@ class _UsageCompiler(_Compiler):
             raise NetworkError(f"more than {MAX_LABELS} sets of routes", hint="compile a part of the network")
         return words & np.uint32(255) | labels[inverse] << np.uint32(8)
 
+    def _route_words(self, vpc: VpcPlan, representative: Array) -> dict[str | None, Array]:
+        words = super()._route_words(vpc, representative)
+        if None in words:  # no table is described: one set, of nobody's
+            self.standing_for.append(-1)
+            self.route_sets.append(RuleSet(UNKNOWN, unsure("UNKNOWN_RESOURCE"), -1, False, (), (), (None,)))
+            words[None] = words[None] | np.uint32(len(self.labels.route) + len(self.route_sets) << 8)
+        return words
+
     def plain_routes(self) -> Iterator[RuleSet]:
         """What route labels mean that are no sets: in the tables of gateways."""
         named = {rule.rule: number for number, rule in reversed(list(enumerate(self.rules))) if rule.kind == ROUTE}

@@ -17,6 +17,8 @@ from .kernels import (
     LABEL_BITS,
     LABEL_MASK,
     NULL32,
+    TCP,
+    UDP,
     _cut_columns,
     _holds,
     _longer,
@@ -454,8 +456,10 @@ def move_far(old, new):
 def conversation_keys(flows, rules, sources, destinations, seeds, keys):
     """Two numbers that stand for the conversation of each row and what decided it; of the second only 43 bits."""
     for row in range(flows.protocol.size):
-        ports = np.uint64(flows.source_port[row]) << np.uint64(16) | np.uint64(flows.destination_port[row])
-        ports |= np.uint64(flows.protocol[row]) << np.uint64(32)
+        protocol, ports = flows.protocol[row], np.uint64(0)
+        if protocol in (TCP, UDP):  # of others they mean nothing
+            ports = np.uint64(flows.source_port[row]) << np.uint64(16) | np.uint64(flows.destination_port[row])
+        ports |= np.uint64(protocol) << np.uint64(32)
         ends = np.uint64(sources[row]) << np.uint64(32) | np.uint64(destinations[row])
         wide = flows.family.size != 0 and flows.family[row] == 6
         for half in range(2):
