@@ -251,7 +251,19 @@ def test_co04_between_regions_the_sender_pays() -> None:
     subnets = {**there.subnets, "N": replace(there.subnets["N"], region="us-east-1", availability_zone_id="use1-az1")}
     rows = there_and_back(("eni-c", None), f"{C}:40000", f"{PEER}:443", 1000, 5000)
     found = measured(network(subnets=subnets), *rows)
+    assert value(found.resources, "eu-west-1 us-east-1", "bytes", "total") == 1000
+    assert value(found.resources, "us-east-1 eu-west-1", "bytes", "kind") == "regions"
     assert sizes(found.categories, "zones") == {"cross-region": 6000}
+    assert sizes(found.categories, "edge", "quantity") == {"between-regions": 6000 / GB}
+
+
+def test_co04_by_transit_gateways_in_two_regions() -> None:
+    there = network()
+    far = {"region": "us-east-1", "availability_zone_id": "use1-az1"}
+    subnets = {**there.subnets, **{name: replace(there.subnets[name], **far) for name in ("S", "S-T")}}
+    rows = there_and_back(("eni-c", None), f"{C}:40000", f"{SPOKE}:443", 1000, 5000)
+    found = measured(network(subnets=subnets), *rows)
+    assert value(found.resources, "us-east-1 eu-west-1", "bytes", "total") == 5000
     assert sizes(found.categories, "edge", "quantity") == {"between-regions": 6000 / GB}
 
 
@@ -629,7 +641,7 @@ def test_what_if_what_no_longer_gets_through_is_blocked(evaluator: flowcore.Eval
     [
         ({"window": 0}, "window"), ({"by": "day"}, "by"), ({"prices": {"CO-99": 1}}, "no such category"),
         ({"prices": {"CO-02": -1}}, "not a price"), ({"prices": {"CO-02": "nan"}}, "not a price"),
-        ({"prices": {"CO-02": 1, "cross-zone": 1}}, "twice"), ({"after": "x"}, "not a network"),
+        ({"prices": {"CO-02": 1, "cross-zone": 1}}, "twice"), ({"after": 5}, "not a network"),
     ],
 )  # fmt: skip
 def test_bad_options_are_named(evaluator: flowcore.Evaluator, options: dict[str, Any], expected: str) -> None:

@@ -91,7 +91,8 @@ def capacity(
     `flows`: a table of flows or of log records, or files, folders, globs and `s3://` addresses of them, as
     `evaluate_logs` takes; a digest made with a window tells when, one without only how much. `window`: seconds.
     `after`: a network, an Evaluator, what `read_plan` or `read_edits` give, or the path of a snapshot, a Terraform plan
-    or a file of edits; the same flows are laid over it too, and both sides are predicted. `prices`: category -> price of its unit; flowcore ships none.
+    or a file of edits; the same flows are laid over it too, and both sides are predicted. `prices`: category -> price
+    of its unit; flowcore ships none.
     `by`: "resource" gives one row a metric, "window" the series behind it, "category" the bytes as AWS charges them:
     the frames of `Capacity`, which `measure_capacity` gives all at once; `options` are its own.
     Raises InputError and FlowError for what cannot be used.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..model import Network
 from .capacity_limits import Limits, addresses_of
+from .capacity_ways import REGION, SAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -135,22 +136,25 @@ def _volumes(rows: pl.DataFrame, window: int) -> pl.DataFrame:
 
 
 def _zones(folded: Folded, ways: list[Way], window: int) -> pl.DataFrame:
-    """Bytes from zone to zone, one row a crossing."""
+    """Bytes from zone to zone, and from Region to Region, one row a crossing."""
     import polars as pl
 
     table = [
-        (number, sender, f"{each.from_zone or '?'} {each.to_zone or '?'}")
+        (
+            number,
+            sender,
+            "regions" if each.kind == REGION else "zones",
+            f"{each.from_zone or '?'} {each.to_zone or '?'}",
+        )
         for number, way in enumerate(ways)
         for sender, leg in ((True, way.forward), (False, way.reply))
         for each in leg.crossings
-        if each.kind != "same-zone"
+        if each.kind != SAME
     ]
-    schema = {"way": pl.Int32, "sender": pl.Boolean, "resource": pl.String}
+    schema = {"way": pl.Int32, "sender": pl.Boolean, "kind": pl.String, "resource": pl.String}
     crossings = pl.DataFrame(table, schema=schema, orient="row")
     rows = folded.flows.filter(pl.col("bucket") == "carried").join(crossings, on=["way", "sender"], how="inner")
-    both = rows.group_by("resource", "window").agg(pl.col("bytes").sum(), pl.col("packets").sum()).with_columns(
-        kind=pl.lit("zones"), source=pl.lit("predicted")
-    )  # fmt: skip
+    both = rows.group_by("kind", "resource", "window").agg(pl.col("bytes").sum(), source=pl.lit("predicted"))
     dated = both.filter(pl.col("window").is_not_null())
     return pl.concat([_long(both, bytes=pl.col("bytes")), _long(dated, bits_per_second=pl.col("bytes") * 8 / window)])
 

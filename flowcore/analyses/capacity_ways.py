@@ -54,7 +54,7 @@ class Passed(NamedTuple):
 
 
 class Crossing(NamedTuple):
-    """From one zone to another on a leg; zones are None where not known."""
+    """From one zone to another on a leg, None where not known; of kind REGION, from one Region to another."""
 
     kind: str
     from_zone: str | None
@@ -333,6 +333,7 @@ class _Tracer:
         """The end of the leg."""
         if receiver is not None:
             self._go_to(receiver.subnet_id)
+            self._note_regions(receiver)
             endpoint = MIDDLE_TYPES.get(receiver.interface_type) == "endpoint"
             owner = _endpoint_of(self._network, receiver.interface_id) if endpoint else None
             if owner:
@@ -345,6 +346,14 @@ class _Tracer:
             owner = _endpoint_of(self._network, sender.interface_id)
             if owner:
                 self._add(Passed("interface-endpoint", owner))
+
+    def _note_regions(self, receiver: NetworkInterface) -> None:
+        """By transit gateways that are peered, a packet comes to another Region without a leg of its own (CO-04)."""
+        if self._sender is None or any(each.kind == REGION for each in self.crossings):
+            return
+        here, there = (self._ways.zones.of(each.subnet_id)[1] for each in (self._sender, receiver))
+        if here and there and here != there:
+            self.crossings.append(Crossing(REGION, here, there))
 
     def _add(self, passed: Passed) -> None:
         if not self.passed or self.passed[-1] != passed:
@@ -359,7 +368,8 @@ class _Tracer:
                 kind = PEERING
             elif kind == CROSS and self.to_target:
                 kind = FREE_TARGET if self.to_target.kind == "application" else TARGET  # CO-12, [mem] there
-            self.crossings.append(Crossing(kind, self._zone[0], there[0]))
+            place = 1 if kind == REGION else 0
+            self.crossings.append(Crossing(kind, self._zone[place], there[place]))
         self._zone, self._peered = there, False
 
     def _nat_gateway(self, component: str) -> None:
