@@ -214,7 +214,7 @@ def new_memo() -> k.Memo:
     return k.Memo(
         key=np.zeros(2 * k.MEMO_SIZE, np.uint64),
         value=np.zeros(k.MEMO_VALUES * k.MEMO_SIZE, np.uint32),
-        state=np.zeros(3, np.int64),
+        state=np.zeros(4, np.int64),
         queue=np.zeros(k.SCRATCH_SIZE, np.uint32),
         queue_row=np.zeros(k.BLOCK, np.int64),
         queue_key=np.zeros(2 * k.BLOCK, np.uint64),
