@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from itertools import pairwise
 from random import Random
@@ -32,8 +33,11 @@ from walk_networks import (
 
 from flowcore.analyses.diff_classes import Addresses, port_classes
 from flowcore.analyses.diff_exhaustive import _Axes, boxes, diff_exhaustive, merged
+from flowcore.analyses.diff_packets import _differing as differing
+from flowcore.analyses.diff_packets import touched_packets
 from flowcore.errors import InputError
-from flowcore.model import Network
+from flowcore.evaluate import compile_network
+from flowcore.model import Network, NetworkAclEntry
 from flowcore.selectors import flow_between, select
 from flowcore.sources.describe import network_from_documents
 from flowcore.synthetic import between_documents, edge_flows
@@ -119,12 +123,13 @@ def test_every_example_is_in_its_box_and_runs_in_explain() -> None:
 
 def test_more_combinations_than_allowed_are_refused_with_their_number() -> None:
     with pytest.raises(InputError, match=r"found '[\d,]+'; expected at most 100\. Hint: .*--limit"):
-        diff_exhaustive(network(), network(), limit=100)
+        diff_exhaustive(network(), network(interfaces={}), limit=100)
 
 
 def test_progress_ends_at_the_total() -> None:
     seen: list[tuple[int, int]] = []
-    diff_exhaustive(network(), network(), progress=lambda done, total: seen.append((done, total)))
+    after = network(**with_rules(OUT4, OUT6, INPING, IN443V6))
+    diff_exhaustive(network(), after, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1][0] == seen[-1][1] > 0
 
 
@@ -377,3 +382,58 @@ def test_a_flow_is_judged_as_the_example_of_its_classes(seed: int) -> None:
         example = example_of(axes[ip_address(flow["srcaddr"]).version], flow)
         for described in (before, after):
             assert explain(described, flow).verdict == explain(described, example).verdict, (flow, example)
+
+
+# -- only packets that a change of rules can touch -------------------------------------------------------
+
+
+def rule_edits(before: Network, draw: Random) -> Network:
+    """A rule gone, a rule's ports narrowed and an entry more: nothing but rules differs."""
+    groups = [group for group in before.security_groups.values() if group.rules]
+    group = draw.choice(groups)
+    gone = draw.choice([rule for rule in group.rules if rule.protocol != -1] or list(group.rules))
+    after = replace(group, rules=tuple(rule for rule in group.rules if rule is not gone))
+    network_ = replace(before, security_groups={**before.security_groups, group.group_id: after})
+    acl = draw.choice(list(before.network_acls.values()))
+    first = draw.choice((80, 443, 1024, 8080, 32768, 50000))
+    protocol = draw.choice((6, 6, 17, 1))
+    ports = (first, first + draw.choice((0, 1000))) if protocol != 1 else (None, None)
+    entry = NetworkAclEntry(1, draw.random() < 0.5, protocol, False, ip_network("0.0.0.0/0"), *ports)
+    entries = tuple(sorted((*acl.entries, entry), key=lambda each: (each.egress, each.rule_number)))
+    return replace(network_, network_acls={**before.network_acls, acl.network_acl_id: replace(acl, entries=entries)})
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_packets_outside_the_rules_that_differ_stay_as_they_are(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load balancers, NAT gateways and transit gateways included: what is left out could not have differed."""
+    before = network_from_documents(between_documents(seed))
+    after = rule_edits(before, Random(seed))
+    touched = touched_packets(before, after)
+    assert touched is not None or any(rule.protocol == -1 for rule in differing(before, after))
+    monkeypatch.setattr("flowcore.analyses.diff_exhaustive.touched_packets", lambda *_: None)
+    axes = _Axes.of(before, after, 4)
+    numbers = np.random.default_rng(seed).integers(0, axes.combinations, 40_000)
+    flows = axes.flows(numbers)
+    was, now = (compile_network(each).evaluate(flows)["verdict"] for each in (before, after))
+    differ = (was != now).arg_true().to_list()
+    packets = np.unravel_index(numbers, axes.shape)[2]
+    for row in differ if touched is not None else ():
+        number, place = axes.packets[packets[row]]
+        assert touched.holds(axes.ports[number], () if place is None else axes.source_ports[place]), flows[row]
+    FOUND[seed] = len(differ)
+
+
+FOUND: dict[int, int] = {}
+
+
+def test_the_packets_asked_do_differ() -> None:
+    if FOUND:  # this test alone has nothing to look at
+        assert sum(each > 0 for each in FOUND.values()) > 2, FOUND
+
+
+def test_only_what_a_rule_matches_is_asked() -> None:
+    seen: list[int] = []
+    diff_exhaustive(network(), network(**with_rules(OUT4, OUT6, INPING, IN443V6)), progress=lambda _, n: seen.append(n))
+    whole = sum(_Axes.of(network(), network(interfaces={}), version).combinations for version in (4, 6))
+    assert seen[-1] * 5 < whole
+    assert touched_packets(network(), network(interfaces={})) is None

@@ -23,6 +23,7 @@ from .diff import RecordChanges, explain_command, protocol_name
 from .diff_attribution import attribute
 from .diff_changes import Changes
 from .diff_classes import AddressClass, Addresses, Interval, PortClass, address_text, port_classes
+from .diff_packets import touched_packets
 from .diff_verdicts import CATEGORIES, judge
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def diff_exhaustive(
             if progress is not None:
                 progress(done, total)
         for code in (_BROKEN, _OPENED, _UNKNOWN):
-            rows += [each.row(CATEGORIES[code], box, snapshot) for box in boxes(became == code, each.kinds)]
+            rows += [each.row(CATEGORIES[code], box, snapshot) for box in boxes(became == code, each.kinds, each.whole)]
     return _explained(_as_frame(rows), first, second, RecordChanges(*networks) if changes is None else changes)
 
 
@@ -112,18 +113,23 @@ class _Axes:
     source_ports: list[tuple[Interval, ...]]
     packets: list[tuple[int, int | None]]
     """Numbers of a port class and, for TCP and UDP, a source port class."""
+    whole: bool = True
+    """Whether these are all packets there are, not only those that may be judged otherwise."""
 
     @classmethod
     def of(cls, before: Network, after: Network, version: int) -> _Axes:
         sources, destinations = Addresses(before, after).classes(version)
         ports, source_ports = port_classes(before, after)
+        touched = touched_packets(before, after)
         packets: list[tuple[int, int | None]] = []
         for number, each in enumerate(ports):
-            if each.protocol in (TCP, UDP):
-                packets += [(number, source_port) for source_port in range(len(source_ports))]
-            else:
-                packets.append((number, None))
-        return cls(version, sources, destinations, ports, source_ports, packets)
+            some: list[int | None] = [*range(len(source_ports))] if each.protocol in (TCP, UDP) else [None]
+            packets += [
+                (number, place)
+                for place in some
+                if touched is None or touched.holds(each, () if place is None else source_ports[place])
+            ]
+        return cls(version, sources, destinations, ports, source_ports, packets, touched is None)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -198,11 +204,12 @@ class _Axes:
 # -- boxes ---------------------------------------------------------------------------------------------------
 
 
-def boxes(cells: npt.NDArray[np.bool_], kinds: Sequence[Hashable]) -> list[Box]:
+def boxes(cells: npt.NDArray[np.bool_], kinds: Sequence[Hashable], whole: bool = True) -> list[Box]:
     """The true cells of sources x destinations x packets as few boxes that do not overlap.
 
-    Packets of different `kinds` share no box, unless it holds all packets there are. Few, not fewest: sources alike in
-    everything are put together first, then destinations within them, then boxes that differ in one axis only.
+    Packets of different `kinds` share no box, unless it holds all packets, and these are all there are (`whole`). Few,
+    not fewest: sources alike in everything are put together first, then destinations within them, then boxes that
+    differ in one axis only.
     """
     by_packets: dict[tuple[frozenset[int], frozenset[int]], list[int]] = {}
     found: list[Box] = []
@@ -211,7 +218,7 @@ def boxes(cells: npt.NDArray[np.bool_], kinds: Sequence[Hashable]) -> list[Box]:
     for (source, destination), packets in by_packets.items():
         of_kind: dict[Hashable, list[int]] = {}
         for packet in packets:
-            of_kind.setdefault("all" if len(packets) == len(kinds) else kinds[packet], []).append(packet)
+            of_kind.setdefault("all" if whole and len(packets) == len(kinds) else kinds[packet], []).append(packet)
         found += [Box(source, destination, frozenset(some)) for some in of_kind.values()]
     while len(joined := _joined(found)) < len(found):
         found = joined
