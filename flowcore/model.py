@@ -331,7 +331,8 @@ class Issue:
     """error: part of the description was left out; warning: some flows will be UNKNOWN; note: for information."""
     code: str
     """dangling-reference, missing-file, unknown-key, not-modelled, incomplete, duplicate, invalid-value, state,
-    conflict, assumed-default. docs/snapshots.md explains each."""
+    conflict, assumed-default; of a plan also partial-plan, not-in-snapshot, ambiguous-reference, known-after-apply,
+    drift. docs/snapshots.md and docs/terraform.md explain each."""
     resource: str
     message: str
     source: str = ""
