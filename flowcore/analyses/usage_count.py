@@ -20,6 +20,7 @@ import numpy.typing as npt
 from .. import usagekernels as uk
 from ..columns import flows_of
 from ..compile_usage import UsagePlan
+from ..errors import FlowError
 from ..evaluate import Evaluator
 from ..pipeline_columns import ColumnJudge, _inputs
 from ..pipeline_parts import _parts
@@ -313,6 +314,8 @@ def _table_totals(frame: pl.DataFrame) -> uk.Totals:
         values = frame[found]
         if values.dtype in (pl.Datetime, pl.Date):
             values = values.dt.epoch("s")
+        elif not (values.dtype.is_numeric() or values.dtype in (pl.String, pl.Null)):
+            raise FlowError("the column has an unusable type", where=found, found=str(values.dtype), expected="numbers")
         values = values.cast(pl.Int64, strict=False).fill_null(1 if name == "records" else uk.MISSING)
         return _frozen(values.to_numpy())
 
