@@ -313,6 +313,20 @@ def test_co01_co02_inside_a_vpc(evaluator: flowcore.Evaluator) -> None:
     assert sizes(found.categories, "zones", "quantity") == {"same-zone": 0, "cross-zone": 1200 / GB}
 
 
+def test_co02_zone_names_are_not_compared_across_accounts() -> None:
+    there = network()
+    rows = there_and_back(("eni-c", None), f"{C}:40000", f"{R}:443", 1000, 5000)
+    for owners, expected in ((("1", "1"), "cross-zone"), (("1", "2"), "zone-not-known")):
+        subnets = {
+            **there.subnets,
+            **{
+                name: replace(there.subnets[name], availability_zone_id=None, owner_id=owner)
+                for name, owner in zip(("Q", "R"), owners, strict=True)
+            },
+        }
+        assert sizes(measured(network(subnets=subnets), *rows).categories, "zones") == {expected: 6000}
+
+
 def test_co09_an_interface_endpoint() -> None:
     endpoint = VpcEndpoint("vpce-i", "Interface", "vpc-a", "available", subnet_ids=("R",), interface_ids=("eni-e",))
     own = interfaces()

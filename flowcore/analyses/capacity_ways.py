@@ -117,7 +117,9 @@ class Zones:
             return NOT_KNOWN
         if here[0] == there[0]:
             return SAME
-        return NOT_KNOWN if (here[0] in self._ids) != (there[0] in self._ids) else CROSS
+        by_id = here[0] in self._ids, there[0] in self._ids
+        same_account = here[0].rpartition(" ")[0] == there[0].rpartition(" ")[0]
+        return CROSS if all(by_id) or (not any(by_id) and same_account) else NOT_KNOWN
 
 
 class Ways:
