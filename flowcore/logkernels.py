@@ -27,13 +27,19 @@ MISSING = -(1 << 63)
 # Kinds of fields.
 SKIP, NUMBER, WORD, CHOICE = range(4)
 
-#: Bytes that must follow the text and the words: eight bytes are looked at at a time.
-PADDING = 16
+#: Bytes that must follow the text and the words: up to 64 bytes are looked at at a time.
+PADDING = 64
 LONGEST_LINE = 64 << 10
 
-# Positions in Group.state; SILENT: records counted in Group.silent.
-ROWS, USED, LINE, POSITION, STOPPED, SILENT = range(6)
-DONE, NO_ROOM = range(2)
+# Positions in Group.state; SILENT: records counted in Group.silent; PASSED: a line that is no header.
+ROWS, USED, LINE, POSITION, STOPPED, SILENT, PASSED = range(7)
+DONE, NO_ROOM, AT_HEADER = range(3)
+
+#: Ends of words found at a time.
+ENDS = 4096
+#: A slot of a table of words: up to 24 bytes of the word (a longer one: its hash), its size and code.
+SLOT, CODE, INLINE = 4, 3, 24
+FEWEST_SLOTS = 1 << 10
 
 
 def _cache_folder() -> Path | None:
@@ -48,24 +54,30 @@ def _cache_folder() -> Path | None:
 CACHE_FOLDER = _cache_folder()
 
 
+#: Nothing here makes arrays, so none has to be counted: that took more than half of the time of reading.
+_OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False}
+
+
 def kernel(function: Any) -> Any:
     """See `kernels.kernel`: compiled at the first call, without the GIL, kept on disk where there is a place."""
     if CACHE_FOLDER is None:
-        return numba.njit(nogil=True)(function)
+        return numba.njit(**_OPTIONS)(function)
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(CACHE_FOLDER)
     try:
-        return numba.njit(nogil=True, cache=True)(function)
+        return numba.njit(cache=True, **_OPTIONS)(function)
     finally:
         numba.config.CACHE_DIR = before
 
 
-step = kernels.step
+def step(function: Any, **options: Any) -> Any:
+    """See `kernels.step`."""
+    return numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS, **options)(function)
 
 
 def inner(function: Any) -> Any:
     """A step that becomes part of the loop it is called in."""
-    return numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)(function)
+    return step(function, forceinline=True)
 
 
 class Group(NamedTuple):
@@ -74,7 +86,8 @@ class Group(NamedTuple):
     numbers: np.ndarray  # int64[numbers, rows]
     codes: np.ndarray  # int32[words, rows]     -1: missing
     line: np.ndarray  # int64[rows]             line number in the file
-    slots: np.ndarray  # int32[words, slots]    code + 1 by hash, 0 free
+    slots: np.ndarray  # uint64[words, SLOT * slots]  by hash: SLOT words; the last is size << 32 | code + 1, 0 free
+    n_slots: np.ndarray  # int64[words]         how many of them are in use
     hashes: np.ndarray  # uint64[words, most]   by code
     start: np.ndarray  # int64[words, most]     by code: first byte in the arena
     size: np.ndarray  # int64[words, most]      by code: bytes
@@ -87,6 +100,7 @@ class Fields(NamedTuple):
     """How the fields of a line are read, in file order."""
 
     kind: np.ndarray  # int64[fields]    SKIP, NUMBER, WORD, CHOICE
+    checked: np.ndarray  # bool[1]       some field is a NUMBER or a CHOICE: a header is no plain line
     place: np.ndarray  # int64[fields]   row of Group.numbers or Group.codes
     most: np.ndarray  # int64[fields]    largest number; how many words a CHOICE has
     absent: np.ndarray  # int64[numbers]  rows of Group.numbers no field fills
@@ -100,10 +114,19 @@ if numba.config.DISABLE_JIT:
         """Eight bytes as one little-endian number."""
         return np.frombuffer(data[position : position + 8].tobytes(), np.uint64)[0]
 
-    def lowest_byte(word: Any) -> int:
-        """The number of the lowest byte of `word` that is not 0."""
+    def store64(data: Any, position: Any, word: Any) -> None:
+        """Eight bytes from a little-endian number."""
+        data[position : position + 8] = np.frombuffer(np.uint64(word).tobytes(), np.uint8)
+
+    def lowest_bit(word: Any) -> int:
+        """The number of the lowest bit of `word` that is 1."""
         value = int(word)
-        return ((value & -value).bit_length() - 1) >> 3
+        return (value & -value).bit_length() - 1
+
+    def ends64(data: Any, position: Any) -> Any:
+        """Which of 64 bytes end a word: spaces, control characters, and what is not ASCII."""
+        found = data[position : position + 64].view(np.int8) < 33
+        return np.packbits(found, bitorder="little").view(np.uint64)[0]
 
 else:
 
@@ -120,33 +143,64 @@ else:
         return types.uint64(data, types.int64), generate
 
     @intrinsic
-    def lowest_byte(context, word):
-        """The number of the lowest byte of `word` that is not 0."""
+    def store64(context, data, position, word):
+        """Eight bytes from a little-endian number, wherever they begin."""
 
         def generate(context, builder, signature, arguments):
-            count = builder.cttz(arguments[0], cgutils.true_bit)
-            return builder.lshr(count, ir.Constant(ir.IntType(64), 3))
+            array = context.make_array(signature.args[0])(context, builder, arguments[0])
+            place = builder.gep(array.data, [arguments[1]])
+            builder.store(arguments[2], builder.bitcast(place, ir.IntType(64).as_pointer()), align=1)
+            return context.get_dummy_value()
+
+        return types.none(data, types.int64, types.uint64), generate
+
+    @intrinsic
+    def lowest_bit(context, word):
+        """The number of the lowest bit of `word` that is 1."""
+
+        def generate(context, builder, signature, arguments):
+            return builder.cttz(arguments[0], cgutils.true_bit)
 
         return types.int64(types.uint64), generate
 
+    @intrinsic
+    def ends64(context, data, position):
+        """Which of 64 bytes end a word: spaces, control characters, and what is not ASCII."""
+
+        def generate(context, builder, signature, arguments):
+            array = context.make_array(signature.args[0])(context, builder, arguments[0])
+            place = builder.gep(array.data, [arguments[1]])
+            kind = ir.VectorType(ir.IntType(8), 64)
+            wide = builder.load(builder.bitcast(place, kind.as_pointer()), align=1)
+            found = builder.icmp_signed("<", wide, ir.Constant(kind, [33] * 64))
+            return builder.bitcast(found, ir.IntType(64))
+
+        return types.uint64(data, types.int64), generate
+
 
 _ONES = 0x0101010101010101
-_BELOW_33 = np.uint64(0x21 * _ONES)
+_ZEROS = np.uint64(0x30 * _ONES)
+_OVER_9 = np.uint64(0x46 * _ONES)
+_LOW_BITS = np.uint64(0x0F * _ONES)
 _HIGH_BITS = np.uint64(0x80 * _ONES)
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
+_CODE_BITS = np.uint64(0xFFFFFFFF)
 _FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @inner
-def _word_end(data, position):
-    """The first byte from `position` on that is a space, a control character or not ASCII."""
-    while True:
-        eight = load64(data, position)
-        found = (((eight - _BELOW_33) & ~eight) | eight) & _HIGH_BITS
-        if found != 0:
-            return position + lowest_byte(found)
-        position += 8
+def _find_ends(data, position, stop, ends):
+    """Where words end from `position` on, up to `stop` or as many as `ends` takes: how many. The last is padding."""
+    count = 0
+    while position < stop and count + 64 < ends.size:
+        found = ends64(data, position)
+        while found != 0:
+            ends[count] = position + lowest_bit(found)
+            found &= found - np.uint64(1)
+            count += 1
+        position += 64
+    return count
 
 
 @inner
@@ -157,8 +211,7 @@ def _masked(data, position, size):
 
 
 @inner
-def _hash(data, position, size):
-    result = np.uint64(size) * _FACTOR
+def _hash_on(result, data, position, size):
     while size > 0:
         result = (result ^ _masked(data, position, size)) * _FACTOR
         result ^= result >> _HALF
@@ -179,25 +232,44 @@ def _same(data, position, arena, start, size):
 
 
 @inner
-def _intern(slots, hashes, starts, sizes, count, state, arena, column, data, position, size):
+def _intern(slots, n_slots, hashes, starts, sizes, count, state, arena, column, data, position, size):
     """The code of the word data[position:][:size] in `column`; a new one if it is new.
 
     Nothing is checked here: whoever fills a group sees to it that `most` words and the arena are enough.
     """
-    mixed = _hash(data, position, size)
-    mask = slots.shape[1] - 1
+    first = _masked(data, position, size)
+    mixed = (np.uint64(size) * _FACTOR ^ first) * _FACTOR if size > 0 else np.uint64(0)
+    mixed ^= mixed >> _HALF
+    second = third = np.uint64(0)
+    if size > 8:
+        second = _masked(data, position + 8, size - 8)
+        mixed = (mixed ^ second) * _FACTOR
+        mixed ^= mixed >> _HALF
+    if size > 16:
+        third = _masked(data, position + 16, size - 16)
+        mixed = (mixed ^ third) * _FACTOR
+        mixed ^= mixed >> _HALF
+    if size > INLINE:
+        mixed = _hash_on(mixed, data, position + INLINE, size - INLINE)
+        third = mixed
+    mask = n_slots[column] - 1
     slot = np.int64(mixed >> _HALF) & mask
     while True:
-        code = np.int64(slots[column, slot]) - 1
-        if code < 0:
+        at = SLOT * slot
+        last = slots[column, at + CODE]
+        if last == 0:
             break
-        if hashes[column, code] == mixed and sizes[column, code] == size:
-            if _same(data, position, arena, starts[column, code], size):
+        if (slots[column, at] == first and slots[column, at + 1] == second and slots[column, at + 2] == third
+                and last >> _HALF == np.uint64(size)):  # fmt: skip
+            code = np.int64(last & _CODE_BITS) - 1
+            if size <= INLINE or _same(data, position, arena, starts[column, code], size):
                 return code
         slot = (slot + 1) & mask
     code = count[column]
     count[column] = code + 1
-    slots[column, slot] = code + 1
+    at = SLOT * slot
+    slots[column, at], slots[column, at + 1], slots[column, at + 2] = first, second, third
+    slots[column, at + CODE] = np.uint64(size) << _HALF | np.uint64(code + 1)
     hashes[column, code] = mixed
     sizes[column, code] = size
     used = state[USED]
@@ -205,7 +277,30 @@ def _intern(slots, hashes, starts, sizes, count, state, arena, column, data, pos
     for i in range(size):
         arena[used + i] = data[position + i]
     state[USED] = used + size
+    if 2 * code > mask and SLOT * 2 * (mask + 1) <= slots.shape[1]:
+        _widen(slots, n_slots, hashes, starts, sizes, count, arena, column)
     return code
+
+
+@step
+def _widen(slots, n_slots, hashes, starts, sizes, count, arena, column):
+    """Twice as many slots for the words of a column."""
+    n_slots[column] *= 2
+    mask = n_slots[column] - 1
+    for at in range(SLOT * n_slots[column]):
+        slots[column, at] = 0
+    for code in range(count[column]):
+        position, size = starts[column, code], sizes[column, code]
+        slot = np.int64(hashes[column, code] >> _HALF) & mask
+        while slots[column, SLOT * slot + CODE] != 0:
+            slot = (slot + 1) & mask
+        at = SLOT * slot
+        slots[column, at] = _masked(arena, position, size)
+        slots[column, at + 1] = _masked(arena, position + 8, size - 8) if size > 8 else np.uint64(0)
+        slots[column, at + 2] = _masked(arena, position + 16, size - 16) if size > 16 else np.uint64(0)
+        if size > INLINE:
+            slots[column, at + 2] = hashes[column, code]
+        slots[column, at + CODE] = np.uint64(size) << _HALF | np.uint64(code + 1)
 
 
 @inner
@@ -222,35 +317,61 @@ def _is_missing(data, position, size):
 
 
 @inner
+def _eight_digits(data, position, size):
+    """The number of 1 to 8 digits, -1 if they are none."""
+    eight = load64(data, position)
+    if size < 8:
+        eight = eight << np.uint64(64 - 8 * size) | _ZEROS >> np.uint64(8 * size)
+    if ((eight + _OVER_9) | (eight - _ZEROS)) & _HIGH_BITS != 0:
+        return np.int64(-1)
+    eight = ((eight & _LOW_BITS) * np.uint64(2561)) >> np.uint64(8)
+    eight = ((eight & np.uint64(0x00FF00FF00FF00FF)) * np.uint64(6553601)) >> np.uint64(16)
+    return np.int64(((eight & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(42949672960001)) >> _HALF)
+
+
+@inner
 def _number(data, position, size):
     """The number of 1 to 18 digits, MISSING if it is missing, -1 if it is none of these."""
-    if size > 18:
-        return np.int64(-1)
+    if size == 0:
+        return np.int64(MISSING)
+    if size <= 8:
+        value = _eight_digits(data, position, size)
+        return np.int64(MISSING) if value < 0 and _is_missing(data, position, size) else value
     value = np.int64(0)
-    for i in range(size):
-        digit = np.int64(data[position + i]) - 48
-        if digit < 0 or digit > 9:
-            return np.int64(MISSING) if _is_missing(data, position, size) else np.int64(-1)
-        value = value * 10 + digit
-    return value if size else np.int64(MISSING)
+    if size > 16:
+        if size > 18:
+            return np.int64(-1)
+        value = _eight_digits(data, position, size - 16)
+        position, size = position + size - 16, 16
+    high, low = _eight_digits(data, position, size - 8), _eight_digits(data, position + size - 8, 8)
+    return np.int64(-1) if value < 0 or high < 0 or low < 0 else (value * 100_000_000 + high) * 100_000_000 + low
+
+
+@inner
+def _names_addresses(data, position, end):
+    """Whether "addr" is in a line: it may be a header."""
+    for i in range(position, end - 3):
+        if data[i] == 97 and data[i + 1] == 100 and data[i + 2] == 100 and data[i + 3] == 114:
+            return True
+    return False
 
 
 @kernel
-def read_text(data, stop, fields, group, arena, most_lines, bad):
+def read_text(data, stop, fields, group, arena, most_lines, bad, ends):
     """Reads the lines from state[POSITION] to `stop` (a newline ends the last one) into the group.
 
-    Ends after `most_lines` lines, each of which brings at most one new word a column, when `bad` is full or when the
-    arena has no room for a line: then state[STOPPED] is NO_ROOM. `bad` (int64[n, 3]) gets start, end (its newline) and
-    number of the lines that are not plain; returns how many. Blank lines have a number and give nothing, nor are they
-    counted. NODATA and SKIPDATA records are counted, not kept.
+    Ends after `most_lines` lines, each of which brings at most one new word a column, when `bad` is full, when the
+    arena has no room for a line (state[STOPPED] is NO_ROOM), or before a line that is not plain and may be a header
+    (AT_HEADER), unless it begins at state[PASSED]. `bad` (int64[n, 3]) gets start, end (its newline) and number of the
+    lines that are not plain; returns how many. Blank lines have a number and give nothing, nor are they counted.
+    NODATA and SKIPDATA records are counted, not kept. `ends`: int32[ENDS], space to work in.
     """
-    # Arrays by themselves: counting the references to a bundle's costs more than all else here.
-    numbers, codes, lines, slots, hashes, starts, sizes, count, silent, state = group
-    kinds, places, most, absent, absent_words, special = fields
-    n_bad = 0
+    numbers, codes, lines, slots, n_slots, hashes, starts, sizes, count, silent, state = group
+    kinds, _, places, most, absent, absent_words, special = fields
+    n_bad = n_ends = next_end = 0
     position, row, line = state[POSITION], state[ROWS], state[LINE]
     left, last = most_lines, kinds.size - 1
-    status, interface = special[0], special[1]
+    status, interface, passed = special[0], special[1], state[PASSED]
     state[STOPPED] = DONE
     while position < stop and left > 0 and n_bad < bad.shape[0]:
         if state[USED] + LONGEST_LINE + PADDING > arena.size:
@@ -259,11 +380,14 @@ def read_text(data, stop, fields, group, arena, most_lines, bad):
         if data[position] == 10:
             position += 1
             line += 1
+            next_end += 1
             continue
-        begin, plain = position, True
-        left -= 1
-        for field in range(last + 1):
-            end = _word_end(data, position)
+        if next_end + last >= n_ends:
+            n_ends, next_end = _find_ends(data, position, stop, ends), 0
+        begin, plain = position, next_end + last < n_ends
+        field, end = 0, position
+        while plain and field <= last:
+            end = np.int64(ends[next_end + field])
             size = end - position
             kind, place = kinds[field], places[field]
             if data[end] != (10 if field == last else 32) or end - begin > LONGEST_LINE:
@@ -275,17 +399,23 @@ def read_text(data, stop, fields, group, arena, most_lines, bad):
             elif kind != SKIP:
                 code = np.int64(-1)
                 if not _is_missing(data, position, size):
-                    code = _intern(slots, hashes, starts, sizes, count, state, arena, place, data, position, size)
+                    code = _intern(
+                        slots, n_slots, hashes, starts, sizes, count, state, arena, place, data, position, size
+                    )
                     plain = kind != CHOICE or code < most[field]
                 codes[place, row] = code
-            if not plain:
-                while data[end] != 10:
-                    end += 1
-                position = end + 1
-                break
             position = end + 1
+            field += 1
+        next_end += last + 1
+        left -= 1
         if not plain:
-            bad[n_bad, 0], bad[n_bad, 1], bad[n_bad, 2] = begin, position - 1, line
+            while data[end] != 10:
+                end += 1
+            if begin != passed and _names_addresses(data, begin, end):
+                position, state[STOPPED] = begin, AT_HEADER
+                break
+            position, n_ends = end + 1, 0
+            bad[n_bad, 0], bad[n_bad, 1], bad[n_bad, 2] = begin, end, line
             n_bad += 1
         elif status >= 0 and codes[status, row] > 0:
             where = 0 if interface < 0 else codes[interface, row] + 1
@@ -309,8 +439,8 @@ def intern_used(offsets, data, places, known, group, arena, column, out):
 
     `known` (int32 by word) must be all -2. The arena must have room for all of `data`.
     """
-    slots, hashes, starts, sizes, count, state = (
-        group.slots, group.hashes, group.start, group.size, group.words, group.state,
+    slots, n_slots, hashes, starts, sizes, count, state = (
+        group.slots, group.n_slots, group.hashes, group.start, group.size, group.words, group.state,
     )  # fmt: skip
     for i in range(places.size):
         word = places[i]
@@ -321,7 +451,7 @@ def intern_used(offsets, data, places, known, group, arena, column, out):
             position, size = offsets[word], offsets[word + 1] - offsets[word]
             code = np.int64(-1)
             if not _is_missing(data, position, size):
-                code = _intern(slots, hashes, starts, sizes, count, state, arena, column, data, position, size)
+                code = _intern(slots, n_slots, hashes, starts, sizes, count, state, arena, column, data, position, size)
             known[word] = code
         out[i] = known[word]
 
@@ -329,13 +459,10 @@ def intern_used(offsets, data, places, known, group, arena, column, out):
 @kernel
 def clear_group(group):
     """Empties the group."""
-    mask = group.slots.shape[1] - 1
     for column in range(group.codes.shape[0]):
-        for code in range(group.words[column]):
-            slot = np.int64(group.hashes[column, code] >> _HALF) & mask
-            while group.slots[column, slot] != code + 1:
-                slot = (slot + 1) & mask
-            group.slots[column, slot] = 0
+        group.slots[column, : SLOT * group.n_slots[column]] = 0
+        if 16 * group.words[column] < group.n_slots[column]:
+            group.n_slots[column] = FEWEST_SLOTS
         group.words[column] = 0
     if group.state[SILENT]:
         group.silent[:] = 0
@@ -343,24 +470,24 @@ def clear_group(group):
 
 
 @kernel
-def carry_rows(old, old_arena, first, before, group, arena):
-    """Adds the rows from `first` to `before` of the group `old` to `group`."""
-    to = group.state[ROWS]
+def carry_rows(old, old_arena, group, arena):
+    """Makes the rows of the group `old` those of `group`, which is empty but for the words it began with."""
+    rows = old.state[ROWS]
     for column in range(old.codes.shape[0]):
-        for i in range(before - first):
-            code = np.int64(old.codes[column, first + i])
+        for row in range(rows):
+            code = np.int64(old.codes[column, row])
             if code >= 0:
                 code = _intern(
-                    group.slots, group.hashes, group.start, group.size, group.words, group.state, arena, column,
-                    old_arena, old.start[column, code], old.size[column, code],
+                    group.slots, group.n_slots, group.hashes, group.start, group.size, group.words, group.state, arena,
+                    column, old_arena, old.start[column, code], old.size[column, code],
                 )  # fmt: skip
-            group.codes[column, to + i] = code
+            group.codes[column, row] = code
     for column in range(old.numbers.shape[0]):
-        for i in range(before - first):
-            group.numbers[column, to + i] = old.numbers[column, first + i]
-    for i in range(before - first):
-        group.line[to + i] = old.line[first + i]
-    group.state[ROWS] = to + before - first
+        for row in range(rows):
+            group.numbers[column, row] = old.numbers[column, row]
+    for row in range(rows):
+        group.line[row] = old.line[row]
+    group.state[ROWS] = rows
 
 
 @kernel
@@ -408,20 +535,29 @@ def copy_words(offsets, data, used, out_offsets, out):
 
 
 @kernel
-def used_codes(codes, seen, remap, used):
-    """Renumbers the codes that occur, in ascending order: `remap` by code, `used` the codes; (how many, missing).
+def leading_run(codes):
+    """How many values at the beginning are equal."""
+    count = 0
+    while count < codes.size and codes[count] == codes[0]:
+        count += 1
+    return count
 
-    `seen` (uint8 by code) must be all 0, and is again afterwards.
+
+@kernel
+def used_codes(codes, limit, seen, remap, used):
+    """Renumbers the codes below `limit` that occur, in ascending order: `remap` by code, `used` the codes.
+
+    Returns (how many, how many are missing). `seen` (uint8[limit + 1]) must be all 0, and is again afterwards.
     """
     missing = np.int64(0)
     for row in range(codes.size):
-        code = codes[row]
-        if np.int64(code) < 0 or np.int64(code) >= seen.size:
-            missing += 1
-        else:
-            seen[code] = 1
+        code = np.int64(codes[row])
+        there = 0 <= code < limit
+        seen[code if there else limit] = 1
+        missing += not there
+    seen[limit] = 0
     count = np.int64(0)
-    for code in range(seen.size):
+    for code in range(limit):
         if seen[code]:
             remap[code] = count
             used[count] = code
@@ -444,85 +580,153 @@ def _varint(out, place, value):
 def pack(values, count, width, out, place):
     """Parquet's hybrid of runs and bit-packed groups: values[:count] of `width` bits into out[place:]; the end.
 
-    A run of at least 16 equal values is a run; all else is packed in groups of eight.
+    All is in groups of eight; long runs of groups of one value are runs. Up to 16 bytes after the end are written too.
     """
-    row = 0
-    run_bytes = (width + 7) >> 3
-    while row < count:
-        run = row + 1
-        while run < count and values[run] == values[row]:
-            run += 1
-        if run - row >= 16 or run == count:
-            place = _varint(out, place, (run - row) << 1)
-            value = np.int64(values[row])
-            for _ in range(run_bytes):
-                out[place] = value & 255
-                value >>= 8
-                place += 1
-            row = run
+    groups, run_bytes = count >> 3, (width + 7) >> 3
+    least = 2 if width > 4 else 8
+    group = 0
+    while 8 * group < count:
+        end = group
+        while end < groups and _is_uniform(values, 8 * end, values[8 * group]):
+            end += 1
+        if end - group >= least or (end == groups and 8 * end == count and end > group):
+            place = _varint(out, place, (8 * (end - group)) << 1)
+            store64(out, place, np.uint64(values[8 * group]))
+            place += run_bytes
+            group = end
             continue
-        # a packed stretch: up to the next long run that begins at a multiple of eight, or the end
-        first, row = row, run
-        stop = -1
-        while stop < 0:
-            if row >= count:
-                stop = count
-                break
-            run = row + 1
-            while run < count and values[run] == values[row]:
-                run += 1
-            if run - row >= 24:
-                ahead = (8 - (row - first) % 8) % 8
-                stop = row + ahead
-                break
-            row = run
-        groups = (stop - first + 7) >> 3
-        place = _varint(out, place, groups << 1 | 1)
-        held, bits = np.uint64(0), np.int64(0)
-        for i in range(first, first + 8 * groups):
-            value = np.uint64(values[i]) if i < count else np.uint64(0)
-            held |= value << np.uint64(bits)
-            bits += width
-            while bits >= 8:
-                out[place] = held & np.uint64(255)
-                held >>= np.uint64(8)
-                bits -= 8
-                place += 1
-        row = stop
+        # a packed stretch: up to the next long run, or to the end
+        streak = 0
+        stop = max(end, group + 1)
+        while stop < groups and streak < least:
+            if not _is_uniform(values, 8 * stop, values[8 * stop]):
+                streak = 0
+            elif streak and values[8 * stop] == values[8 * stop - 1]:
+                streak += 1
+            else:
+                streak = 1
+            stop += 1
+        stop = stop - streak if streak == least else (count + 7) >> 3
+        place = _varint(out, place, (stop - group) << 1 | 1)
+        place = _pack_stretch(values, 8 * group, 8 * stop, count, width, out, place)
+        group = stop
+    return place
+
+
+@inner
+def _is_uniform(values, first, value):
+    different = values[first] ^ value
+    for i in range(1, 8):
+        different |= values[first + i] ^ value
+    return different == 0
+
+
+@inner
+def _pack_stretch(values, first, stop, count, width, out, place):
+    """Values of `width` bits (at most 63), one after the other, 0 from `count` on; where they end."""
+    held, bits = np.uint64(0), 0
+    for i in range(first, stop):
+        value = np.uint64(values[i]) if i < count else np.uint64(0)
+        held |= value << np.uint64(bits)
+        bits += width
+        if bits >= 64:
+            store64(out, place, held)
+            place += 8
+            bits -= 64
+            held = value >> np.uint64(width - bits)
+    store64(out, place, held)
+    return place + (bits >> 3)
+
+
+@kernel
+def pack_levels(levels, count, out, place):
+    """As `pack`, for values of one bit. `levels` (uint8) must have eight more, all 0."""
+    groups, group = (count + 7) >> 3, 0
+    while group < groups:
+        eight = load64(levels, 8 * group)
+        end = group
+        if eight == 0 or eight == _ONES:
+            while end < groups and load64(levels, 8 * end) == eight:
+                end += 1
+        if end - group >= 8 or (end == groups and 8 * end <= count and end > group):
+            place = _varint(out, place, (8 * (end - group)) << 1)
+            out[place] = eight & np.uint64(1)
+            place += 1
+            group = end
+            continue
+        streak, before = 0, np.uint64(2)
+        stop = max(end, group + 1)
+        while stop < groups and streak < 8:
+            eight = load64(levels, 8 * stop)
+            is_uniform = eight == 0 or eight == _ONES
+            streak = (streak + 1 if streak and eight == before else 1) if is_uniform else 0
+            before = eight
+            stop += 1
+        stop = stop - streak if streak == 8 else groups
+        place = _varint(out, place, (stop - group) << 1 | 1)
+        for at in range(group, stop):
+            out[place] = (load64(levels, 8 * at) * np.uint64(0x0102040810204080)) >> np.uint64(56)
+            place += 1
+        group = stop
     return place
 
 
 @kernel
 def present_codes(codes, remap, limit, out, levels):
-    """The renumbered codes that are not missing into `out`, 1 or 0 for each row into `levels`; how many."""
+    """The renumbered codes that are not missing into `out`, 1 or 0 for each row into `levels`; how many.
+
+    `out` has room for one more; eight levels more are 0.
+    """
     count = 0
     for row in range(codes.size):
         code = np.int64(codes[row])
-        there = code >= 0 and code < limit
+        there = 0 <= code < limit
         levels[row] = there
-        if there:
-            out[count] = remap[code]
-            count += 1
+        out[count] = remap[code if there else 0]
+        count += there
+    for row in range(codes.size, codes.size + 8):
+        levels[row] = 0
     return count
 
 
 @kernel
+def renumbered(codes, remap, out):
+    """All codes renumbered, where none is missing."""
+    for row in range(codes.size):
+        out[row] = remap[codes[row]]
+
+
+@kernel
+def limits(values):
+    """(smallest, largest, how many are MISSING) of the numbers; the first two say nothing if all are."""
+    low, high, missing = np.int64(-1 ^ MISSING), np.int64(MISSING), np.int64(0)
+    for row in range(values.size):
+        value = values[row]
+        gone = value == MISSING
+        missing += gone
+        low = min(low, low if gone else value)
+        high = max(high, value)
+    return low, high, missing
+
+
+@kernel
 def present_numbers(values, out, levels):
-    """The values that are not MISSING into `out`, 1 or 0 for each row into `levels`; how many."""
+    """The values that are not MISSING into `out`, 1 or 0 for each row into `levels`; how many. As `present_codes`."""
     count = 0
     for row in range(values.size):
         there = values[row] != MISSING
         levels[row] = there
         out[count] = values[row]
         count += there
+    for row in range(values.size, values.size + 8):
+        levels[row] = 0
     return count
 
 
 @kernel
-def plain_words(offsets, data):
+def plain_words(offsets, data, out):
     """The words as Parquet's PLAIN strings: four bytes of length before each."""
     count = offsets.size - 1
-    out = np.empty(offsets[count] - offsets[0] + 4 * count, np.uint8)
     place = 0
     for i in range(count):
         size = offsets[i + 1] - offsets[i]
@@ -532,30 +736,28 @@ def plain_words(offsets, data):
         for j in range(size):
             out[place + j] = data[offsets[i] + j]
         place += size
-    return out
 
 
 @kernel
-def pack_deltas(values, count, narrow, out):
+def pack_deltas(values, count, narrow, deltas, out):
     """Parquet's DELTA_BINARY_PACKED of values[:count]: blocks of 128 in four parts of 32; the bytes written.
 
-    `narrow`: the column is INT32, so differences wrap at 32 bits.
+    `narrow`: the column is INT32, so differences wrap at 32 bits. `deltas`: uint64[128], space to work in.
     """
     place = _varint(out, 0, 128)
     place = _varint(out, place, 4)
     place = _varint(out, place, count)
     place = _zigzag(out, place, values[0] if count else np.int64(0))
-    deltas = np.zeros(128, np.uint64)
     all_bits = np.uint64(0xFFFFFFFF) if narrow else _FULL
     row = 1
     while row < count:
         n = min(128, count - row)
-        least = np.int64(0)
+        least = np.int64(-1 ^ MISSING)
         for i in range(n):
             delta = values[row + i] - values[row + i - 1]
             if narrow:
                 delta = np.int64(np.int32(delta))
-            least = delta if i == 0 else min(least, delta)
+            least = min(least, delta)
             deltas[i] = np.uint64(delta)
         for i in range(n, 128):
             deltas[i] = np.uint64(least)
@@ -575,28 +777,13 @@ def pack_deltas(values, count, narrow, out):
                 largest >>= np.uint64(1)
                 width += 1
             out[widths + part] = width
-            place = _pack_part(deltas, 32 * part, width, out, place)
+            if width == 64:
+                for i in range(32 * part, 32 * part + 32):
+                    store64(out, place, deltas[i])
+                    place += 8
+            elif width:
+                place = _pack_stretch(deltas, 32 * part, 32 * part + 32, 128, width, out, place)
         row += n
-    return place
-
-
-@step
-def _pack_part(deltas, first, width, out, place):
-    """32 values of `width` bits each, which is four times as many bytes; where they end."""
-    held, bits = np.uint64(0), 0
-    for i in range(first, first + 32):
-        value, left = deltas[i], width
-        while left > 0:
-            take = min(left, 32)
-            held |= (value & ((np.uint64(1) << np.uint64(take)) - np.uint64(1))) << np.uint64(bits)
-            value >>= np.uint64(take)
-            bits += take
-            left -= take
-            while bits >= 8:
-                out[place] = held & np.uint64(255)
-                held >>= np.uint64(8)
-                bits -= 8
-                place += 1
     return place
 
 
@@ -835,17 +1022,16 @@ def _holds(start, families, highs, lows, prefix, number, family, ipv4, high, low
 
 
 @kernel
-def orient(records, addresses, own, reasons, found):
+def orient(records, addresses, own, reasons, found, whose):
     """Direction, whether the destination opened, place and reason not to judge, of each record whose initiator and
     ends are found. `reasons`: codes of NO_DATA, UNKNOWN_RESOURCE, INITIATOR_UNKNOWN. `found.ambiguous` and
-    `found.assumed` too. Returns which end is the interface's own: bit 0 source, bit 1 destination (uint8[n])."""
+    `found.assumed` too. `whose` (uint8[n]) gets which end is the interface's own: bit 0 source, bit 1 destination."""
     ipv4, ipv6, family, _, starts = addresses
     a, b, _, _ = starts
     start, families, highs, lows, prefix, _, several, places = own
     interface, numbers, _, kinds, place_of_type, src, dst, packet_src, packet_dst = records[:9]
     logged_direction, bpa, bpa_code, srcport, dstport, protocol = records[9:15]
     directions, initiators, swaps, unjudged, at, ambiguous, place, assumed, sources, destinations = found
-    whose = np.empty(protocol.size, np.uint8)
     public = bpa_code[0]
     for row in range(protocol.size):
         code = interface[row]
@@ -905,7 +1091,6 @@ def orient(records, addresses, own, reasons, found):
             else:
                 where = AT_END if own_dst or packet_dst[row] < 0 else AT_APPLIANCE
         place[row] = where
-    return whose
 
 
 @kernel
@@ -945,6 +1130,46 @@ def fill_flows(records, addresses, found, whose, rows, turned, flows):
         direction = directions[row]
         if direction != NULL8 and (direction == EGRESS) != swapped and whose[row] & (2 if swapped else 1):
             interface[to] = at[row]
+
+
+@kernel
+def find_conversations(flows, keys, numbers, first, which):
+    """Gives rows of one conversation one number, in `which`, where they are near each other; how many there are.
+
+    `first` gets the first row of each. A conversation may have several numbers: only the last one of a slot is known.
+    `keys` (uint64[slots, 2]) and `numbers` (int64[slots]): space to work in.
+    """
+    sources, destinations, source_ports, destination_ports, protocols, families, sources6, destinations6, ends, _ = (
+        flows
+    )
+    mask, count = numbers.size - 1, 0
+    for slot in range(numbers.size):
+        numbers[slot] = -1
+    for row in range(which.size):
+        family = families[row]
+        head = np.uint64(sources[row]) << _HALF | np.uint64(destinations[row])
+        if family == 6:
+            head = _mix(_mix(sources6[row, 0], sources6[row, 1]), _mix(destinations6[row, 0], destinations6[row, 1]))
+        ports = np.uint64(source_ports[row]) << np.uint64(16) | np.uint64(destination_ports[row])
+        kind = np.uint64(protocols[row]) << np.uint64(8) | np.uint64(family)
+        rest = ports << _HALF | (np.uint64(ends[row] + 1) * np.uint64(0x10000) ^ kind) & _CODE_BITS
+        slot = np.int64(_mix(head, rest) >> np.uint64(20)) & mask
+        found = numbers[slot]
+        same = found >= 0 and keys[slot, 0] == head and keys[slot, 1] == rest
+        if same:
+            other = first[found]
+            same = ends[other] == ends[row]
+            if family == 6:
+                for half in range(2):
+                    same &= sources6[other, half] == sources6[row, half]
+                    same &= destinations6[other, half] == destinations6[row, half]
+        if not same:
+            found = count
+            first[count] = row
+            keys[slot, 0], keys[slot, 1], numbers[slot] = head, rest, count
+            count += 1
+        which[row] = found
+    return count
 
 
 class Rules(NamedTuple):

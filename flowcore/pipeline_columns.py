@@ -53,6 +53,8 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 }
 _RULES = tuple(RULE_STAGES)
 _OPENING_SLOTS = 1 << 20
+#: Conversations that are known while a group is looked through, and the share of rows above which it does not pay.
+_NEAR, _FEW = 1 << 14, 0.8
 
 
 class ColumnJudge:
@@ -70,6 +72,7 @@ class ColumnJudge:
         self._rules = _rules()
         self._names = {name: _Names(words) for name, words in self._named_columns().items()}
         self._room = 0
+        self._keys, self._numbered = np.empty((_NEAR, 2), np.uint64), np.empty(_NEAR, np.int64)
         self._openings = _openings(0)
 
     def _named_columns(self) -> dict[str, Sequence[str]]:
@@ -108,21 +111,44 @@ class ColumnJudge:
                 self._openings = _openings(_OPENING_SLOTS)
             k.note_openings(records, found, addresses, self._openings)
         k.find_openers(records, found, addresses, self._openings)
-        whose = k.orient(records, addresses, self._own, self._reasons, found)
+        whose = self._whose[:rows]
+        k.orient(records, addresses, self._own, self._reasons, found, whose)
         if "tgw_id" in group.columns.types:
             found.place[group.codes("tgw_id") >= 0] = k.AT_TRANSIT
         k.fill_flows(records, addresses, found, whose, np.arange(rows), False, flows)
-        self._evaluator.evaluate_columns(_inputs(flows), threads=1, out=self._out)
         out = _cut_verdicts(self._out, rows)
+        self._evaluate(flows, out)
         actions = group.codes("action")
         predicted, agrees = self._predicted[:rows], self._agrees[:rows]
-        k.predict(records, self._own, self._rules, found, out, actions, predicted, agrees)
+        whole = self._whole(out)
+        k.predict(records, self._own, self._rules, found, whole, actions, predicted, agrees)
         assumed = np.flatnonzero(found.assumed)
         if assumed.size:
-            self._either_way(records, addresses, found, whose, assumed, out, actions, predicted, agrees)
-        k.settle(found, out, STAGES.index("source"))
+            self._either_way(records, addresses, found, whose, assumed, whole, actions, predicted, agrees)
+        k.settle(found, whole, STAGES.index("source"))
         _settle_targets(found, out)
         return found, flows, out, predicted, agrees
+
+    def _whole(self, out: Any) -> Any:
+        """Verdicts for the loops: the lines of rules not cut, so that they are one kind of array, compiled once."""
+        return out._replace(rules=self._out.rules)
+
+    def _evaluate(self, flows: kernels.Flows, out: Any) -> None:
+        """The verdicts of the flows; those of one conversation near each other are looked up once."""
+        which = self._which[: flows.protocol.size]
+        count = k.find_conversations(flows, self._keys, self._numbered, self._first, which)
+        if count > _FEW * which.size:
+            self._evaluator.evaluate_columns(_inputs(flows), threads=1, out=self._out)
+            return
+        first = self._first[:count]
+        few = kernels.Flows(*(column[first] if len(column) else column for column in flows))
+        found = self._evaluator.evaluate_columns(_inputs(few), threads=1, out=self._few)
+        for some, column in zip(found, out, strict=True):
+            if column.ndim == 1:
+                some.take(which, out=column, mode="clip")
+            else:
+                for part, line in zip(some, column, strict=True):
+                    part.take(which, out=line, mode="clip")
 
     # -- in
 
@@ -157,14 +183,15 @@ class ColumnJudge:
         if rows <= self._room:
             return
         self._room = rows
-        small = [np.empty(rows, np.uint8) for _ in range(9)]
+        small = [np.empty(rows, np.uint8) for _ in range(10)]
         self._found = k.Oriented(
             direction=small[0], initiator=small[1], swapped=small[2], unjudged=small[3],
             number=np.empty(rows, np.int32), ambiguous=small[4], place=small[5], assumed=small[6],
             source=np.empty(rows, np.int32), destination=np.empty(rows, np.int32),
         )  # fmt: skip
-        self._predicted, self._agrees = small[7], small[8]
-        self._flows, self._out = _empty_flows(rows), empty_verdicts(rows)
+        self._predicted, self._agrees, self._whose = small[7:]
+        self._flows, self._out, self._few = _empty_flows(rows), empty_verdicts(rows), empty_verdicts(rows)
+        self._first, self._which = np.empty(rows, np.int64), np.empty(rows, np.int64)
         self._reasons = np.array(
             [REASONS.index(name) for name in ("NO_DATA", "UNKNOWN_RESOURCE", "INITIATOR_UNKNOWN")], np.uint8
         )
@@ -220,7 +247,7 @@ class ColumnJudge:
         packets, size, weights = (
             group.numbers(name) if name in group.columns.types else empty for name in ("packets", "bytes", "records")
         )
-        k.count_outcomes(out, packets, size, weights, len(REASONS), len(STAGES), counts)
+        k.count_outcomes(self._whole(out), packets, size, weights, len(REASONS), len(STAGES), counts)
         outcomes = {}
         for place in np.flatnonzero(counts[:, 0]).tolist():
             rest, stage = divmod(place, len(STAGES) + 1)

@@ -131,6 +131,7 @@ class _Packer:
         self._rows = 0
         self._seen = np.zeros(0, np.uint8)
         self._remap, self._used = np.zeros(0, np.int32), np.zeros(0, np.int64)
+        self._deltas = np.empty(128, np.uint64)
 
     def chunk(self, column: Words | Numbers | None, kind: str, rows: int) -> _Chunk:
         """The pages of one column of a row group."""
@@ -145,49 +146,66 @@ class _Packer:
             self._rows = max(rows, 1)
             self._out = np.empty(10 * self._rows + 4096, np.uint8)
             self._values = np.empty(self._rows + 1, np.int64)
-            self._codes = np.empty(self._rows, np.int32)
-            self._levels = np.empty(self._rows, np.uint8)
+            self._codes = np.empty(self._rows + 1, np.int32)
+            self._levels = np.empty(self._rows + 8, np.uint8)
 
     def _words(self, column: Words) -> _Chunk:
-        if column.count > self._seen.size:
-            self._seen = np.zeros(2 * column.count, np.uint8)
-            self._remap = np.empty(2 * column.count, np.int32)
-            self._used = np.empty(2 * column.count, np.int64)
-        rows = len(column.codes)
-        n_used, missing = k.used_codes(column.codes, self._seen[: column.count], self._remap, self._used)
+        codes, rows, limit = column.codes, len(column.codes), column.count
+        if limit + 1 > self._seen.size:
+            self._seen = np.zeros(2 * limit + 2, np.uint8)
+            self._remap, self._used = np.zeros(2 * limit + 2, np.int32), np.empty(2 * limit + 2, np.int64)
+        if rows and k.leading_run(codes) == rows:
+            missing = rows if not 0 <= int(codes[0]) < limit else 0
+            offsets, data = column.words(np.zeros(0, np.int64) if missing else codes[:1].astype(np.int64))
+            body = self._level_bytes(rows, missing) + (b"\0" if missing else b"\0" + _varint(rows << 1))
+            return _pages(_plain(offsets, data), int(not missing), body, rows, _RLE_DICTIONARY, [(3, _I64, missing)])
+        n_used, missing = k.used_codes(codes, limit, self._seen, self._remap, self._used)
         offsets, data = column.words(self._used[:n_used])
-        present = k.present_codes(column.codes, self._remap, column.count, self._codes, self._levels)
+        if missing:
+            present = k.present_codes(codes, self._remap, limit, self._codes, self._levels)
+        else:
+            present = rows
+            k.renumbered(codes, self._remap, self._codes)
         width = max(int(n_used) - 1, 0).bit_length()
         body = self._level_bytes(rows, missing) + bytes([width])
         if present:
             body += self._out[: k.pack(self._codes, present, width, self._out, 0)].tobytes()
-        dictionary = k.plain_words(offsets, data)
-        statistics = [(3, _I64, int(missing))]
-        return _pages(dictionary, n_used, body, rows, _RLE_DICTIONARY, statistics)
+        return _pages(_plain(offsets, data), n_used, body, rows, _RLE_DICTIONARY, [(3, _I64, int(missing))])
 
     def _numbers(self, column: Numbers, kind: str) -> _Chunk:
-        rows = len(column.values)
-        present = k.present_numbers(column.values, self._values, self._levels)
-        values = self._values[:present]
-        missing = rows - present
+        values, rows = np.ascontiguousarray(column.values), len(column.values)
+        low, high, missing = k.limits(values)
+        present = rows - missing
+        if missing:
+            k.present_numbers(values, self._values, self._levels)
+            values = self._values[:present]
         statistics: list[tuple[int, int, Any]] = [(3, _I64, missing)]
         if present and _TYPES[kind][2] and kind != "bool":
-            low, high = (struct.pack(_TYPES[kind][2], int(found)) for found in (values.min(), values.max()))
-            statistics += [(5, _BINARY, high), (6, _BINARY, low)]
+            least, most = (struct.pack(_TYPES[kind][2], int(found)) for found in (low, high))
+            statistics += [(5, _BINARY, most), (6, _BINARY, least)]
         body = self._level_bytes(rows, missing)
         if kind == "bool":
             return _pages(None, 0, body + np.packbits(values.astype(np.bool_), bitorder="little").tobytes(), rows,
                           _PLAIN, statistics)  # fmt: skip
         if kind == "uint32":
             values = values.astype(np.uint32).view(np.int32).astype(np.int64)
-        packed = self._out[: k.pack_deltas(values, present, kind != "int64", self._out)].tobytes()
+        packed = self._out[: k.pack_deltas(values, present, kind != "int64", self._deltas, self._out)].tobytes()
         return _pages(None, 0, body + packed, rows, _DELTA, statistics)
 
     def _level_bytes(self, rows: int, missing: int) -> bytes:
-        """Which rows have a value: one run if all do."""
-        end = k.pack(self._levels, rows, 1, self._out, 0) if rows else 0
-        levels = self._out[:end].tobytes()
+        """Which rows have a value, of which `self._levels` tells: one run if all do, or none."""
+        if missing in (0, rows):
+            levels = _varint(rows << 1) + (b"\0" if missing else b"\1") if rows else b""
+        else:
+            levels = self._out[: k.pack_levels(self._levels, rows, self._out, 0)].tobytes()
         return struct.pack("<I", len(levels)) + levels
+
+
+def _plain(offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Words as Parquet's PLAIN strings."""
+    out = np.empty(int(offsets[-1] - offsets[0]) + 4 * (len(offsets) - 1), np.uint8)
+    k.plain_words(offsets, data, out)
+    return out
 
 
 def _nothing(rows: int) -> Words:
@@ -203,10 +221,11 @@ def _pages(
     statistics: Sequence[tuple[int, int, Any]],
 ) -> _Chunk:
     plain = [body] if dictionary is None else [dictionary.tobytes(), body]
-    packed = [_zstd().compress(page, asbytes=True) for page in plain]
-    saved = sum(map(len, plain)) - sum(map(len, packed))
-    codec = _ZSTD if saved > 0.1 * sum(map(len, plain)) else _UNCOMPRESSED
-    stored = packed if codec == _ZSTD else plain
+    stored, codec = plain, _UNCOMPRESSED
+    if _pays([page[:_SAMPLE] for page in plain]):
+        packed = [_zstd().compress(page, asbytes=True) for page in plain]
+        if _saved(plain, packed) > _LEAST_SAVED:
+            stored, codec = packed, _ZSTD
     pages: list[bytes] = []
     headers = first = 0
     for page, kept in zip(plain, stored, strict=True):
@@ -227,6 +246,19 @@ def _pages(
             first = len(text) + len(kept)
     encodings = (_RLE, encoding) if dictionary is None else (_PLAIN, _RLE, encoding)
     return _Chunk(b"".join(pages), first, codec, headers + sum(map(len, plain)), rows, encodings, statistics)
+
+
+#: Bytes of a page that tell whether compressing it pays, and the share that it must save.
+_SAMPLE = 4 << 10
+_LEAST_SAVED = 0.1
+
+
+def _pays(pages: Sequence[bytes]) -> bool:
+    return _saved(pages, [_zstd().compress(page, asbytes=True) for page in pages]) > _LEAST_SAVED
+
+
+def _saved(plain: Sequence[bytes], packed: Sequence[bytes]) -> float:
+    return 1 - sum(map(len, packed)) / max(sum(map(len, plain)), 1)
 
 
 def _column(name: str, kind: str, chunk: _Chunk, at: int) -> Sequence[tuple[int, int, Any]]:

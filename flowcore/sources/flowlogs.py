@@ -203,26 +203,40 @@ def by_header(data: bytes, number: int, layout: TextLayout) -> Iterator[tuple[in
     for start, end in _header_candidates(data):
         if start < begin:
             continue
-        text = data[start:end].decode("utf-8", "replace")
-        columns = header_columns(text, layout.separator) if layout.types is None else None
-        if columns is None and split_header(text, layout.separator) != layout.columns:
+        found = as_header(data[start:end], layout)
+        if found is None:
             continue
         if start > begin:
             yield begin, start, first, layout
         first += data.count(b"\n", begin, end + 1)
-        begin = end + 1
-        if columns is not None and len(set(columns)) == len(columns):
-            layout = TextLayout(columns, True, layout.separator)
+        begin, layout = end + 1, found
     yield begin, len(data), first, layout  # empty too: the layout holds for the lines to come
+
+
+def as_header(line: bytes, layout: TextLayout) -> TextLayout | None:
+    """The layout of the lines after this one, or None if it is no header."""
+    text = line.decode("utf-8", "replace")
+    columns = header_columns(text, layout.separator) if layout.types is None else None
+    if columns is None and split_header(text, layout.separator) != layout.columns:
+        return None
+    if columns is not None and len(set(columns)) == len(columns):
+        return TextLayout(columns, True, layout.separator)
+    return layout
 
 
 def _header_candidates(data: bytes) -> Iterator[tuple[int, int]]:
     """The first line, and every line with "addr" in it: no header worth reading is without, few records are with."""
     position = data.find(b"\n")
     yield 0, position
-    while (found := data.find(b"addr", position)) >= 0:
-        position = data.find(b"\n", found)
-        yield data.rfind(b"\n", 0, found) + 1, position
+    while (start := header_candidate(data, position)) < len(data):
+        position = data.find(b"\n", start)
+        yield start, position
+
+
+def header_candidate(data: bytes, position: int) -> int:
+    """Where the next line with "addr" in it begins, looking from `position` on; the end if there is none."""
+    found = data.find(b"addr", position)
+    return len(data) if found < 0 else data.rfind(b"\n", 0, found) + 1
 
 
 def read_part(

@@ -18,7 +18,8 @@ from .flowlogs import (
     LOG_STATUSES,
     PARQUET_ROWS,
     TextLayout,
-    by_header,
+    as_header,
+    header_candidate,
     parquet_batches,
     read_part,
     typed,
@@ -43,7 +44,7 @@ PIECE_ROWS = PARQUET_ROWS
 _WORD_BYTES = 16 << 20
 
 #: Bytes of text looked at a time.
-TEXT_BYTES = 4 << 20
+TEXT_BYTES = 1 << 20
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "action": ("ACCEPT", "REJECT"),
@@ -78,17 +79,17 @@ class RowGroup:
 
     def __init__(self, columns: GroupColumns, group_rows: int) -> None:
         self.columns, self._group_rows = columns, group_rows
-        rows = group_rows + 2 * PIECE_ROWS
-        most = rows + sum(map(len, _CHOICES.values()))
-        slots = 1 << (most + most // 4).bit_length()
+        most = group_rows + 2 * PIECE_ROWS + sum(map(len, _CHOICES.values()))
+        slots = max(1 << (most + most // 4).bit_length(), k.FEWEST_SLOTS)
         self._numbers = {name: row for row, name in enumerate(columns.numbers)}
         self._words = {name: row for row, name in enumerate(columns.words)}
         n_numbers, n_words = max(len(self._numbers), 1), max(len(self._words), 1)
         self.group = k.Group(
-            numbers=np.empty((n_numbers, rows), np.int64),
-            codes=np.empty((n_words, rows), np.int32),
-            line=np.empty(rows, np.int64),
-            slots=np.zeros((n_words, slots), np.int32),
+            numbers=np.empty((n_numbers, group_rows), np.int64),
+            codes=np.empty((n_words, group_rows), np.int32),
+            line=np.empty(group_rows, np.int64),
+            slots=np.zeros((n_words, k.SLOT * slots), np.uint64),
+            n_slots=np.full(n_words, k.FEWEST_SLOTS),
             hashes=np.empty((n_words, most), np.uint64),
             start=np.empty((n_words, most), np.int64),
             size=np.empty((n_words, most), np.int64),
@@ -124,11 +125,11 @@ class RowGroup:
         many_bytes = int(self.group.state[k.USED]) > max(_WORD_BYTES, 2 * self._kept_bytes)
         return many_bytes or int(self.group.words.max()) > self._group_rows
 
-    def take(self, other: RowGroup, first: int) -> None:
-        """Becomes the rows of `other` from `first` on, and their words."""
+    def take(self, other: RowGroup) -> None:
+        """Becomes the rows of `other`, and their words."""
         self.clear()
         self.need(int(other.group.state[k.USED]) + 2 * k.PADDING)
-        k.carry_rows(other.group, other.arena, first, int(other.group.state[k.ROWS]), self.group, self.arena)
+        k.carry_rows(other.group, other.arena, self.group, self.arena)
         self._kept_bytes = int(self.group.state[k.USED])
 
     def need(self, room: int) -> None:
@@ -202,6 +203,8 @@ class GroupReader:
         self._group_rows, self._text_bytes = group_rows, text_bytes
         self._groups = [RowGroup(columns, group_rows) for _ in range(n_groups)]
         self._bad = np.empty((4096, 3), np.int64)
+        self._ends = np.empty(k.ENDS, np.int32)
+        self._buffer = np.empty(0, np.uint8)
         for group in self._groups:
             group.clear()
 
@@ -213,30 +216,30 @@ class GroupReader:
             self.counts.unknown_fields.update(file.unknown)
             for before in self._pieces(file):
                 self._leave_out(before)
-                while self._next_row >= self._group_rows:
-                    group = self._group
-                    self._count_silent(group)
-                    self._groups[1].take(group, self._group_rows)
-                    group.rows = self._group_rows
-                    self._groups.append(self._groups.pop(0))
-                    yield group
-                if self._group.has_many_words():
+                if self._next_row == self._group_rows:
+                    yield self._finished()
+                elif self._group.has_many_words():
                     self._drop_words()
+        if (group := self._finished()).rows:
+            yield group
+
+    def _finished(self) -> RowGroup:
+        """The group that was being filled; another one takes its place."""
         group = self._group
         group.rows = self._next_row
         self._count_silent(group)
         self._groups.append(self._groups.pop(0))
-        if group.rows:
-            yield group
+        self._group.clear()
+        return group
 
     def _drop_words(self) -> None:
         """Leaves only the words that a row has: those of lines that became no row are gone."""
         self._count_silent(self._group)
-        self._groups[1].take(self._group, 0)
+        self._groups[1].take(self._group)
         self._groups[0], self._groups[1] = self._groups[1], self._groups[0]
 
     def _pieces(self, file: FlowFile) -> Iterator[int]:
-        """Adds the file's records to the group that is being filled, at most PIECE_ROWS between two yields.
+        """Adds the file's records to the group that is being filled, at most `_room` between two yields.
 
         Gives the row each piece begins at.
         """
@@ -246,9 +249,11 @@ class GroupReader:
             yield from self._text(file, file.layout)
         else:
             for frame in file.read_lines(self.rejects, self._text_bytes):
-                for offset in range(0, frame.height, PIECE_ROWS):
-                    before = self._next_row
-                    self._add_frame(frame[offset : offset + PIECE_ROWS])
+                rest = frame
+                while rest.height:
+                    before, room = self._next_row, self._room
+                    self._add_frame(rest[:room])
+                    rest = rest[room:]
                     yield before
 
     @property
@@ -258,6 +263,11 @@ class GroupReader:
     @property
     def _next_row(self) -> int:
         return int(self._group.group.state[k.ROWS])
+
+    @property
+    def _room(self) -> int:
+        """How many rows may be added at a time."""
+        return min(PIECE_ROWS, self._group_rows - self._next_row)
 
     def _leave_out(self, before: int) -> None:
         """Drops the records from row `before` on that are not asked for."""
@@ -299,28 +309,44 @@ class GroupReader:
     def _text(self, file: FlowFile, layout: TextLayout) -> Iterator[int]:
         source, fields = str(file.path), self._fields(layout)
         for data, number in raw_blocks(file.path, self.rejects, self._text_bytes):
-            buffer = np.empty(len(data) + k.PADDING, np.uint8)
-            buffer[: len(data)] = np.frombuffer(data, np.uint8)
-            buffer[len(data) :] = 10
-            for start, stop, first, current in by_header(data, number, layout):
-                if current is not layout:
-                    layout, fields = current, self._fields(current)
-                position, line = start, first
-                while position < stop:
-                    state, before = self._group.group.state, self._next_row
-                    state[k.POSITION], state[k.LINE] = position, line
-                    self._read_text(data, buffer, stop, layout, fields, source)
-                    position, line = int(state[k.POSITION]), int(state[k.LINE])
-                    yield before
+            self._copy(data)
+            position, line, passed = 0, number, -1
+            candidate = 0 if number == 1 else self._next_candidate(data, 0, fields)
+            while position < len(data):
+                if position == candidate:
+                    end = data.index(b"\n", position)
+                    found = as_header(data[position:end], layout)
+                    if found is not None:
+                        layout, fields = found, self._fields(found)
+                        position, line = end + 1, line + 1
+                    else:
+                        passed = position
+                    candidate = self._next_candidate(data, end + 1, fields)
+                    continue
+                state, before = self._group.group.state, self._next_row
+                state[k.POSITION], state[k.LINE], state[k.PASSED] = position, line, passed
+                self._read_text(data, candidate, layout, fields, source)
+                position, line = int(state[k.POSITION]), int(state[k.LINE])
+                candidate = position if state[k.STOPPED] == k.AT_HEADER else candidate
+                yield before
 
-    def _read_text(
-        self, data: bytes, buffer: NDArray[np.uint8], stop: int, layout: TextLayout, fields: k.Fields, source: str
-    ) -> None:
+    def _copy(self, data: bytes) -> None:
+        """Puts a block where the loops read it, with newlines behind it."""
+        if len(data) + k.PADDING > self._buffer.size:
+            self._buffer = np.empty(2 * len(data) + k.PADDING, np.uint8)
+        self._buffer[: len(data)] = np.frombuffer(data, np.uint8)
+        self._buffer[len(data) : len(data) + k.PADDING] = 10
+
+    def _next_candidate(self, data: bytes, position: int, fields: k.Fields) -> int:
+        """The next line that may be a header, or the end. Where fields are checked, none is a plain record."""
+        return len(data) if fields.checked[0] else header_candidate(data, position)
+
+    def _read_text(self, data: bytes, stop: int, layout: TextLayout, fields: k.Fields, source: str) -> None:
         """Adds the records of one piece of a block, the lines that are not plain among them."""
         group = self._group
         before, silent = int(group.group.state[k.ROWS]), int(group.group.state[k.SILENT])
         group.need(k.LONGEST_LINE + 2 * k.PADDING)
-        n_bad = k.read_text(buffer, stop, fields, group.group, group.arena, PIECE_ROWS, self._bad)
+        n_bad = k.read_text(self._buffer, stop, fields, group.group, group.arena, self._room, self._bad, self._ends)
         if group.group.state[k.STOPPED] == k.NO_ROOM:
             group.need(group.arena.size)
         rows = int(group.group.state[k.ROWS]) - before
@@ -354,6 +380,7 @@ class GroupReader:
             most.append(_MOST.get(kind, len(_CHOICES.get(kind, ()))))
         return k.Fields(
             kind=np.array(kinds, np.int64),
+            checked=np.array([k.NUMBER in kinds or k.CHOICE in kinds]),
             place=np.array(places, np.int64),
             most=np.array(most, np.int64),
             absent=np.array([i for i, name in enumerate(numbers) if name not in kept], np.int64),
@@ -368,11 +395,14 @@ class GroupReader:
 
     def _parquet(self, file: FlowFile) -> Iterator[int]:
         for batch, first in parquet_batches(file.path, list(file.types), self.columns.words, self.rejects):
-            before = self._next_row
-            if not self._add_batch(batch):
-                numbers = first + np.arange(batch.num_rows, dtype=np.int64)
-                self._add_frame(_careful_frame(batch, file, numbers, self.rejects))
-            yield before
+            rest, number = batch, first
+            while rest.num_rows:
+                before, part = self._next_row, rest.slice(0, self._room)
+                if not self._add_batch(part):
+                    numbers = number + np.arange(part.num_rows, dtype=np.int64)
+                    self._add_frame(_careful_frame(part, file, numbers, self.rejects))
+                rest, number = rest.slice(part.num_rows), number + part.num_rows
+                yield before
 
     def _add_batch(self, batch: Any) -> bool:
         """Adds an Arrow batch of the expected types; False, and nothing is added, if it is none."""
