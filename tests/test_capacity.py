@@ -432,6 +432,14 @@ def test_sg38_connections_of_both_ends_count_once_each() -> None:
     assert value(found.resources, "eni-t", "tracked_connections", "limit") is None  # not published
 
 
+def test_sg63_an_interface_without_groups_tracks_nothing() -> None:
+    there = network(interfaces=interfaces(r={"group_ids": ()}))
+    ping = [record("eni-c", "egress", f"{C}:0", f"{R}:0", protocol=1, tcp_flags=0)]
+    found = measured(there, *ping)
+    assert value(found.resources, "eni-c", "tracked_connections") == 1
+    assert value(found.resources, "eni-r", "tracked_connections") is None
+
+
 # -- quotas --------------------------------------------------------------------------------------------------
 
 
