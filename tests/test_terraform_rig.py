@@ -427,3 +427,109 @@ def test_the_plan_over_the_snapshot_is_the_snapshot_after_apply(rig: Rig, kinds:
         assert comparable(planned.network, rig.ids()) == comparable(after, rig.ids()), name
         assert planned.network_without(planned.names) == before, name
         before = after
+
+
+# -- load balancers ---------------------------------------------------------------------------------------
+
+BALANCERS = """
+resource "aws_vpc" "main" { cidr_block = "10.0.0.0/16" }
+resource "aws_subnet" "s" {
+  count      = 3
+  vpc_id     = aws_vpc.main.id
+  cidr_block = "10.0.${count.index}.0/24"
+}
+resource "aws_instance" "i" {
+  count     = 2
+  subnet_id = aws_subnet.s[count.index].id
+}
+resource "aws_lb" "web" {
+  name    = "web"
+  subnets = [BALANCED]
+}
+resource "aws_lb_target_group" "t" {
+  for_each = toset(["a", "b"])
+  name     = each.key
+  protocol = "HTTP"
+  port     = 8080
+  vpc_id   = aws_vpc.main.id
+}
+resource "aws_lb_listener" "http" {
+  load_balancer_arn = aws_lb.web.arn
+  protocol          = "HTTP"
+  port              = LBPORT
+  default_action    = [{ type = "forward", target_group_arn = aws_lb_target_group.t["DEFAULT"].arn }]
+}
+resource "aws_lb_listener_rule" "r" {
+  count        = RULES
+  listener_arn = aws_lb_listener.http.arn
+  priority     = 10 + count.index
+  action       = [{ type = "forward", target_group_arn = aws_lb_target_group.t["RULED"].arn }]
+  condition    = [{ path_pattern = ["/x${count.index}"] }]
+}
+resource "aws_lb_target_group_attachment" "t" {
+  target_group_arn = aws_lb_target_group.t["REGISTERED"].arn
+  target_id        = aws_instance.i[0].id
+  port             = 8080
+}
+resource "aws_elb" "old" {
+  name      = "old"
+  subnets   = [aws_subnet.s[0].id]
+  instances = [INSTANCES]
+  listener  = [{ lb_port = OLDPORT, lb_protocol = "tcp", instance_port = 8080, instance_protocol = "tcp" }]
+}
+"""
+BALANCED = {
+    "BALANCED": "aws_subnet.s[0].id, aws_subnet.s[1].id",
+    "LBPORT": "80",
+    "DEFAULT": "a",
+    "RULES": "1",
+    "RULED": "b",
+    "REGISTERED": "a",
+    "INSTANCES": "aws_instance.i[0].id",
+    "OLDPORT": "443",
+}
+BALANCER_CHANGES: list[dict[str, str]] = [
+    {"DEFAULT": "b"},
+    {"RULES": "2", "RULED": "a", "LBPORT": "8080"},
+    {"RULES": "0", "REGISTERED": "b"},
+    {"BALANCED": "aws_subnet.s[1].id, aws_subnet.s[2].id", "INSTANCES": "", "OLDPORT": "8443"},
+]
+
+
+def balanced(network: Network, ids: dict[str, str]) -> dict[str, Any]:
+    """Load balancers and target groups in plain values, made-up ids as AWS's."""
+    real = {f"tf:{address}": object_id for address, object_id in ids.items()}
+
+    def named(text: str) -> str:
+        head, colon, port = text.rpartition(":")
+        return real.get(text) or (f"{real[head]}:{port}" if colon and head in real else text)
+
+    found = {}
+    for each in network.load_balancers.values():
+        listeners = [
+            (listener.port, listener.protocol, sorted(map(named, listener.target_group_ids)), listener.complete)
+            for listener in each.listeners or ()
+        ]
+        found[named(each.load_balancer_id)] = (each.kind, sorted(map(named, each.subnet_ids)), listeners)
+    groups = {
+        named(group.target_group_id): (group.port, group.protocol, [named(t.target_id) for t in group.targets or ()])
+        for group in network.target_groups.values()
+    }
+    return {"load balancers": found, "groups": groups}
+
+
+@pytest.mark.nightly
+def test_load_balancers_of_a_plan_are_those_described_after_apply(rig: Rig) -> None:
+    before = rig.snapshot()
+    for changes in ({}, *BALANCER_CHANGES):
+        text = BALANCERS
+        for name, value in {**BALANCED, **changes}.items():
+            text = text.replace(name, value)
+        rig.configure(text)
+        planned = rig.plan(before)
+        rig.terraform("apply", "-no-color", "-input=false", "p")
+        after = rig.snapshot()
+        assert not planned.ambiguities, changes
+        assert balanced(planned.network, rig.ids()) == balanced(after, rig.ids()), changes
+        assert planned.network_without(planned.names) == before, changes
+        before = after

@@ -14,12 +14,15 @@ from tf.iface import Provider, Resource
 from tf.schema import Attribute, Schema
 from tf.types import Bool, List, Number, Set, String, Unknown
 
-EC2 = boto3.client(
-    "ec2",
-    endpoint_url=os.environ["RIG_ENDPOINT"],
-    region_name="eu-west-1",
-    aws_access_key_id="rig",
-    aws_secret_access_key="rig",
+EC2, ELB, CLASSIC = (
+    boto3.client(
+        service,
+        endpoint_url=os.environ["RIG_ENDPOINT"],
+        region_name="eu-west-1",
+        aws_access_key_id="rig",
+        aws_secret_access_key="rig",
+    )
+    for service in ("ec2", "elbv2", "elb")
 )
 S, N, B = String(), Number(), Bool()
 
@@ -49,6 +52,9 @@ RULES = Set(
     Obj({"from_port": N, "to_port": N, "protocol": S, "cidr_blocks": List(S), "security_groups": Set(S), "self": B})
 )
 ROUTES = Set(Obj({"cidr_block": S, "gateway_id": S, "nat_gateway_id": S}))
+ACTIONS = List(Obj({"type": S, "target_group_arn": S}))
+CONDITIONS = List(Obj({"path_pattern": List(S)}))
+LISTENERS = Set(Obj({"lb_port": N, "lb_protocol": S, "instance_port": N, "instance_protocol": S}))
 ENTRIES = Set(Obj({"rule_no": N, "action": S, "protocol": S, "cidr_block": S, "from_port": N, "to_port": N}))
 
 
@@ -267,6 +273,103 @@ def change_list(old, v):
     )
 
 
+def instance(v):
+    made = EC2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1, SubnetId=v["subnet_id"])["Instances"][0]
+    return {"id": made["InstanceId"], "private_ip": made["PrivateIpAddress"]}
+
+
+def balancer(v):
+    made = ELB.create_load_balancer(Name=v["name"], Subnets=sorted(v["subnets"]), Type="application")
+    arn = made["LoadBalancers"][0]["LoadBalancerArn"]
+    return {"id": arn, "arn": arn}
+
+
+def change_balancer(old, v):
+    ELB.set_subnets(LoadBalancerArn=v["id"], Subnets=sorted(v["subnets"]))
+
+
+def target_group(v):
+    made = ELB.create_target_group(
+        Name=v["name"], Protocol=v["protocol"], Port=int(v["port"]), VpcId=v["vpc_id"], TargetType="instance"
+    )
+    arn = made["TargetGroups"][0]["TargetGroupArn"]
+    return {"id": arn, "arn": arn}
+
+
+def actions(v, name):
+    return [{"Type": each["type"], "TargetGroupArn": each["target_group_arn"]} for each in v[name]]
+
+
+def listener(v):
+    made = ELB.create_listener(
+        LoadBalancerArn=v["load_balancer_arn"], Protocol=v["protocol"], Port=int(v["port"]),
+        DefaultActions=actions(v, "default_action"),
+    )  # fmt: skip
+    arn = made["Listeners"][0]["ListenerArn"]
+    return {"id": arn, "arn": arn}
+
+
+def change_listener(old, v):
+    default = actions(v, "default_action")
+    ELB.modify_listener(ListenerArn=v["id"], Protocol=v["protocol"], Port=int(v["port"]), DefaultActions=default)
+
+
+def listener_rule(v):
+    conditions = [{"Field": "path-pattern", "Values": each["path_pattern"]} for each in v["condition"]]
+    made = ELB.create_rule(
+        ListenerArn=v["listener_arn"], Priority=int(v["priority"]), Conditions=conditions, Actions=actions(v, "action")
+    )
+    return {"id": made["Rules"][0]["RuleArn"]}
+
+
+def change_listener_rule(old, v):
+    ELB.modify_rule(RuleArn=v["id"], Actions=actions(v, "action"))
+
+
+def registered(v):
+    ELB.register_targets(TargetGroupArn=v["target_group_arn"], Targets=[{"Id": v["target_id"], "Port": int(v["port"])}])
+    return {"id": f"{v['target_group_arn']}-{v['target_id']}"}
+
+
+def remove_registered(v):
+    ELB.deregister_targets(
+        TargetGroupArn=v["target_group_arn"], Targets=[{"Id": v["target_id"], "Port": int(v["port"])}]
+    )
+
+
+def classic_listeners(v):
+    return [
+        {
+            "Protocol": each["lb_protocol"], "LoadBalancerPort": int(each["lb_port"]),
+            "InstanceProtocol": each["instance_protocol"], "InstancePort": int(each["instance_port"]),
+        }
+        for each in v["listener"]
+    ]  # fmt: skip
+
+
+def classic(v):
+    CLASSIC.create_load_balancer(
+        LoadBalancerName=v["name"], Listeners=classic_listeners(v), Subnets=sorted(v["subnets"])
+    )
+    made = {"id": v["name"], "instances": v["instances"]}
+    if v["instances"]:
+        CLASSIC.register_instances_with_load_balancer(
+            LoadBalancerName=v["name"], Instances=[{"InstanceId": each} for each in v["instances"]]
+        )
+    return made
+
+
+def change_classic(old, v):
+    ports = [int(each["lb_port"]) for each in old["listener"]]
+    CLASSIC.delete_load_balancer_listeners(LoadBalancerName=v["id"], LoadBalancerPorts=ports)
+    CLASSIC.create_load_balancer_listeners(LoadBalancerName=v["id"], Listeners=classic_listeners(v))
+    was, now = set(old["instances"] or ()), set(v["instances"] or ())
+    for call, ids in (("deregister_instances_from", was - now), ("register_instances_with", now - was)):
+        if ids:
+            instances = [{"InstanceId": each} for each in sorted(ids)]
+            getattr(CLASSIC, f"{call}_load_balancer")(LoadBalancerName=v["id"], Instances=instances)
+
+
 def gone(call, name):
     return lambda v: getattr(EC2, call)(**{name: v["id"]})
 
@@ -315,6 +418,24 @@ TYPES = {
     "network_interface": (interface, change_interface,
                           gone("delete_network_interface", "NetworkInterfaceId"),
                           {"subnet_id": (S, "r!"), "private_ips": (List(S), "o"), "security_groups": (Set(S), "o")}),
+    "instance": (instance, None, lambda v: EC2.terminate_instances(InstanceIds=[v["id"]]), {
+        "subnet_id": (S, "r!"), "private_ip": (S, "c")}),
+    "lb": (balancer, change_balancer, lambda v: ELB.delete_load_balancer(LoadBalancerArn=v["id"]), {
+        "name": (S, "r!"), "subnets": (Set(S), "r"), "arn": (S, "c")}),
+    "lb_target_group": (target_group, None, lambda v: ELB.delete_target_group(TargetGroupArn=v["id"]), {
+        "name": (S, "r!"), "protocol": (S, "r!"), "port": (N, "r!"), "vpc_id": (S, "r!"), "arn": (S, "c")}),
+    "lb_listener": (listener, change_listener, lambda v: ELB.delete_listener(ListenerArn=v["id"]), {
+        "load_balancer_arn": (S, "r!"), "protocol": (S, "r"), "port": (N, "r"), "default_action": (ACTIONS, "r"),
+        "arn": (S, "c")}),
+    "lb_listener_rule": (
+        listener_rule,
+        change_listener_rule,
+        lambda v: ELB.delete_rule(RuleArn=v["id"]),
+        {"listener_arn": (S, "r!"), "priority": (N, "r!"), "action": (ACTIONS, "r"), "condition": (CONDITIONS, "r!")}),
+    "lb_target_group_attachment": (registered, None, remove_registered, {
+        "target_group_arn": (S, "r!"), "target_id": (S, "r!"), "port": (N, "r!")}),
+    "elb": (classic, change_classic, lambda v: CLASSIC.delete_load_balancer(LoadBalancerName=v["id"]), {
+        "name": (S, "r!"), "subnets": (Set(S), "r!"), "instances": (Set(S), "o"), "listener": (LISTENERS, "r")}),
     "ec2_managed_prefix_list": (list_of, change_list, gone("delete_managed_prefix_list", "PrefixListId"), {
         "name": (S, "r"), "address_family": (S, "r!"), "entry": (Set(Obj({"cidr": S})), "o")}),
 }  # fmt: skip
