@@ -244,9 +244,8 @@ class ColumnJudge:
     ) -> Summary:  # fmt: skip
         counts = np.zeros((len(VERDICTS) * (len(REASONS) + 1) * (len(STAGES) + 1), 5), np.int64)
         empty = np.zeros(0, np.int64)
-        packets, size, weights = (
-            group.numbers(name) if name in group.columns.types else empty for name in ("packets", "bytes", "records")
-        )
+        packets, size = (group.numbers(name) if name in group.columns.types else empty for name in ("packets", "bytes"))
+        weights = _weights(group) if "records" in group.columns.types else empty
         k.count_outcomes(self._whole(out), packets, size, weights, len(REASONS), len(STAGES), counts)
         outcomes = {}
         for place in np.flatnonzero(counts[:, 0]).tolist():
@@ -282,14 +281,16 @@ class ColumnJudge:
         rows = np.flatnonzero(agrees == 0)
         if not rows.size:
             return {}
-        columns: dict[str, Any] = {name: group.numbers(name)[rows] for name in ("tcp_flags", "protocol")}
+        rows = np.flatnonzero((agrees == 0) | ((agrees == 1) & _same_interface(group, rows)))
+        columns: dict[str, Any] = {
+            name: group.numbers(name)[rows] for name in ("tcp_flags", "protocol", "srcport", "dstport")
+        }
         columns = {name: pl.Series(values).replace(k.MISSING, None) for name, values in columns.items()}
         if "records" in group.columns.types:
-            columns["records"] = group.numbers("records")[rows]
-        for name in ("interface_id", "action", "reject_reason"):
-            words = group.strings(name)
-            codes = group.codes(name)[rows].tolist()
-            columns[name] = pl.Series([words[code] if code >= 0 else None for code in codes], dtype=pl.String)
+            columns["records"] = _weights(group)[rows]
+        for name in ("interface_id", "action", "reject_reason", "srcaddr", "dstaddr"):
+            words = pl.Series([*group.strings(name), None], dtype=pl.String)
+            columns[name] = words.gather(np.where(group.codes(name) < 0, len(words) - 1, group.codes(name))[rows])
         coded = {
             "initiator": found.initiator, "direction": found.direction, "predicted_action": predicted,
             **{name: out.rules[row] for row, name in enumerate(_RULES) if name not in ("route", "reply_route")},
@@ -297,7 +298,7 @@ class ColumnJudge:
         for name, codes in coded.items():
             columns[name] = self._names[name].series(codes[rows])
         columns["addresses_ambiguous"] = found.ambiguous[rows].astype(np.bool_)
-        columns["agrees"] = np.zeros(rows.size, np.bool_)
+        columns["agrees"] = agrees[rows] == 1
         columns["blocked_by"] = out.blocked_by[rows]
         return disagreements(pl.DataFrame(columns))
 
@@ -380,6 +381,19 @@ def _rules() -> k.Rules:
         stages=np.array([STAGES.index(name) for name in
                          ("source-security-group", "destination-security-group")], np.uint8),
     )  # fmt: skip
+
+
+def _weights(group: RowGroup) -> NDArray[np.int64]:
+    """The records each row stands for: one, where it is not of a digest."""
+    records = group.numbers("records")
+    return np.where(records == k.MISSING, 1, records)
+
+
+def _same_interface(group: RowGroup, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which records were made at an interface that one of `rows` was made at."""
+    there = np.zeros(group.count("interface_id") + 1, np.bool_)
+    there[group.codes("interface_id")[rows]] = True
+    return there[group.codes("interface_id")]
 
 
 def _openings(slots: int) -> k.Openings:

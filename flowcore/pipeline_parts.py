@@ -54,7 +54,7 @@ class Plan:
         """The plan as JSON."""
         inputs = [[asdict(file.identity) for file in part] for part in self.parts]
         return {
-            "format": 1, "columns": dict(self.columns), "network": self.network,
+            "format": 2, "columns": dict(self.columns), "network": self.network,
             "options": dict(self.options), "parts": inputs,
         }  # fmt: skip
 

@@ -55,10 +55,13 @@ MISMATCHES: Mapping[str, str] = {
     "addresses-ambiguous": "the record may not show the packet's addresses (FL-32)",
     "after-close": "refused packets without SYN: the connection may have been closed before",
     "tracked-connection": "accepted packets without SYN: the connection may be older than the rules (SG-24)",
-    "unexplained": "rules changed since, or the model is wrong",
+    "changed-within": "AWS logged both actions for the same ends, ports but the client's, and interface: rules changed "
+    "within the log, or, where TCP flags are not logged, packets came after the close",
+    "lost-records": "at an interface with SKIPDATA: the record that tells who opened may be among the lost (FL-21)",
+    "unexplained": "rules changed before or after the log, or the model is wrong: look here first",
 }
 
-_COUNTS = ("rows", "log_records", "files", "lines", "rejected", "damaged_files")
+_COUNTS = ("rows", "log_records", "files", "lines", "rejected", "outside", "damaged_files")
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ class Summary(Displayed):
     """Lines and rows read: judged, without traffic (nodata, skipdata) and rejected ones."""
     rejected: int = 0
     """Lines that could not be read; they are in the rejects file, with the reason."""
+    outside: int = 0
+    """Records that were not asked for: outside the times, accounts, Regions or interfaces wanted."""
     damaged_files: int = 0
     """Files that could not be read, or not to their end; also in the rejects file."""
     nodata: Mapping[str, int] = field(default_factory=dict)
@@ -104,7 +109,7 @@ class Summary(Displayed):
             for name in ("packets", "bytes")
         ]
         is_digest = {"records", "predicted_action"} <= set(frame.columns)
-        count = pl.col("records").sum() if is_digest else pl.len()
+        count = pl.col("records").fill_null(1).sum() if is_digest else pl.len()
         groups = frame.group_by("verdict", "reason", "stage").agg(count.alias("flows"), *sums)
         outcomes = {
             (verdict, reason, stage): Tally(flows, int(packets), int(size))
@@ -149,6 +154,7 @@ class Summary(Displayed):
             files=counts.files,
             lines=counts.lines,
             rejected=counts.rejected,
+            outside=counts.outside,
             damaged_files=counts.damaged_files,
             nodata=_ordered(counts.nodata),
             skipdata=_ordered(counts.skipdata),
@@ -194,6 +200,23 @@ class Summary(Displayed):
             skipdata=_ordered(Counter(self.skipdata) + Counter(other.skipdata)),
             seconds=self.seconds + other.seconds,
         )
+
+    @property
+    def explained(self) -> dict[Disagreement, int]:
+        """`disagreements`, those without another class at interfaces with SKIPDATA as "lost-records"."""
+        found: Counter[Disagreement] = Counter()
+        for key, count in self.disagreements.items():
+            lost = key.kind == "unexplained" and key.interface in self.skipdata
+            found[key._replace(kind="lost-records") if lost else key] += count
+        return _ordered(found)
+
+    @property
+    def by_class(self) -> dict[str, int]:
+        """Class of disagreement (MISMATCHES, each of them) -> records."""
+        found = dict.fromkeys(MISMATCHES, 0)
+        for key, count in self.explained.items():
+            found[key.kind] += count
+        return found
 
     @property
     def total(self) -> Tally:
@@ -259,6 +282,7 @@ def disagreements(frame: pl.DataFrame) -> dict[Disagreement, int]:
     rows = frame.filter(~pl.col("agrees"))
     if not rows.height:
         return {}
+    rows = rows.with_columns(_logged_both_ways(rows, frame.filter(pl.col("agrees"))))
     lacking = [name for name in ("reject_reason", "tcp_flags", "interface_id", "protocol") if name not in rows.columns]
     rows = rows.with_columns(
         pl.lit(None, pl.Int64 if name == "tcp_flags" else pl.String).alias(name) for name in lacking
@@ -275,6 +299,8 @@ def disagreements(frame: pl.DataFrame) -> dict[Disagreement, int]:
         .then(pl.lit("after-close"))
         .when(late & (pl.col("action") == "ACCEPT"))
         .then(pl.lit("tracked-connection"))
+        .when(pl.col("changed"))
+        .then(pl.lit("changed-within"))
         .otherwise(pl.lit("unexplained"))
     )
     replied = pl.col("initiator").cast(pl.String).str.starts_with("destination-")
@@ -295,10 +321,40 @@ def disagreements(frame: pl.DataFrame) -> dict[Disagreement, int]:
         .then(pl.col("dst_acl_rule").cast(pl.String))
         .otherwise(pl.col("dst_sg_rule").cast(pl.String))
     )
-    weight = pl.col("records").sum() if "records" in rows.columns else pl.len()
+    weight = pl.col("records").fill_null(1).sum() if "records" in rows.columns else pl.len()
     text = [pl.col(name).cast(pl.String) for name in ("predicted_action", "action", "interface_id")]
     groups = rows.group_by(kind.alias("kind"), *text, rule.alias("rule")).agg(weight.alias("count"))
     return {Disagreement(*key): count for *key, count in groups.iter_rows()}
+
+
+#: What tells conversations of one kind apart; of the ports the client's is left out.
+_SERVICE = ("interface_id", "srcaddr", "dstaddr", "protocol", "service")
+
+
+def _logged_both_ways(rows: pl.DataFrame, agreeing: pl.DataFrame) -> pl.Series:
+    """Whether AWS logged the other action too, for the same ends at the same interface: `changed`.
+
+    [inf]: nothing in a record says that rules changed, FL-44 names it as a class to expect. Only records of one row
+    group are compared, so this is a lower bound.
+    """
+    import polars as pl
+
+    if not {"srcaddr", "dstaddr", "interface_id", "protocol", "srcport", "dstport", "action"} <= set(rows.columns):
+        return pl.Series("changed", [False] * rows.height, dtype=pl.Boolean)
+
+    def services(frame: pl.DataFrame) -> pl.DataFrame:
+        low, high = pl.min_horizontal("srcport", "dstport"), pl.col("srcport") < pl.col("dstport")
+        return frame.select(
+            *(pl.col(name).cast(pl.String) for name in _SERVICE[:4]),
+            pl.concat_str(high.fill_null(False).cast(pl.String), low.cast(pl.String)).alias("service"),
+            pl.col("action").cast(pl.String),
+        )
+
+    wanted = services(rows)
+    near = services(agreeing.filter(pl.col("interface_id").is_in(rows["interface_id"].unique().implode())))
+    actions = pl.concat([wanted, near]).unique().group_by(_SERVICE).agg(pl.col("action").n_unique().alias("actions"))
+    found = wanted.join(actions, on=_SERVICE, how="left", maintain_order="left")["actions"]
+    return (found > 1).fill_null(False).alias("changed")
 
 
 def _bit(stage: str) -> pl.Expr:

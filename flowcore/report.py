@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING
 
+from .pipeline_summary import MISMATCHES
 from .report_layout import fits, folded, widths_for
 from .schema import VERDICTS, stage_names
 
@@ -459,11 +460,24 @@ def _agrees(predicted: str, action: str) -> str | None:
     return None if predicted == "UNKNOWN" else "yes" if predicted == action else "no"
 
 
+def classes_grid(summary: Summary) -> Grid | None:
+    """The model's report card: records compared with what AWS logged, and how many do not agree, class by class."""
+    compared = summary.agreed + summary.disagreed
+    if not compared:
+        return None
+    rows: list[tuple[object, ...]] = [("agrees", number(summary.agreed), share(summary.agreed, compared), None)]
+    for name, count in summary.by_class.items():
+        if count or name == "unexplained":
+            rows.append((name, number(count), share(count, compared), MISMATCHES[name]))
+    title = f"Model against log: {number(compared)} of {number(summary.log_records)} records can be compared"
+    return Grid(("class", "records", "share", "meaning"), tuple(rows), title, frozenset({"records", "share"}))
+
+
 def disagreement_grid(summary: Summary, most: int = 20) -> Grid | None:
     """What is behind the records that do not agree: class (FL-44), interface and rule, most records first."""
     if not summary.disagreements:
         return None
-    ordered = sorted(summary.disagreements.items(), key=lambda item: (-item[1], tuple(map(str, item[0]))))
+    ordered = sorted(summary.explained.items(), key=lambda item: (-item[1], tuple(map(str, item[0]))))
     rows = tuple((*key, number(count)) for key, count in ordered[:most])
     columns = ("class", "predicted", "logged by AWS", "interface", "rule", "records")
     more = f", the first {most} of {len(ordered)}" if len(ordered) > most else ""
@@ -482,6 +496,8 @@ def run_grid(summary: Summary) -> Grid:
         ("lines and rows read", number(summary.lines), None),
         ("rejected lines", number(summary.rejected), share(summary.rejected, summary.lines)),
     ]
+    if summary.outside:
+        rows.append(("records not asked for", number(summary.outside), share(summary.outside, summary.lines)))
     if summary.damaged_files:
         rows.append(("damaged files", number(summary.damaged_files), None))
     for name, counts in (("intervals without traffic", summary.nodata), ("intervals AWS skipped", summary.skipdata)):
@@ -496,7 +512,8 @@ def run_grid(summary: Summary) -> Grid:
 
 def summary_grids(summary: Summary) -> list[Grid]:
     """The grids of a summary: verdicts, agreement where actions were logged and what is behind the rest, the run."""
-    grids = [outcomes_grid(summary), agreement_grid(summary), disagreement_grid(summary), run_grid(summary)]
+    card = [agreement_grid(summary), classes_grid(summary), disagreement_grid(summary)]
+    grids = [outcomes_grid(summary), *card, run_grid(summary)]
     return [grid for grid in grids if grid is not None]
 
 
@@ -517,12 +534,14 @@ def summary_dict(summary: Summary) -> dict[str, object]:
         "agreement": agreement,
         "agreed": summary.agreed,
         "disagreed": summary.disagreed,
-        "disagreements": [{**key._asdict(), "records": n} for key, n in summary.disagreements.items()],
+        "disagreements_by_class": summary.by_class,
+        "disagreements": [{**key._asdict(), "records": n} for key, n in summary.explained.items()],
         "observed_at": dict(summary.places),
         "files": summary.files,
         "damaged_files": summary.damaged_files,
         "lines": summary.lines,
         "rejected": summary.rejected,
+        "outside": summary.outside,
         "rejected_share": summary.rejected_share,
         "nodata": dict(summary.nodata),
         "skipdata": dict(summary.skipdata),

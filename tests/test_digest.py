@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from replay_inputs import evaluator, records, text_of, write
+from replay_inputs import evaluator, records, text_of, with_more_fields, write
 
 from flowcore.cli import main
-from flowcore.digest import digest_logs
+from flowcore.digest import KEYS, digest_logs
 from flowcore.errors import InputError
 from flowcore.pipeline import Wanted, evaluate_logs
 
@@ -28,6 +28,42 @@ def spread(seed: int = 1) -> pl.DataFrame:
 def digest(sources: Any, out: Path, **options: Any) -> pl.DataFrame:
     digest_logs(sources, out, **options)
     return pl.read_parquet(out)
+
+
+@pytest.mark.parametrize("full", [None, 50, 700])
+def test_totals_of_distinct_flows(tmp_path: Path, full: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every field that tells flows apart, missing ones too; from one table and from tables that went to disk."""
+    monkeypatch.setattr("flowcore.pipeline_run.GROUP_ROWS", 100)
+    monkeypatch.setattr("flowcore.digest.GROUP_ROWS", 100)
+    if full:
+        monkeypatch.setattr("flowcore.digest_flows.FULL_ROWS", full)
+    frame = with_more_fields(records(), 0)
+    frame = pl.concat([frame, frame.head(300)]).with_columns(start=pl.col("start") - 40)
+    found = digest(write(tmp_path / "a.log.gz", text_of(frame)), tmp_path / "d.parquet")
+    keys = [name for name in KEYS if name in frame.columns]
+    rank = pl.col("tcp_flags").replace_strict({2: 0, 3: 0, 18: 1, 19: 1, 0: 2}, default=3).min()
+    expected = frame.group_by(keys).agg(
+        rank.replace_strict({0: 2, 1: 18, 2: 0, 3: None}).cast(pl.Int32).alias("tcp_flags"),
+        pl.col("packets", "bytes").sum(), records=pl.len().cast(pl.Int64), first=pl.min("start"), last=pl.max("end"),
+    )  # fmt: skip
+    columns = [*keys, "tcp_flags", "packets", "bytes", "records", "first", "last"]
+    expected = expected.select(columns).cast({name: found.schema[name] for name in columns})
+    assert found.columns == columns
+    assert found.sort(columns).equals(expected.sort(columns))
+    assert found.height < frame.height
+    names = [name for name in found.columns if name in keys]
+    if full is None:  # one table: in the order of the keys, nothing before something
+        assert found.select(names).equals(found.select(names).sort(names, nulls_last=False))
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_sums_beyond_64_bits_stay_at_the_most(tmp_path: Path) -> None:
+    most = (1 << 63) - 1
+    rows = [
+        records().head(1).with_columns(packets=pl.lit(most), bytes=pl.lit(value, pl.Int64)) for value in (most, 5, most)
+    ]
+    found = digest(write(tmp_path / "a.log", text_of(pl.concat(rows))), tmp_path / "d.parquet")
+    assert found.select("packets", "bytes", "records").row(0) == (most, most, 3)
 
 
 # -- time windows -----------------------------------------------------------------------------------------

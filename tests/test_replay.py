@@ -22,7 +22,11 @@ from flowcore.errors import InputError
 from flowcore.pipeline import Wanted, evaluate_logs, manifest_path
 from flowcore.pipeline_output import VerdictWriter
 from flowcore.pipeline_parts import PartFolder, fingerprint
+from flowcore.sources.flows import open_flows
+from flowcore.sources.groups import GroupColumns, GroupReader
+from flowcore.sources.intake import ReadCounts
 from flowcore.sources.places import locations, path_parts
+from flowcore.sources.rowgroups import runs_to_read
 
 FILES = 9
 
@@ -183,6 +187,87 @@ def test_filters_go_down_to_records(tmp_path: Path, logs: Path) -> None:
     assert pl.read_parquet(_evaluated(logs, tmp_path / "none.parquet", wanted=other)).height == 0
 
 
+def _parquet(frame: pl.DataFrame, path: Path, **options: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame.write_parquet(path, row_group_size=100, **options)
+    return path
+
+
+@pytest.mark.parametrize("log_status", [None, "OK", "NODATA"])
+@pytest.mark.parametrize("what", ["since", "until", "interfaces", "accounts", "all"])
+def test_row_groups_that_hold_nothing_wanted_are_not_read(tmp_path: Path, what: str, log_status: str | None) -> None:
+    """The same answer as without statistics, and pages of other row groups are never looked at: damage is not seen."""
+    by = {"interfaces": "interface_id", "accounts": "account_id"}.get(what, "end")
+    frame = records().with_columns(start=pl.col("end")).sort(by)
+    frame = frame.with_columns(account_id=pl.lit("123456789012"))[:800]
+    if log_status is None:
+        frame = frame.drop("log_status")
+    else:
+        frame[0, "log_status"] = log_status
+    since, until = frame["end"][350], frame["end"][450]
+    asked = {
+        "since": Wanted(since=since), "until": Wanted(until=until), "accounts": Wanted(accounts=frozenset({"2"})),
+        "interfaces": Wanted(interfaces=frozenset({frame["interface_id"][0]})),
+        "all": Wanted(since, until, accounts=frozenset({"123456789012"})),
+    }[what]  # fmt: skip
+    plain = _parquet(frame, tmp_path / "plain.parquet", statistics=False)
+    whole = _parquet(frame, tmp_path / "whole.parquet")
+    one, other = _read(plain, asked), _read(whole, asked)
+    assert one.row_groups_skipped == 0
+    keeps = log_status == "NODATA"
+    expected = {"since": 3 - keeps, "until": 3, "interfaces": other.row_groups_skipped, "accounts": 8 - keeps,
+                "all": 6 - keeps}[what]  # fmt: skip
+    assert other.row_groups_skipped == expected > 0
+    for name in ("lines", "records", "outside", "nodata", "rejected"):
+        assert getattr(one, name) == getattr(other, name), name
+    found = [pl.read_parquet(_evaluated(p, tmp_path / f"{p.stem}-out.parquet", wanted=asked)) for p in (plain, whole)]
+    assert found[0].equals(found[1])
+    _damage_skipped(whole, asked)
+    assert _read(whole, asked).damaged_files == 0
+    assert _read(whole, Wanted(until=10**10)).damaged_files == 1
+
+
+def _read(path: Path, asked: Wanted) -> Any:
+    """What is counted when the file is read."""
+    reader = open_flows(path, wanted=asked)
+    columns = GroupColumns(reader.files()[0].types)
+    for _ in GroupReader(columns, reader.counts, reader.rejects, wanted=asked).read(reader.files()):
+        pass
+    return reader.counts
+
+
+def _damage_skipped(path: Path, asked: Wanted) -> None:
+    """Overwrites the pages of every row group that need not be read."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+        names = {name: name for name in file.schema_arrow.names}
+        kept = {n for _, run in runs_to_read(file, names, asked, ReadCounts()) for n in run}
+    data = bytearray(path.read_bytes())
+    for number, group in enumerate(groups):
+        if number not in kept:
+            first = min(group.column(c).dictionary_page_offset or group.column(c).data_page_offset for c in range(3))
+            data[first : first + 200] = bytes(200)
+    path.write_bytes(data)
+
+
+def test_what_a_file_does_not_say_leaves_nothing_out(tmp_path: Path) -> None:
+    """A filter on a field that only some files have, and a digest beside a log: each is filtered by what it has."""
+    frame = records().head(60)
+    log = write(tmp_path / "a.log", text_of(frame))
+    digest_logs(log, tmp_path / "d.parquet")
+    write(tmp_path / "b.log", text_of(frame.drop("account_id")))
+    others = Wanted(accounts=frozenset({"999999999999"}))
+    both = pl.read_parquet(_evaluated([log, tmp_path / "b.log"], tmp_path / "out.parquet", wanted=others))
+    assert both.height == 60
+    asked = Wanted(since=int(frame["start"].min() or 0), until=int(frame["end"].max() or 0) + 1)
+    mixed = evaluate_logs(evaluator(), [log, tmp_path / "d.parquet"], tmp_path / "mixed.parquet", wanted=asked)
+    assert mixed.log_records == 120  # a record counts as one beside rows that stand for several
+    twice = evaluate_logs(evaluator(), [log, write(tmp_path / "c.log", text_of(frame))], tmp_path / "twice.parquet")
+    assert (mixed.outcomes, mixed.agreement, mixed.places) == (twice.outcomes, twice.agreement, twice.places)
+
+
 def _evaluated(sources: Any, out: Path, **options: Any) -> Path:
     evaluate_logs(evaluator(), sources, out, **options)
     return out
@@ -324,3 +409,16 @@ def test_logs_in_s3_are_read_like_files(tmp_path: Path, logs: Path, s3: Any) -> 
     for missing in ("s3://logs/nothing", "s3://nobody/AWSLogs", "s3://"):
         with pytest.raises(InputError):
             evaluate_logs(evaluator(), missing, tmp_path / "none.parquet")
+
+
+def test_an_object_that_changed_is_noticed_when_going_on(tmp_path: Path, logs: Path, s3: Any) -> None:
+    for file in sorted(logs.iterdir()):
+        s3.put_object(Bucket="logs", Key=f"changing/{file.name}", Body=file.read_bytes())
+    out = tmp_path / "out"
+    evaluate_logs(evaluator(), "s3://logs/changing", out, shard=(1, 2))
+    evaluate_logs(evaluator(), "s3://logs/changing", tmp_path / "same", shard=(1, 2))
+    evaluate_logs(evaluator(), "s3://logs/changing", tmp_path / "same", resume=True)
+    assert (tmp_path / "same").is_dir()
+    s3.put_object(Bucket="logs", Key="changing/3.log.gz", Body=(logs / "2.log.gz").read_bytes() + b"\0")
+    with pytest.raises(InputError, match="half done"):
+        evaluate_logs(evaluator(), "s3://logs/changing", out, resume=True)

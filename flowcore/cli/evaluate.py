@@ -24,7 +24,7 @@ from .options import (
     shard_of,
     wanted,
 )
-from .terminal import DONE, FINDINGS, Progress, check_rejected, check_share, open_network, say, write
+from .terminal import DONE, FINDINGS, NatInstances, Progress, check_rejected, check_share, open_network, say, write
 
 if TYPE_CHECKING:
     from ..pipeline import Summary
@@ -56,6 +56,7 @@ def evaluate(
     shard: Annotated[str | None, Parameter(help="Do the share I of N of the parts of OUT, e.g. 2/4.")] = None,
     resume: Annotated[bool, Parameter(negative="", help="Go on with what a killed run left of OUT.")] = False,
     assume_defaults: AssumeDefaults = False,
+    nat_instance: NatInstances = None,
     quiet: Quiet = False,
 ) -> int:
     """Judge flows or flow logs against a network; write the verdicts as Parquet and print a summary.
@@ -70,7 +71,8 @@ def evaluate(
     if not flows:
         raise InputError("nothing to judge", where="FLOWS", expected="files, folders or globs")
     asked, share_of_parts = wanted(since, until, account, region, interface), shard_of(shard)
-    evaluator = compile_network(open_network(network, assume_defaults=assume_defaults, quiet=quiet))
+    described = open_network(network, assume_defaults=assume_defaults, quiet=quiet, nat_instances=nat_instance)
+    evaluator = compile_network(described)
     progress = Progress(quiet=quiet)
     try:
         summary = evaluate_logs(

@@ -7,6 +7,7 @@ that mean "missing" become null (FL-08); lines that cannot be read go to the rej
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from ..errors import FlowError
 from ..schema import ACTIONS, DIRECTIONS, PROTOCOL_NUMBERS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     import numpy as np
     import polars as pl
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from .intake import ReadCounts, Rejects
     from .textlines import LineBlock, Place
+
+    RunsToRead = Callable[[Any, Mapping[str, str]], Iterator[tuple[int, Any]]]
 
 LOG_STATUSES = ("OK", "NODATA", "SKIPDATA")
 
@@ -276,6 +279,8 @@ def _split(block: LineBlock, layout: TextLayout) -> pl.DataFrame:
     names = [name if name in kept else f"\0{i}" for i, name in enumerate(layout.columns)]
     if not len(block):
         return pl.DataFrame(schema=dict.fromkeys(kept, pl.String))
+    if block.data.startswith(BOM_UTF8):  # which the CSV reader would take away, but only there
+        return _plainly_split(block, layout)
     frame = pl.read_csv(
         block.data,
         has_header=False,
@@ -286,9 +291,15 @@ def _split(block: LineBlock, layout: TextLayout) -> pl.DataFrame:
         columns=[i for i, name in enumerate(names) if name in kept],
     )
     if frame.height != len(block):  # a line of nothing but separators, which the CSV reader may skip
-        rows = [block.data[a:b].decode().split(layout.separator) for a, b in zip(block.starts, block.ends, strict=True)]
-        return pl.DataFrame([_present(column) for column in _frame_of_rows(rows, layout)])
+        return _plainly_split(block, layout)
     return frame.select(list(kept))
+
+
+def _plainly_split(block: LineBlock, layout: TextLayout) -> pl.DataFrame:
+    import polars as pl
+
+    rows = [block.data[a:b].decode().split(layout.separator) for a, b in zip(block.starts, block.ends, strict=True)]
+    return pl.DataFrame([_present(column) for column in _frame_of_rows(rows, layout)])
 
 
 def _quoted_rows(block: LineBlock, width: int, source: str, rejects: Rejects) -> tuple[list[list[str]], LineBlock]:
@@ -464,12 +475,12 @@ def read_parquet(
 
 
 def parquet_batches(
-    path: Place, columns: Collection[str], words: Collection[str], rejects: Rejects
+    path: Place, columns: Collection[str], words: Collection[str], rejects: Rejects, runs: RunsToRead | None = None
 ) -> Iterator[tuple[Any, int]]:
     """Arrow batches of those `columns` that are there, named with `_`, each with the number of its first row.
 
     The columns of `words` come as dictionaries where they are strings. A damaged file ends where it is damaged, and
-    says so in the rejects.
+    says so in the rejects. `runs`: which row groups, see `rowgroups.runs_to_read`; None: all.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -482,10 +493,14 @@ def parquet_batches(
             wanted = [name for name, column in names.items() if column is not None]
             text = [name for name in wanted if names[name] in words and pa.types.is_string(schema.field(name).type)]
             with pq.ParquetFile(stream, read_dictionary=text) as again:
-                for batch in again.iter_batches(PARQUET_ROWS, columns=wanted):
-                    _check_codes(batch)
-                    yield batch.rename_columns([str(names[name]) for name in batch.schema.names]), first
-                    first += batch.num_rows
+                known = {name: str(names[name]) for name in wanted}
+                everything = [(1, list(range(again.num_row_groups)))]
+                for begin, groups in everything if runs is None else runs(again, known):
+                    first = begin
+                    for batch in again.iter_batches(PARQUET_ROWS, row_groups=groups, columns=wanted):
+                        _check_codes(batch)
+                        yield batch.rename_columns([known[name] for name in batch.schema.names]), first
+                        first += batch.num_rows
     except (pa.ArrowException, OSError) as error:
         rejects.file(str(path), f"damaged Parquet ({str(error).splitlines()[0][:100]})", first)
 

@@ -8,6 +8,7 @@ place. So what is read, and what is rejected, is the same both ways; a test comp
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from .flowlogs import (
     read_part,
     typed,
 )
+from .rowgroups import runs_to_read
 from .textlines import LineBlock, raw_blocks, readable
 
 if TYPE_CHECKING:
@@ -215,7 +217,7 @@ class GroupReader:
             self.counts.files += 1
             self.counts.unknown_fields.update(file.unknown)
             for before in self._pieces(file):
-                self._leave_out(before)
+                self._leave_out(before, file)
                 if self._next_row == self._group_rows:
                     yield self._finished()
                 elif self._group.has_many_words():
@@ -269,20 +271,20 @@ class GroupReader:
         """How many rows may be added at a time."""
         return min(PIECE_ROWS, self._group_rows - self._next_row)
 
-    def _leave_out(self, before: int) -> None:
-        """Drops the records from row `before` on that are not asked for."""
+    def _leave_out(self, before: int, file: FlowFile) -> None:
+        """Drops the records from row `before` on that are not asked for. What `file` does not say drops nothing."""
         if not self._wanted:
             return
         group, stop = self._group, self._next_row
         keep = np.ones(stop - before, np.bool_)
         for name, words in self._wanted.words().items():
-            if name in self.columns.types:
+            if name in file.types and name in self.columns.types:
                 row = self.columns.words.index(name)
                 known = np.array([word in words for word in group.strings(name)] + [False])
                 keep &= known[group.group.codes[row, before:stop]]
         for names, bound, later in ((("last", "end"), self._wanted.since, True),
                                     (("first", "start"), self._wanted.until, False)):  # fmt: skip
-            column = next((name for name in names if name in self.columns.types), None)
+            column = next((name for name in names if name in file.types and name in self.columns.types), None)
             if bound is not None and column is not None:
                 times = group.group.numbers[self.columns.numbers.index(column), before:stop]
                 keep &= (times >= bound) if later else (times < bound) & (times != k.MISSING)
@@ -394,7 +396,10 @@ class GroupReader:
     # -- columns
 
     def _parquet(self, file: FlowFile) -> Iterator[int]:
-        for batch, first in parquet_batches(file.path, list(file.types), self.columns.words, self.rejects):
+        runs = None
+        if self._wanted:
+            runs = partial(runs_to_read, wanted=self._wanted, counts=self.counts)
+        for batch, first in parquet_batches(file.path, list(file.types), self.columns.words, self.rejects, runs):
             rest, number = batch, first
             while rest.num_rows:
                 before, part = self._next_row, rest.slice(0, self._room)

@@ -35,6 +35,8 @@ class ReadCounts:
     """Rows handed on in batches."""
     outside: int = 0
     """Records that were not asked for (see `places.Wanted`)."""
+    row_groups_skipped: int = 0
+    """Row groups of Parquet that cannot hold what is asked for, by their statistics: their rows count as outside."""
     nodata: Counter[str] = field(default_factory=Counter)
     """Interface id (or "-") -> NODATA records (FL-20)."""
     skipdata: Counter[str] = field(default_factory=Counter)

@@ -1,0 +1,73 @@
+"""Which row groups of a Parquet file can hold records that are asked for, told by the statistics in its footer.
+
+A row group that cannot is never read: its rows count as outside, as they would one by one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .intake import ReadCounts
+    from .places import Wanted
+
+#: Columns of the time of a record: of a digest, of a flow log.
+_ENDS, _STARTS = ("last", "end"), ("first", "start")
+
+
+def runs_to_read(file: Any, names: Mapping[str, str], wanted: Wanted, counts: ReadCounts) -> Iterator[tuple[int, Any]]:
+    """Row groups to read, those that follow one another together: (number of the first row, numbers of row groups).
+
+    `file`: a pyarrow ParquetFile; `names`: its column names -> ours. Rows of the others are counted as outside. Groups
+    that may hold NODATA or SKIPDATA are read, for these are counted wherever they are.
+    """
+    metadata = file.metadata
+    places = {names[name]: place for place, name in enumerate(metadata.schema.names) if name in names}
+    row, first, run = 1, 1, list[int]()
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        if wanted and not _may_hold(group, places, wanted):
+            counts.lines += group.num_rows
+            counts.outside += group.num_rows
+            counts.row_groups_skipped += 1
+            if run:
+                yield first, run
+            first, run = row + group.num_rows, []
+        else:
+            run.append(number)
+        row += group.num_rows
+    if run:
+        yield first, run
+
+
+def _may_hold(group: Any, places: Mapping[str, int], wanted: Wanted) -> bool:
+    if "log_status" in places and _bounds(group, places["log_status"], str) != ("OK", "OK"):
+        return True
+    for name, words in wanted.words().items():
+        if name in places and (bounds := _bounds(group, places[name], str)):
+            low, high = bounds
+            if not any(low <= word <= high for word in words):
+                return False
+    for columns, asked, is_end in ((_ENDS, wanted.since, True), (_STARTS, wanted.until, False)):
+        place = next((places[column] for column in columns if column in places), None)
+        if place is not None and asked is not None and (bounds := _bounds(group, place, int)):
+            low, high = bounds
+            if high < asked if is_end else low >= asked:
+                return False
+    return True
+
+
+def _bounds(group: Any, place: int, kind: type) -> tuple[Any, Any] | None:
+    """The least and the greatest value of a column of a row group, None if the footer does not say."""
+    import pyarrow as pa
+
+    try:
+        statistics = group.column(place).statistics
+        if statistics is None or not statistics.has_min_max:
+            return None
+        low, high = statistics.min, statistics.max
+    except (pa.ArrowException, OSError, ValueError):  # of a type pyarrow makes nothing of, or not text
+        return None
+    return (low, high) if type(low) is kind and type(high) is kind else None
