@@ -117,6 +117,7 @@ def test_after_edits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--fail-on", "1") == 0
     assert run("--fail-on", "0.4") == 1  # one of two Elastic IP addresses
+    assert f"nat-gateway {NAT} elastic_addresses" in capsys.readouterr().err
     assert run("--max-unknown", "0.5") == 0
     assert run("--max-unknown", "0.0001") == 3
     assert "undecided" in capsys.readouterr().err

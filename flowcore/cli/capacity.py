@@ -150,7 +150,9 @@ def _checked(found: Capacity, fail_on: float | None, max_unknown: float | None) 
     if fail_on is not None:
         over = found.over(fail_on)
         if over.height:
-            say(f"flowcore: {over.height} limits are used by more than {share(fail_on, 1)}")
+            names = [" ".join(row) for row in over.select("kind", "resource", "metric").head(5).rows()]
+            more = "" if over.height <= len(names) else f" and {over.height - len(names)} more"
+            say(f"flowcore: more than {share(fail_on, 1)} of a limit is used: {', '.join(names)}{more}")
             return FINDINGS
     if max_unknown is not None and 1 - found.decided > max_unknown:
         raise IncompleteError(
