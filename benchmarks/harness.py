@@ -18,7 +18,7 @@ from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any, NamedTuple
 
-SUBJECTS = ("evaluation", "mixed", "compilation", "peers", "explaining", "replay")
+SUBJECTS = ("evaluation", "mixed", "compilation", "peers", "explaining", "replay", "usage")
 """Modules of this package that define benchmarks."""
 ROUNDS = 7
 

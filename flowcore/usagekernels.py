@@ -367,15 +367,27 @@ def _place(start, label):
 
 
 @kernel
-def add_flows(rules, start, totals, no_totals, sums):
-    """Add every row at all its stages: tables of flows. sums[start[stage]] is for rows that name nothing there.
+def count_flows(rules, count, start, flows):
+    """flows[start[stage] + label + 1] += 1 for each of `count` rows and stage; flows[start[stage]] where none is named.
+
+    Four counts a row of `flows`, in turns: a count that goes up time and again would wait for itself.
+    """
+    for stage in range(N_RULE_STAGES):
+        first, labels = start[stage], rules[stage]
+        for row in range(count):
+            flows[first + np.int64(np.uint32(labels[row] + np.uint32(1))), row & 3] += 1
+
+
+@kernel
+def add_flows(rules, count, start, totals, no_totals, sums):
+    """Add what the rows stand for at all their stages, flows apart: tables of flows.
 
     A table does not say which way packets and bytes went: the stages of the reply get `no_totals`.
     """
     for stage in range(N_RULE_STAGES):
-        for row in range(rules.shape[1]):
+        for row in range(count):
             place = _place(start[stage], rules[stage, row])
-            _add(sums, place, 1, no_totals if stage >= REPLY_ACL_OUT else totals, row)
+            _add(sums, place, 0, no_totals if stage >= REPLY_ACL_OUT else totals, row)
 
 
 @kernel

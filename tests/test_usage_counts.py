@@ -120,3 +120,25 @@ def test_a_network_without_rules_and_a_table_without_rows() -> None:
     empty = flowcore.usage(network, drawn("between", 1, 8)[1].clear())
     assert empty["records"].sum() == 0
     assert set(empty["status"]) <= {"never-hit", "shadowed", "redundant", "not-used-by-any-interface", "unknown"}
+
+
+def test_the_kernels_as_plain_python_count_the_same() -> None:
+    import json
+    import os
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    code = (
+        "import json, flowcore; from agreement import drawn; network, flows = drawn('edge', 3, 40);"
+        "print(json.dumps(flowcore.usage(network, flows).select('rule', 'flows', 'alone_flows', 'status').rows()))"
+    )
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONWARNINGS": "ignore"}
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parent, env=environment, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-2000:]
+    network, flows = drawn("edge", 3, 40)
+    expected = flowcore.usage(network, flows).select("rule", "flows", "alone_flows", "status").rows()
+    assert json.loads(run.stdout) == [list(each) for each in expected]

@@ -21,7 +21,7 @@ from .. import usagekernels as uk
 from ..columns import flows_of
 from ..compile_usage import UsagePlan
 from ..errors import FlowError
-from ..evaluate import Evaluator
+from ..evaluate import Evaluator, empty_verdicts
 from ..pipeline_columns import ColumnJudge, _inputs
 from ..pipeline_parts import _parts
 from ..pipeline_run import GROUP_ROWS, Progress
@@ -33,6 +33,7 @@ from .usage_hits import add_sums, empty_sums
 if TYPE_CHECKING:
     import polars as pl
 
+    from ..kernels import Verdicts
     from ..sources.flows import FlowFile, FlowReader
     from .usage_needs import Needs
 
@@ -82,6 +83,7 @@ class Counter:
         self.counts = ReadCounts()
         self.first, self.last = uk.NO_FIRST, uk.MISSING
         self._lock = threading.Lock()
+        self._out: Verdicts | None = None
         self._known = np.zeros((1 << 16, 2), np.uint64)
         self._n_known = 0
         self.seeds = np.frombuffer(os.urandom(16), np.uint64)
@@ -94,14 +96,24 @@ class Counter:
         if not frame.height:
             return
         flows = flows_of(frame, self.plan.compiled.interface_ids, self.threads)
-        out = self.evaluator.evaluate_columns(flows, threads=self.threads)
+        rows = frame.height
+        if self._out is None or self._out.verdict.size < rows:
+            self._out = empty_verdicts(rows)
+        out = self.evaluator.evaluate_columns(flows, threads=self.threads, out=self._out)
         totals = _table_totals(frame)
-        uk.add_flows(out.rules, self.plan.start, totals, totals._replace(packets=_NOTHING, bytes=_NOTHING), self.sums)
-        self.tables += np.bincount(out.verdict, minlength=len(VERDICTS))[: len(VERDICTS)]
-        self.table_paths += np.bincount(out.path, minlength=256)[: len(PATHS)]
+        counted = np.zeros((self.sums.shape[0], 4), np.int64)
+        uk.count_flows(out.rules, rows, self.plan.start, counted)
+        self.sums[:, uk.FLOWS] += counted.sum(axis=1)
+        if any(column.size for column in totals):
+            forward_only = totals._replace(packets=_NOTHING, bytes=_NOTHING)
+            uk.add_flows(out.rules, rows, self.plan.start, totals, forward_only, self.sums)
+        else:
+            self.sums[:, uk.RECORDS] += counted.sum(axis=1)
+        self.tables += np.bincount(out.verdict[:rows], minlength=len(VERDICTS))[: len(VERDICTS)]
+        self.table_paths += np.bincount(out.path[:rows], minlength=256)[: len(PATHS)]
         self._note_times(totals)
         if self.needs is not None:
-            self.needs.add(flows, out, totals, None)
+            self.needs.add(flows, out.rules[:, :rows], totals, None)
 
     # -- flow logs -----------------------------------------------------------------------------------------
 
@@ -262,7 +274,7 @@ class _LogPart:
             max(self._times[1], int(last.max(initial=uk.MISSING))),
         )
         if counter.needs is not None:
-            counter.needs.add(conversations, out, totals, own)
+            counter.needs.add(conversations, rules, totals, own)
 
     def finish(self) -> None:
         """Gives what was added to the counter."""

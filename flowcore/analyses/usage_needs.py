@@ -26,7 +26,7 @@ from .usage_hits import clipped, text_of
 if TYPE_CHECKING:
     import polars as pl
 
-    from ..kernels import Flows, Verdicts
+    from ..kernels import Flows
 
 Array = npt.NDArray[Any]
 Prefix = IPv4Network | IPv6Network
@@ -52,9 +52,9 @@ class Needs:
         self._rows, self._most = 0, _FOLD_ROWS
         self._lock = threading.Lock()
 
-    def add(self, flows: Flows, out: Verdicts, totals: uk.Totals, own: Array | None) -> None:
+    def add(self, flows: Flows, rules: Array, totals: uk.Totals, own: Array | None) -> None:
         """Adds the flows of a table (`own` None), or log records with the stages of their own end."""
-        parts = [self._part(stage, flows, out, totals, own) for stage in (uk.SG_OUT, uk.SG_IN)]
+        parts = [self._part(stage, flows, rules, totals, own) for stage in (uk.SG_OUT, uk.SG_IN)]
         with self._lock:
             for part in parts:
                 self._held.append(part)
@@ -64,10 +64,10 @@ class Needs:
                 self._rows = self._held[0].height
                 self._most = max(_FOLD_ROWS, 2 * self._rows)
 
-    def _part(self, stage: int, flows: Flows, out: Verdicts, totals: uk.Totals, own: Array | None) -> pl.DataFrame:
+    def _part(self, stage: int, flows: Flows, rules: Array, totals: uk.Totals, own: Array | None) -> pl.DataFrame:
         import polars as pl
 
-        labels = out.rules[stage]
+        labels = rules[stage]
         opening = np.ones(labels.size, np.bool_) if own is None else (own & _OPENING) != 0
         known = np.where(labels == NULL32, self._lets_in.size - 1, labels)
         rows = np.flatnonzero(opening & self._lets_in[known])
