@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["LIMIT", "diff_exhaustive"]
 
 #: Combinations of classes judged unless the caller allows more.
-LIMIT = 20_000_000
+LIMIT = 100_000_000
 
 #: Combinations judged at a time.
 _CHUNK = 1 << 19
