@@ -442,7 +442,7 @@ def _judged(tables: k.Tables, long: kl.LongTables, balancers: BalancerPlan) -> A
     found = np.zeros(2 * count * kl.CONVERSATION_WIDTH, np.int64)
     if count:
         flows = k.Flows(*(_frozen(array) for array in balancers.flows()))
-        scratch = np.zeros(kl.WALK_SIZE, np.int64)
+        scratch = kl.walk_scratch()
         for level in range(2):
             kl.walk_rows(tables, long, flows, np.arange(count), k.empty_verdicts(0), found, level, scratch)
     return found

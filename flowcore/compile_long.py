@@ -450,6 +450,8 @@ class LongPlan:
             row[kl.G_REGIONAL] = regional
             row[kl.G_PLACE] = self._place(None if regional else nat.subnet_id, nat.vpc_id)
             row[kl.G_PRIVATE], row[kl.G_PUBLIC], row[kl.G_INTERFACE] = self._nat_address(nat, regional)
+            if row[kl.G_PRIVATE] >= 0:
+                row[kl.G_NODE] = self._node_of(row[kl.G_VPC], IPv4Address(int(row[kl.G_PRIVATE])))
             own = self.network.route_tables.get(nat.route_table_id or "")
             row[kl.G_TABLE] = self._extra_number(own)
             named = [each.availability_zone for each in nat.addresses if each.availability_zone]
@@ -457,6 +459,12 @@ class LongPlan:
             for number, pair in enumerate(self.zones.pairs, 1):
                 zone_row[number] = any(name in pair for name in named)
         return {"nat": rows.reshape(-1), "nat_zone": zones.reshape(-1)}
+
+    def _node_of(self, vpc: int, address: IPv4Address) -> int:
+        """The node of an address that the axis is cut at, as a VPC sees it."""
+        space, view = self.layout.space, int(self.layout.space.view_of_vpc[vpc])
+        of_interval = self.layout.nodes.of_interval[list(space.views).index(view)]
+        return int(of_interval[space.axis.interval(address)])
 
     def _nat_address(self, nat: NatGateway, regional: bool) -> tuple[int, int, int]:
         """(private, public address, interface) of the primary address; -1: none."""

@@ -192,10 +192,8 @@ class TransitPlan:
         if table is not None:
             unread = unsure("TGW_RTB_ROUTES_ARE_UNKNOWN") if table.routes is None else 0
             return self._tables[table.route_table_id], unread
-        known = any(
-            each.transit_gateway_id == gateway_id and each.attachment_ids is not None
-            for each in network.transit_gateway_route_tables.values()
-        )
+        own = [each for each in network.transit_gateway_route_tables.values() if each.transit_gateway_id == gateway_id]
+        known = bool(own) and all(each.attachment_ids is not None for each in own)
         return 0, deny("TGW_ATTACH_MISSING_TGW_RTB_ASSOCIATION") if known else unsure("TGW_RTB_ROUTES_ARE_UNKNOWN")
 
     def _is_spread(self, attachment: TransitGatewayAttachment) -> bool:

@@ -25,11 +25,15 @@ from .model import Network
 from .schema import PATHS, REASONS, RULE_STAGES, STAGES, VERDICTS
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import polars as pl
     import pyarrow as pa
 
 PART = 1 << 16
 """Flows a thread takes at a time."""
+
+WALKS_KEPT = 1 << 16
+"""Verdicts of long walks that a thread remembers: 5 MiB, once it has judged as many."""
 
 _ENUMS = {
     "verdict": VERDICTS,
@@ -90,8 +94,8 @@ class Evaluator(Displayed):
         return frame.with_columns(added)
 
     @cached_property
-    def _idle_memos(self) -> list[tuple[k.Memo, k.Verdicts]]:
-        """Memos that no thread is using: they hold what this network answered before, and 3 MiB each."""
+    def _idle_memos(self) -> list[tuple[k.Memo, k.Verdicts, npt.NDArray[np.int64]]]:
+        """Memos that no thread is using: they hold what this network answered before, and 8 MiB each."""
         return []
 
     @cached_property
@@ -158,10 +162,10 @@ class Evaluator(Displayed):
 
         def work() -> None:
             try:
-                memo, small = self._idle_memos.pop()
+                memo, small, walk = self._idle_memos.pop()
             except IndexError:  # all in use, or none made yet
                 memo, small = new_memo(), empty_verdicts(k.BLOCK)
-            walk = np.zeros(kl.WALK_SIZE, np.int64)
+                walk = kl.walk_scratch(WALKS_KEPT if long is not None else 1)
             for start, stop in todo:
                 k.evaluate_rows(tables, flows, out, start, stop, memo, small)
                 if balanced:
@@ -171,7 +175,7 @@ class Evaluator(Displayed):
                     if long is None:  # is_long said no: a verdict would carry the mark as its reason
                         raise RuntimeError(f"{walked.size} flows meet what this network was compiled without")
                     kl.walk_rows(tables, long, flows, walked, out, self.compiled.conversations, 2, walk)
-            self._idle_memos.append((memo, small))
+            self._idle_memos.append((memo, small, walk))
 
         if workers <= 1:
             work()

@@ -117,8 +117,9 @@ V_EDGE, V_ENTER, V_DESCRIBED, V_OTHER_WAYS, VPC_WIDTH = _codes(range(5))
 # V_EDGE: the internet gateway's own table in `extra`, -1 none. V_ENTER: outcome without a described gateway.
 
 (
-    G_VPC, G_STATE, G_REGIONAL, G_PLACE, G_PRIVATE, G_PUBLIC, G_INTERFACE, G_TABLE, G_ZONES, NAT_WIDTH,
-) = _codes(range(10))  # fmt: skip
+    G_VPC, G_STATE, G_REGIONAL, G_PLACE, G_PRIVATE, G_PUBLIC, G_INTERFACE, G_TABLE, G_ZONES, G_NODE, NAT_WIDTH,
+) = _codes(range(11))  # fmt: skip
+# G_NODE: of its address as its VPC sees it.
 Y_OUTCOME, Y_PAIR, ENTRY_WIDTH = _codes(range(3))
 (
     R_KIND, R_NUMBER, R_REFERS, R_GATEWAY_REFERS, R_TABLE, R_TABLE_OUTCOME, R_PEER, R_VPC, R_DOWN, R_SPREADS,
@@ -308,23 +309,25 @@ HEADER = SAYING + 48
     X_KIND, X_VPC, X_WHERE, X_INTERFACE, DEPTH, ROUTE_STAGE, ROUTE_CLEAN, ROUTE_DENIED, PAIR,
     OWN, END, FLAGGED, LEFT, LEFT_INDEX, CAME, CAME_INDEX, CAME_BY_BOX, BOXES, BOXES_BACK, WAY, DESTINATION,
     CODE, NUMBER, FIRST_PORT, N_TARGETS, N_REACHED, LEVEL, REPLY_CUT, ASKED, FORKED, LAST_PHASE, LAST_ACTION,
-) = _codes(range(55))  # fmt: skip
+    FIRST_END,
+) = _codes(range(56))  # fmt: skip
 # OWN: node of A, END: of B, -1 none. X_*: where the reply is expected. LEFT, CAME: the edge where the forward walk left
 # the network, or the source came in. EXTRA: the table, in `extra`, of a gateway without subnet. CODE, NUMBER: the
 # target that the next action goes to. ASKED: the destination port. FORKED: forks met so far.
+# FIRST_END: node of the flow's destination as A's VPC sees it.
 NO_TABLE, UNKNOWN_TABLE = -1, -2
-S, D = _codes((55, 60))  # the packet's source and destination, each:
+S, D = _codes((56, 61))  # the packet's source and destination, each:
 FAMILY, HIGH, LOW, NODE, VIEW = _codes(range(5))
-FORWARD_PART, REPLY_PART = _codes((65, 69))  # (4 registers each)
+FORWARD_PART, REPLY_PART = _codes((66, 70))  # (4 registers each)
 DENIES, DENIED, DOUBTED = _codes(range(3))  # mask; first deny, first unknown: stage << 8 | outcome
-RULES = np.int64(73)
-REGISTERS = np.int64(81)
+RULES = np.int64(74)
+REGISTERS = np.int64(82)
 STACK = REGISTERS
 (
     K_KIND, K_VPC, K_WHERE, K_INTERFACE, K_SOURCE, K_DESTINATION, K_BACK_PORT, K_TABLE, K_ZONE, K_STRAIGHT, K_ENTERED,
     K_EGRESS_ONLY, K_BY_BOX,
-) = _codes((0, 1, 2, 3, 4, 7, 10, 11, 12, 13, 14, 15, 16))  # fmt: skip
-STACK_WIDTH = np.int64(17)
+) = _codes((0, 1, 2, 3, 4, 9, 14, 15, 16, 17, 18, 19, 20))  # fmt: skip
+STACK_WIDTH = np.int64(21)
 MOST_STEPS = np.int64(64)
 BOX = STACK + (MOST_STEPS + 2) * STACK_WIDTH
 BOX_BACK = BOX + MOST_STEPS + 2
@@ -340,6 +343,10 @@ FORK_FRAME = FRAME + 3 * FRAME_WIDTH
 ) = (FORK_FRAME + np.int64(offset) for offset in (0, 1, 5, 9, 13, 17, 21, 22, 23))  # fmt: skip
 FINAL_CUT = FORK_WIDTH
 WALK_SIZE = FORK_WIDTH + 1
+
+#: Verdicts of recent walks, behind the registers: what decides a walk (two nodes or addresses, ports), and the columns.
+MEMO_START = np.int64(-(-WALK_SIZE // 8) * 8)
+E_ENDS, E_PORTS, E_START, E_CODES, E_BLOCKED, E_INTERFACES, E_RULES, MEMO_WIDTH = _codes((0, 1, 2, 3, 4, 5, 6, 10))
 
 # A conversation behind a load balancer, as judged when the network was compiled.
 (
@@ -585,7 +592,7 @@ def _push(w, kind, where, interface):
     w[DEPTH] += 1
     top = STACK + w[DEPTH] * STACK_WIDTH
     w[top + K_KIND], w[top + K_VPC], w[top + K_WHERE], w[top + K_INTERFACE] = kind, w[VPC], where, interface
-    for part in range(3):
+    for part in range(5):
         w[top + K_SOURCE + part] = w[S + part]
         w[top + K_DESTINATION + part] = w[D + part]
     w[top + K_BACK_PORT], w[top + K_TABLE], w[top + K_ZONE] = w[BACK_PORT], NO_TABLE, w[ZONE]
@@ -598,10 +605,9 @@ def _push(w, kind, where, interface):
 def _pop(w):
     """The packet as it was before its source was translated, turned round."""
     top = STACK + w[DEPTH] * STACK_WIDTH
-    for part in range(3):
+    for part in range(5):
         w[D + part] = w[top + K_SOURCE + part]
         w[S + part] = w[top + K_DESTINATION + part]
-    w[S + VIEW] = w[D + VIEW] = -1
     w[BACK_PORT] = w[top + K_BACK_PORT]
     w[DEPTH] -= 1
     _expect(w)
@@ -860,6 +866,7 @@ def _nat(g, w):
             w[BACK_PORT] = n[(H_ECHO_REPLY if known else H_ECHO_UNKNOWN) + 1]
             w[ICMP_KEY] = w[ICMP_KEY] if not known else (8 * ICMP_CODES if kind == 128 else 0)
     _new_leg(g, w, n[row + G_PRIVATE])
+    w[S + NODE], w[S + VIEW] = n[row + G_NODE], n[n[OF_VIEW_OF_VPC] + n[row + G_VPC]]
     _go(g, w, where)
     w[BY_NAT], w[UNSEEN] = 2 + n[row + G_PUBLIC], 1
     if regional:
@@ -1590,7 +1597,7 @@ def _start(g, w, start):
     w[FIRST], w[CLASSIC] = 1, flags & F_CLASSIC
     if first == SRC_DETACHED or first == SRC_LONG_DETACHED:
         _check(w, AT_SOURCE, n[SAYING + D_BAD_STATE] << LABEL_BITS, NO_RULE)
-    end = _seen(g, w, D, vpc)
+    end = w[FIRST_END] = _seen(g, w, D, vpc)
     same = _column(g, end, NODE_VPC) & VPC_MASK == vpc
     second = _column(g, end, NODE_CODES) >> (8 if same else 16) & 255
     case = n[n[OF_CASE] + first * 20 + second] & 7
@@ -1610,23 +1617,20 @@ def _start(g, w, start):
 
 
 @step
-def _ask_start(g, w, flows, row):
+def _ask_start(g, w):
     """SGo(A), asked when it is known what the leg met; it stands before all but the source's own checks."""
     met = w[MET_FIRST] if w[LEG] else w[MET]
     denied, doubted, port = w[FORWARD_PART + DENIED], w[FORWARD_PART + DOUBTED], w[GROUP_PORT]
     at_source = denied >> 8 == AT_SOURCE and denied != 0
-    high, low, node, view, family = w[D + HIGH], w[D + LOW], w[D + NODE], w[D + VIEW], w[D + FAMILY]
-    if flows.family.size and flows.family[row] == 6:
-        _set_address(w, D, IPV6, np.int64(flows.destination6[row, 0]), np.int64(flows.destination6[row, 1]))
-    else:
-        _set_address(w, D, IPV4, NOTHING, np.int64(flows.destination[row]))
+    node, view = w[D + NODE], w[D + VIEW]
+    w[D + NODE] = w[FIRST_END]
+    w[D + VIEW] = g.numbers[g.numbers[OF_VIEW_OF_VPC] + (_column(g, w[OWN], NODE_VPC) & VPC_MASK)]
     last, w[MET], w[GROUP_PORT] = w[MET], met, w[FIRST_PORT]
     if not at_source:
         w[FORWARD_PART + DENIED] = w[FORWARD_PART + DOUBTED] = 0
     party = DIRECT if met & ~MET_PEERING == 0 else NOBODY
     outcome = _group_check(g, w, w[OWN], OUTWARD, party, AT_SG_OUT, RULE_SG_OUT)
-    w[D + HIGH], w[D + LOW], w[D + NODE], w[D + VIEW], w[D + FAMILY] = high, low, node, view, family
-    w[MET], w[GROUP_PORT] = last, port
+    w[D + NODE], w[D + VIEW], w[MET], w[GROUP_PORT] = node, view, last, port
     if at_source:
         return
     if 0 < outcome < UNSURE:
@@ -1746,6 +1750,53 @@ def _write(g, w, row, out):
 
 
 @step
+def _ports_key(w):
+    """Number that says what the packet's ports are to every list and listener; 0: not to be remembered (NAT64)."""
+    if w[D + FAMILY] == 6 and w[D + HIGH] == 0x0064FF9B00000000:
+        return np.int64(0)
+    if w[PROTOCOL] == ICMP or w[PROTOCOL] == ICMPV6:
+        return w[ICMP_KEY] << 8 | w[PROTOCOL]
+    return w[BACK_PORT] << 24 | w[ASKED] << 8 | w[PROTOCOL]
+
+
+@step
+def _entry(ends, ports, start, mask):
+    """Where the memo, of `mask` + 1 entries, keeps a walk."""
+    low = 0x7FFFFFFF  # no product overflows
+    mixed = (ends & low) * 0x9E3779B1 ^ (ends >> 31 & low) * 0x85EBCA77 ^ (start & low) * 0x165667B1
+    mixed ^= (ports & low) * 0xC2B2AE3D ^ (ports >> 31 & low) * 0x27D4EB2F
+    return MEMO_START + ((mixed ^ mixed >> 17 ^ mixed >> 34) & mask) * MEMO_WIDTH
+
+
+@step
+def _remember(w, entry, row, out):
+    """Keep the verdict in row `row`."""
+    w[entry + E_CODES] = (
+        np.int64(out.verdict[row]) | np.int64(out.forward[row]) << 8 | np.int64(out.reply[row]) << 16
+        | np.int64(out.reason[row]) << 24 | np.int64(out.stage[row]) << 32 | np.int64(out.path[row]) << 40
+        | np.int64(out.targets[row]) << 48
+    )  # fmt: skip
+    w[entry + E_BLOCKED] = np.int64(out.blocked_by[row]) | np.int64(out.reachable_targets[row]) << 32
+    w[entry + E_INTERFACES] = np.int64(out.src_interface[row]) | np.int64(out.dst_interface[row]) << 32
+    for pair in range(4):
+        w[entry + E_RULES + pair] = np.int64(out.rules[2 * pair, row]) | np.int64(out.rules[2 * pair + 1, row]) << 32
+
+
+@step
+def _recall(w, entry, row, out):
+    """The verdict kept in an entry into row `row`."""
+    codes, blocked, ends = w[entry + E_CODES], w[entry + E_BLOCKED], w[entry + E_INTERFACES]
+    out.verdict[row], out.forward[row], out.reply[row] = codes & 255, codes >> 8 & 255, codes >> 16 & 255
+    out.reason[row], out.stage[row], out.path[row] = codes >> 24 & 255, codes >> 32 & 255, codes >> 40 & 255
+    out.targets[row], out.reachable_targets[row] = codes >> 48 & NULL16, blocked >> 32 & NULL16
+    out.blocked_by[row] = blocked & NULL32
+    out.src_interface[row], out.dst_interface[row] = ends & NULL32, ends >> 32 & NULL32
+    for pair in range(4):
+        rules = w[entry + E_RULES + pair]
+        out.rules[2 * pair, row], out.rules[2 * pair + 1, row] = rules & NULL32, rules >> 32 & NULL32
+
+
+@step
 def _no_way(g, w):
     """UNKNOWN(UNKNOWN_RESOURCE) at the source, fixed."""
     for register in range(REGISTERS):
@@ -1756,6 +1807,11 @@ def _no_way(g, w):
 
 
 PROBING, FORWARD, BACKWARD, OVER = range(4)
+
+
+def walk_scratch(entries: int = 1) -> np.ndarray:
+    """Registers for `walk_rows`, and room to remember `entries` walks, a power of two (80 bytes each)."""
+    return np.zeros(MEMO_START + entries * MEMO_WIDTH, np.int64)
 
 
 @kernel
@@ -1788,14 +1844,15 @@ def walk_rows(tables, long, flows, rows, out, conversations, level, scratch):
 
     `level`: how many load balancers may stand one behind the other. Below 2 the flows are the conversations behind load
     balancers; what is found of them is kept in `conversations`, part `level`, and `out` is not touched.
-    `scratch`: WALK_SIZE numbers.
+    `scratch`: made by `walk_scratch`; no other network's flows were judged with it.
     """
     g = LongTables(_pointer(long.numbers), _pointer(long.words), _pointer(long.policy_row), _pointer(long.column))
     w, kept = _pointer(scratch), _pointer(conversations)
+    one_view, mask = tables.root.size == 1 << 16, (scratch.size - MEMO_START) // MEMO_WIDTH - 1
     for index in range(rows.size):
         row = rows[index]
         w[N_WAYS] = w[N_FINAL] = w[SETTLED] = 0
-        going = True
+        going, entry, probed, known, kind, number = True, np.int64(0), False, False, NOTHING, NOTHING
         while going:
             _load(tables, flows, row, w)
             w[LEVEL] = level
@@ -1805,6 +1862,19 @@ def walk_rows(tables, long, flows, rows, out, conversations, level, scratch):
             start = _source_at_interface(tables, flows, row, interface) if interface >= 0 else _seen(g, w, S, NOTHING)
             if _column(g, start, NODE_CODES) & 255 == SRC_REDIRECT:
                 start = _column(g, start, NODE_PEER)
+            if level == 2 and entry == 0 and (one_view or w[S + FAMILY] == 4):
+                ports = _ports_key(w)
+                ends = w[S + LOW] << 32 | w[D + LOW]
+                if one_view:
+                    ends = _seen(g, w, D, NOTHING)
+                if ports and g.numbers[g.numbers[OF_NODE_TARGET] + start] == 0:
+                    entry = _entry(ends, ports, start, mask)
+                    if w[entry + E_ENDS] == ends and w[entry + E_PORTS] == ports and w[entry + E_START] == start:
+                        _recall(w, entry, row, out)
+                        break
+                    w[entry + E_ENDS], w[entry + E_PORTS], w[entry + E_START] = ends, ports, start
+                else:
+                    entry = np.int64(-1)
             first, end, by_private = _column(g, start, NODE_CODES) & 255, np.int64(-1), False
             phase, action = FORWARD, CUT
             if first <= LAST_INSIDE:
@@ -1814,11 +1884,14 @@ def walk_rows(tables, long, flows, rows, out, conversations, level, scratch):
                 by_private = _column(g, end, NODE_CODES) >> 24 == DST_IN_PRIVATE
                 if _column(g, end, NODE_CODES) >> 24 == DST_IN_PUBLIC:
                     end = _column(g, end, NODE_PEER)
-                action = _find_way_in(g, w, first, end, by_private)
+                action = ENTER if probed else _find_way_in(g, w, first, end, by_private)
                 if action == STEP:
                     phase = PROBING
+                elif known or not probed or first == SRC_INTERNET:
+                    action = _come_in(g, w, first, end, by_private, kind if known else BY_INTERNET, number)
                 else:
-                    action = _come_in(g, w, first, end, by_private, BY_INTERNET, NOTHING)
+                    _no_way(g, w)
+                    phase = OVER
             while phase != OVER:
                 while action > DONE:
                     if action == STEP:
@@ -1858,23 +1931,14 @@ def walk_rows(tables, long, flows, rows, out, conversations, level, scratch):
                     else:
                         action = _leave(g, w)
                 if phase == PROBING:
-                    found, kind, number = action == DONE, w[LEFT], w[LEFT_INDEX]
-                    known = found and (
-                        kind == BY_TRANSIT or (kind == BY_PRIVATE and w[VPC] == _column(g, end, NODE_VPC) & VPC_MASK)
-                    )
-                    _load(tables, flows, row, w)
-                    w[LEVEL] = level
-                    phase = FORWARD
-                    if known or first == SRC_INTERNET:
-                        action = _come_in(
-                            g, w, first, end, by_private, kind if known else np.int64(BY_INTERNET), number
-                        )
-                    else:
-                        _no_way(g, w)
-                        phase = OVER
+                    probed, kind, number = True, w[LEFT], w[LEFT_INDEX]
+                    at_home = kind == BY_PRIVATE and w[VPC] == _column(g, end, NODE_VPC) & VPC_MASK
+                    known = action == DONE and (kind == BY_TRANSIT or at_home)
+                    phase = OVER
+                    w[ASKED] = -1  # the walk itself is still to come
                 elif phase == FORWARD:
                     if w[OWN] >= 0:
-                        _ask_start(g, w, flows, row)
+                        _ask_start(g, w)
                     if action == DONE and not w[ONE_WAY] and not w[REPLY_CUT]:
                         phase, action = BACKWARD, _turn(g, w)
                     else:
@@ -1886,8 +1950,12 @@ def walk_rows(tables, long, flows, rows, out, conversations, level, scratch):
                         _compare_boxes(g, w)
                     w[LAST_PHASE], w[LAST_ACTION] = phase, action
                     phase = OVER
-            going = w[FORKED] > 0 and not _is_last(w)
-        if level == 2:
-            _write(g, w, row, out)
-        else:
+            going = w[ASKED] < 0 or (w[FORKED] > 0 and not _is_last(w))
+        if going:  # remembered
+            continue
+        if level < 2:
             _keep(w, row, level, g.numbers[H_CONVERSATIONS], kept)
+            continue
+        _write(g, w, row, out)
+        if entry > 0:
+            _remember(w, entry, row, out)

@@ -26,10 +26,11 @@ from flowcore.schema import PATHS, REASONS, STAGES, stage_names
 from flowcore.sources.describe import network_from_documents
 from flowcore.synthetic import network_documents, traffic
 
-FLOWS_A_SEED = {"edge": 2500, "between": 1000}
+FLOWS_A_SEED = {"edge": 2500, "between": 1000, "altered": 700}
 SEEDS_A_CHUNK = 10
-CHUNKS = {"edge": 30, "between": 25}
-"""Normal run: 300 seeds of edge networks, 250 of networks full of what stands between; a million flows."""
+CHUNKS = {"edge": 30, "between": 25, "altered": 3}
+"""Normal run: 300 seeds of edge networks, 250 of networks full of what stands between, 30 of these altered
+(`agreement.altered_documents`); a million flows."""
 NIGHTLY = 10
 """Times as many nightly."""
 
@@ -84,6 +85,16 @@ def test_both_agree(kind: str, chunk: int) -> None:
 @pytest.mark.parametrize(("kind", "chunk"), _chunks(1, NIGHTLY))
 def test_both_agree_on_more(kind: str, chunk: int) -> None:
     _agree_on(kind, chunk)
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("between", 5), ("altered", 11)])
+def test_walks_that_are_remembered_say_the_same(kind: str, seed: int) -> None:
+    """The same flows again, and flows that differ by their source port only, which the same evaluator has not seen."""
+    network, flows = drawn(kind, seed, 400)
+    port = pl.col("srcport")
+    evaluator = compile_network(network)
+    for frame in (flows, flows.with_columns(srcport=pl.when(port < 65535).then(port + 1).otherwise(port)), flows):
+        assert_agree(network, frame, f"{kind} seed {seed}", evaluator)
 
 
 def _counts(frame: pl.DataFrame, name: str) -> Counter[str | None]:
@@ -169,7 +180,7 @@ def test_both_agree_on_mixed_traffic(mixed: bool) -> None:
 
 def test_kernels_as_plain_python_agree_with_the_twin_and_with_the_compiled(tmp_path: Path) -> None:
     names, count = [f"edge-{seed}" for seed in (3, 40, 77, 102, 160)], 150
-    names += [f"between-{seed}" for seed in (1, 5, 12, 23, 31)]
+    names += [f"between-{seed}" for seed in (1, 5, 12, 23, 31)] + ["altered-3"]
     run = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("interpreted.py")), str(tmp_path), str(count), *names],
         env={**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(Path(flowcore.__file__).parents[1])},
