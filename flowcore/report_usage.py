@@ -114,7 +114,9 @@ def _rules_grid(title: str, rules: pl.DataFrame) -> Grid:
          number(row["reply_flows"]), number(row["hit_bytes"]), _time(row["last"]), row["status"])
         for row in rules.head(ROWS).iter_rows(named=True)
     ]  # fmt: skip
-    return Grid(columns, tuple(rows), _title(title, rules.height), frozenset({"flows", "alone", "replies", "bytes"}))
+    counts = frozenset({"flows", "alone", "replies", "bytes"})
+    stack = ("rule", "direction", "text", "last", "status")
+    return Grid(columns, tuple(rows), _title(title, rules.height), counts, stack=stack)
 
 
 def _idle_grid(title: str, rules: pl.DataFrame) -> Grid:
@@ -125,7 +127,7 @@ def _idle_grid(title: str, rules: pl.DataFrame) -> Grid:
          *([row["terraform_address"]] if has_address else []))
         for row in rules.head(ROWS).iter_rows(named=True)
     ]  # fmt: skip
-    return Grid(tuple(columns), tuple(rows), _title(title, rules.height))
+    return Grid(tuple(columns), tuple(rows), _title(title, rules.height), stack=("rule", "direction", "text"))
 
 
 def _lines(report: UsageReport) -> list[str]:
