@@ -113,13 +113,20 @@ class Findings:
                     found[each.decided].decides = True
                     found[each.decided].alone |= each.alone
                 for rule in each.matched:
-                    mine = found[rule]
-                    mine.sets += 1
-                    if kind == GROUP_RULE:
-                        owner = self.plan.rules[rule].owner
-                        others = {other for other in each.matched if self.plan.rules[other].owner == owner}
-                        mine.by = others if mine.by is None else mine.by & others
+                    found[rule].sets += 1
+                if kind == GROUP_RULE:
+                    self._note_cover(each.matched, found)
         return found
+
+    def _note_cover(self, matched: tuple[int, ...], found: list[Statics]) -> None:
+        """Keeps, for each rule of a set of group rules, those of its group that have covered it everywhere so far."""
+        by_owner: dict[str, set[int]] = {}
+        for rule in matched:
+            by_owner.setdefault(self.plan.rules[rule].owner, set()).add(rule)
+        for group in by_owner.values():
+            for rule in group:
+                known = found[rule].by
+                found[rule].by = set(group) if known is None else known & group if len(known) > 1 else known
 
     def covering(self, number: int) -> int | None:
         """A rule of the same group that covers all this one covers, and more, or as much and comes first."""
