@@ -33,6 +33,7 @@ from walk_between_networks import (
 from walk_networks import N, address, allow, answer, bits, entry, flow, stages
 
 from flowcore.model import Instance, Listener, Subnet, Target
+from flowcore.sources.describe import network_from_documents
 from flowcore.walk import explain, health_check_findings
 
 WEB, NET = flow(OUTSIDE, ALB_PUBLIC), flow(OUTSIDE, NLB_PUBLIC)
@@ -348,3 +349,46 @@ def test_lb07_health_checks_come_from_the_node():
 def test_health_checks_of_targets_that_are_not_described_are_not_guessed():
     gone: dict[str, Any] = {"target_groups": target_groups(alb={"targets": (Target("i-none"),)})}
     assert health_check_findings(network(**gone)) == ()
+
+
+def test_al04_the_rule_of_a_client_by_what_aws_describes():
+    """Of several source-ip conditions all must hold; without values a condition is one that cannot be known."""
+    listener = "arn:aws:elasticloadbalancing:us-east-1:1:listener/app/w/1/2"
+    balancer = listener.rpartition("/")[0].replace(":listener/", ":loadbalancer/")
+
+    def rules(*conditions: Any) -> Any:
+        own = {"RuleArn": "r", "Priority": "5", "Conditions": conditions, "Actions": []}
+        default = [{"Type": "fixed-response"}]
+        rows = {"ListenerArn": listener, "Port": 80, "Protocol": "HTTP", "DefaultActions": default}
+        documents = {
+            "LoadBalancers": [{"LoadBalancerArn": balancer, "Type": "application", "VpcId": "vpc-1"}],
+            "LoadBalancerListeners": [{"LoadBalancerArn": balancer, "Listeners": [rows]}],
+            "LoadBalancerRules": [{"ListenerArn": listener, "Rules": [own]}],
+        }
+        found = network_from_documents(documents).load_balancers[balancer].listeners[0].rules
+        return [(each.client_cidr_blocks, each.certain) for each in found][:1]
+
+    def source_ip(*values: str) -> dict[str, Any]:
+        return {"Field": "source-ip", "SourceIpConfig": {"Values": list(values)}}
+
+    path = {"Field": "path-pattern", "Values": ["/api/*"]}
+    assert rules(source_ip("10.0.0.0/8", "2001:db8::/32")) == [((N("10.0.0.0/8"), N("2001:db8::/32")), True)]
+    assert rules(source_ip("10.0.0.0/8"), path) == [((N("10.0.0.0/8"),), False)]
+    assert rules(source_ip("10.0.0.0/8"), source_ip("10.1.0.0/16", "192.0.2.0/24")) == [((N("10.1.0.0/16"),), True)]
+    assert rules(path) == rules(source_ip()) == []
+
+
+def test_al04_an_unknown_target_may_be_reached_where_the_known_ones_answers_are_lost():
+    """(ACCEPT, REJECT) is worse than UNKNOWN: whether any target is reached is not known then."""
+    lost = {"network_acls": acls(P=[entry(100, False, False, 6, "10.0.1.0/24"), entry(101, False), entry(100, True)])}
+    path = ask(WEB, **lost)
+    assert answer(path) == ("REJECT", "SUBNET_ACL_RESTRICTION", "reply-middle-network-acl")
+    incomplete = balancers(alb={"listeners": (Listener(443, "HTTPS", ("arn:tg-alb",), complete=False),)})
+    path = ask(WEB, **lost, load_balancers=incomplete)
+    assert (*answer(path), path.targets, path.reachable_targets) == (
+        "UNKNOWN",
+        "UNKNOWN_RESOURCE",
+        "load-balancer",
+        1,
+        0,
+    )

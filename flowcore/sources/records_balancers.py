@@ -181,11 +181,11 @@ def rule(answer: answers.RuleAnswer, scope: Scope, listener_id: str) -> ActionsP
     blocks: set[IPNetwork] | None = None
     certain = bool(answer.conditions)
     for i, item in enumerate(answer.conditions or ()):
-        if item.tested != "source-ip":
-            certain = False
-            continue
         config = item.source_ip_config
         values = (config.values if config else None) or item.values or ()
+        if item.tested != "source-ip" or not values:
+            certain = False
+            continue
         named = {network(value, "Conditions", i, "SourceIpConfig", "Values", j) for j, value in enumerate(values)}
         blocks = named if blocks is None else {block for one in blocks for block in _common(one, named)}
     if blocks is None:
