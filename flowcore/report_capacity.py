@@ -106,8 +106,8 @@ def _resource_grid(title: str, rows: list[dict[str, Any]], what_if: bool) -> Gri
             after = (amount(row["peak_after"], unit), amount(row["total_after"], unit), _of_limit(row, "_after"))
             cell += after
         cells.append((*cell, row["detail"]))
-    numbers = frozenset(columns) - {"resource", "metric", "source", "when", "detail"}
-    return Grid(tuple(columns), tuple(cells), title, numbers)
+    words = ("resource", "metric", "source", "when", "detail")
+    return Grid(tuple(columns), tuple(cells), title, frozenset(columns) - set(words), stack=words)
 
 
 def _of_limit(row: dict[str, Any], suffix: str) -> str:
