@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 PART = 1 << 16
 """Flows a thread takes at a time."""
 
-WALKS_KEPT = 1 << 16
-"""Verdicts of long walks that a thread remembers: 5 MiB, once it has judged as many."""
+WALKS_KEPT = 1 << 18
+"""Verdicts of long walks that a thread remembers: 20 MiB, once it has judged as many."""
 
 _ENUMS = {
     "verdict": VERDICTS,
@@ -95,7 +95,7 @@ class Evaluator(Displayed):
 
     @cached_property
     def _idle_memos(self) -> list[tuple[k.Memo, k.Verdicts, npt.NDArray[np.int64]]]:
-        """Memos that no thread is using: they hold what this network answered before, and 8 MiB each."""
+        """Memos that no thread is using: they hold what this network answered before; 3 MiB each, and 80 bytes a long walk."""
         return []
 
     @cached_property
