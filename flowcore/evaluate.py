@@ -95,7 +95,7 @@ class Evaluator(Displayed):
 
     @cached_property
     def _idle_memos(self) -> list[tuple[k.Memo, k.Verdicts, npt.NDArray[np.int64]]]:
-        """Memos that no thread is using, with what this network answered before: 3 MiB each, and 80 bytes a long walk."""
+        """Memos that no thread is using, with what this network answered before: 3 MiB each, 80 bytes a long walk."""
         return []
 
     @cached_property
