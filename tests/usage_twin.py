@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from flowcore import walk_hops, walk_long
 from flowcore.model import Network, NetworkAclEntry, Route
 from flowcore.walk import Explainer
 from flowcore.walk_rules import NetworkIndex, _entry_match, _inside, _prefix_length, _protocol_match, _remote_match
@@ -18,6 +19,26 @@ FORWARD = {
 }  # fmt: skip
 REPLY = {"reply-destination-network-acl": "acl", "reply-route": "route", "reply-source-network-acl": "acl"}
 EGRESS = frozenset({"source-security-group", "source-network-acl", "reply-destination-network-acl"})
+
+#: (interface, egress) -> the party its groups were asked with by the long walk (docs/semantics.md, section 6).
+_parties: dict[tuple[str, bool], str] = {}
+
+
+def _noting(judge: Any) -> Any:
+    """`judge_groups` that notes the party of its first call for an interface; later ones only find out why."""
+
+    def noted(index: Any, interface: Any, egress: bool, packet: Any, party: str = "direct", *more: Any) -> Any:
+        _parties.setdefault((interface.interface_id, egress), party)
+        return judge(index, interface, egress, packet, party, *more)
+
+    return noted
+
+
+walk_hops.judge_groups = _noting(walk_hops.judge_groups)
+walk_long.judge_groups = _noting(walk_long.judge_groups)
+
+#: A group would have let it in, had it seen the sender: no list of rules says so.
+_LOST = frozenset({"SG_REFERENCING_SUPPORT", "SG_REFERENCES_NOT_PRESERVED"})
 
 #: (kind, owner, rule, direction)
 Key = tuple[str, str, str, str | None]
@@ -33,6 +54,7 @@ class Twin:
 
     def add(self, flow: Mapping[str, Any]) -> None:
         """Walk a flow and count it at every rule of every stage it reached."""
+        _parties.clear()
         for hop in self.explainer.explain(flow).hops:
             kind = FORWARD.get(hop.stage) or REPLY.get(hop.stage)
             if kind is None or not hop.reached or not hop.evaluated or hop.packet_in is None:
@@ -45,7 +67,12 @@ class Twin:
                 self.undecided += 1
                 for key in {*matched, *maybe}:
                     self.counts[key]["possible_records"] += 1
-            elif decided is None and hop.outcome == "deny" and (kind != "route" or self._asks_table(hop)):
+            elif (
+                decided is None
+                and hop.outcome == "deny"
+                and hop.reason not in _LOST
+                and (kind != "route" or self._asks_table(hop))
+            ):
                 self.refused += 1
             if decided is not None:
                 self._count(decided, way, flow)
@@ -67,6 +94,7 @@ class Twin:
     def _group(self, hop: Any) -> Any:
         interface, egress = self.network.interfaces[hop.component], hop.stage in EGRESS
         remote = hop.packet_in.destination if egress else hop.packet_in.source
+        party = _parties.get((hop.component, egress), "direct")
         sure, maybe = [], []
         for group_id in dict.fromkeys(interface.group_ids or ()):
             group = self.network.security_groups.get(group_id)
@@ -75,7 +103,7 @@ class Twin:
                     continue
                 said = {
                     _protocol_match(rule, hop.packet_in),
-                    _remote_match(self.index, rule, remote, interface.vpc_id, "direct")[0],
+                    _remote_match(self.index, rule, remote, interface.vpc_id, party)[0],
                 }
                 key = ("security-group-rule", group_id, rule.rule_id, "egress" if egress else "ingress")
                 if "no" not in said:
