@@ -28,9 +28,9 @@ def differences(one: dict, other: dict) -> list[str]:
     return [f"{key}: {one.get(key)} != {other.get(key)}" for key in {**one, **other} if one.get(key) != other.get(key)]
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_counts_equal_the_brute_force_of_the_twin_on_edge_networks(seed: int) -> None:
-    network, flows = drawn("edge", seed, 500)
+@pytest.mark.parametrize(("kind", "seed"), [*(("edge", n) for n in range(6)), *(("between", n) for n in (1, 5, 7))])
+def test_counts_equal_the_brute_force_of_the_twin(kind: str, seed: int) -> None:
+    network, flows = drawn(kind, seed, 400)
     flows = weighed(flows, seed)
     twin = Twin(network)
     for flow in flows.iter_rows(named=True):
@@ -44,9 +44,10 @@ def test_counts_equal_the_brute_force_of_the_twin_on_edge_networks(seed: int) ->
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("seed", range(6, 100))
-def test_counts_equal_the_brute_force_of_the_twin_on_more_networks(seed: int) -> None:
-    test_counts_equal_the_brute_force_of_the_twin_on_edge_networks(seed)
+@pytest.mark.parametrize("seed", range(8, 60))
+@pytest.mark.parametrize("kind", ["edge", "between"])
+def test_counts_equal_the_brute_force_of_the_twin_on_more_networks(kind: str, seed: int) -> None:
+    test_counts_equal_the_brute_force_of_the_twin(kind, seed)
 
 
 @pytest.mark.parametrize("seed", [1, 7, 12])
