@@ -73,7 +73,7 @@ def test_fl43_a_log_of_the_twin_replays_with_full_agreement(tmp_path: Path, kind
     found = pl.read_parquet(tmp_path / "out.parquet")
     assert summary.disagreed == 0, found.filter(~pl.col("agrees"))
     compared = found["agrees"]
-    # Between: groups at the source that the description leaves undecided, and packets from an address to itself (FL-60).
+    # Between: groups at the source that are left undecided, and packets from an address to itself (FL-60).
     assert compared.count() > (0.4 if kind == "between" else 0.8) * len(compared)
     assert {action for _, action in summary.agreement} == {"ACCEPT", "REJECT"}
     if kind != "plain":
