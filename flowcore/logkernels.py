@@ -4,6 +4,9 @@ Text becomes columns in one pass over its bytes: numbers as int64, words as code
 words are met, so that every distinct word is looked at once afterwards. A line that is not plain (damaged, another
 number of fields, a word that is not allowed, bytes that are not ASCII) is not judged here: its place is noted and
 `sources.flowlogs` reads it again with all care. What is accepted here must mean the same there.
+
+Longer than 600 lines because it is closed: Numba's disk cache looks at the file a kernel stands in, so what is called
+here stands here, and the folder of machine code is named by this text. Nothing here makes arrays or checks bounds.
 """
 
 from __future__ import annotations
@@ -178,11 +181,12 @@ else:
         return types.uint64(data, types.int64), generate
 
 
-_ONES = 0x0101010101010101
-_ZEROS = np.uint64(0x30 * _ONES)
-_OVER_9 = np.uint64(0x46 * _ONES)
-_LOW_BITS = np.uint64(0x0F * _ONES)
-_HIGH_BITS = np.uint64(0x80 * _ONES)
+# An unsigned word is only compared with unsigned words: with a signed one both would be rounded to a float.
+_ONES = np.uint64(0x0101010101010101)
+_ZEROS = np.uint64(0x30) * _ONES
+_OVER_9 = np.uint64(0x46) * _ONES
+_LOW_BITS = np.uint64(0x0F) * _ONES
+_HIGH_BITS = np.uint64(0x80) * _ONES
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
 _CODE_BITS = np.uint64(0xFFFFFFFF)
@@ -437,7 +441,7 @@ def read_text(data, stop, fields, group, arena, most_lines, bad, ends):
 def intern_used(offsets, data, places, known, group, arena, column, out):
     """Codes of the words that `places` of an Arrow array (-1: none) holds, into `out`; -1 for what means "missing".
 
-    `known` (int32 by word) must be all -2. The arena must have room for all of `data`.
+    `known` (int32 by word): codes found before, -2 not yet. The arena must have room for all of `data`.
     """
     slots, n_slots, hashes, starts, sizes, count, state = (
         group.slots, group.n_slots, group.hashes, group.start, group.size, group.words, group.state,
@@ -645,11 +649,11 @@ def pack_levels(levels, count, out, place):
     while group < groups:
         eight = load64(levels, 8 * group)
         end = group
-        if eight == 0 or eight == _ONES:
+        if eight == np.uint64(0) or eight == _ONES:
             while end < groups and load64(levels, 8 * end) == eight:
                 end += 1
         if end - group >= 8 or (end == groups and 8 * end <= count and end > group):
-            place = _varint(out, place, (8 * (end - group)) << 1)
+            place = _varint(out, place, min(8 * (end - group), count - 8 * group) << 1)
             out[place] = eight & np.uint64(1)
             place += 1
             group = end
@@ -658,7 +662,7 @@ def pack_levels(levels, count, out, place):
         stop = max(end, group + 1)
         while stop < groups and streak < 8:
             eight = load64(levels, 8 * stop)
-            is_uniform = eight == 0 or eight == _ONES
+            is_uniform = eight == np.uint64(0) or eight == _ONES
             streak = (streak + 1 if streak and eight == before else 1) if is_uniform else 0
             before = eight
             stop += 1

@@ -141,7 +141,7 @@ class ColumnJudge:
             self._evaluator.evaluate_columns(_inputs(flows), threads=1, out=self._out)
             return
         first = self._first[:count]
-        few = kernels.Flows(*(column[first] if len(column) else column for column in flows))
+        few = kernels.Flows(*(column.take(first, axis=0) if len(column) else column for column in flows))
         found = self._evaluator.evaluate_columns(_inputs(few), threads=1, out=self._few)
         for some, column in zip(found, out, strict=True):
             if column.ndim == 1:

@@ -158,7 +158,8 @@ def groups_grid(groups: Sequence[Mapping[str, Any]], first: int = 1) -> Grid:
         for place, group in enumerate(groups, first)
     )
     columns = ("#", "category", "caused by", "flows", "bytes", "last seen", "breaks", "reason")
-    return Grid(columns, rows, "What did it", frozenset({"#", "flows", "bytes"}))
+    stack = ("category", "caused by", "last seen", "breaks", "reason")
+    return Grid(columns, rows, "What did it", frozenset({"#", "flows", "bytes"}), stack=stack)
 
 
 def flat_groups(groups: Iterable[Mapping[str, Any]]) -> Grid:

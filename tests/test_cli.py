@@ -19,6 +19,7 @@ from flowcore import report, report_layout, schema, synthetic
 from flowcore.cli import COMMANDS, main
 from flowcore.model import Issue
 from flowcore.pipeline import Summary, Tally
+from flowcore.pipeline_summary import Disagreement
 from flowcore.synthetic_demo import demo_documents
 
 ROOT = Path(__file__).parents[1]
@@ -474,8 +475,9 @@ def test_the_grids_of_a_summary() -> None:
         ("UNKNOWN", "NO_DATA", "source"): Tally(2),
     }
     agreement = {("ACCEPT", "ACCEPT"): 4, ("ACCEPT", "REJECT"): 1, ("UNKNOWN", "ACCEPT"): 3}
-    summary = Summary(outcomes, agreement, files=2, lines=12, rejected=2, skipdata={"eni-1": 3}, seconds=0.5)
-    verdicts, agrees, figures = report.summary_grids(summary)
+    behind = {Disagreement("unexplained", "ACCEPT", "REJECT", "eni-2", None): 1}
+    summary = Summary(outcomes, agreement, behind, files=2, lines=12, rejected=2, skipdata={"eni-1": 3}, seconds=0.5)
+    verdicts, agrees, classes, causes, figures = report.summary_grids(summary)
     assert verdicts.columns == ("verdict", "reason", "stage", "flows", "share", "packets", "bytes", "meaning")
     assert [(row[0], row[3], row[4]) for row in verdicts.rows] == [
         ("ACCEPT", "5", "50.00 %"),
@@ -484,6 +486,8 @@ def test_the_grids_of_a_summary() -> None:
         ("UNKNOWN", "2", "20.00 %"),
     ]
     assert [row[4] for row in agrees.rows] == ["yes", "no", None]
+    assert [row[:2] for row in classes.rows] == [("agrees", "4"), ("unexplained", "1")]
+    assert len(causes.rows) == 1
     told = {row[0]: row[1:] for row in figures.rows}
     assert told["decided"] == ("8", "80.00 %")
     assert told["undecided (UNKNOWN)"] == ("2", "20.00 %")

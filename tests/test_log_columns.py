@@ -233,6 +233,26 @@ def test_parquet_written_is_read_by_others(seed: int) -> None:
     assert pl.read_parquet(stream.getvalue()).to_dict(as_series=False) == expected
 
 
+def test_every_pattern_of_missing_values_is_written(tmp_path: Path) -> None:
+    """Any eight rows, alone, at the end, nine times in a row: few missing among many and the other way round, too."""
+    path = tmp_path / "p.parquet"
+    for lead, times, tail in ((0, 1, 0), (8, 1, 0), (8, 1, 3), (0, 9, 0), (5, 9, 0), (16, 9, 70)):
+        writer = ParquetWriter(path.open("wb"), {"number": "int64", "word": "string"}, {})
+        expected: list[int | None] = []
+        for pattern in range(256):
+            eight = [bool(pattern >> bit & 1) for bit in range(8)]
+            there = np.array([True] * lead + eight * times + [False] * tail)
+            numbers = np.where(there, np.arange(len(there)), k.MISSING)
+            codes = np.where(there, 0, -1).astype(np.int32)
+            word = Words(codes, lambda used: (np.array([0, 1]), np.array([120], np.uint8)), 1)
+            writer.write({"number": Numbers(numbers), "word": word}, len(there))
+            expected += [row if is_there else None for row, is_there in enumerate(there.tolist())]
+        writer.close()
+        for found in (pq.read_table(path).to_pydict(), pl.read_parquet(path).to_dict(as_series=False)):
+            assert found["number"] == expected
+            assert found["word"] == [None if number is None else "x" for number in expected]
+
+
 def test_words_are_looked_at_whatever_their_number(tmp_path: Path) -> None:
     """More distinct words than a first table of words has room for."""
     lines = ["srcaddr dstaddr instance-tag", *(f"10.0.0.1 10.0.0.2 {'x' * (n % 40)}{n}" for n in range(30_000))]
@@ -268,13 +288,13 @@ class Watched(GroupReader):
 
     most = dropped = 0
 
-    def _leave_out(self, before: int) -> None:
+    def _leave_out(self, before: int, *rest: Any) -> None:
         group = self._group.group
         assert group.words.max() <= group.hashes.shape[1] < group.slots.shape[1]
         assert group.state[k.ROWS] <= group.line.size
         assert group.state[k.USED] + k.PADDING <= self._group.arena.size
         self.most = max(self.most, int(group.words.max()))
-        super()._leave_out(before)
+        super()._leave_out(before, *rest)
 
     def _drop_words(self) -> None:
         self.dropped += 1

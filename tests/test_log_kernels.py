@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -16,7 +17,6 @@ from test_log_columns import mutated
 
 import flowcore
 from flowcore import compile_network, network_from_documents
-from flowcore import logkernels as k
 from flowcore.pipeline import evaluate_logs
 from flowcore.synthetic import log_records, network_documents, traffic
 
@@ -81,12 +81,26 @@ def test_interpreted_loops_write_the_same_bytes(tmp_path: Path, monkeypatch: pyt
         assert written == log.with_name(f"{log.name}.parquet").read_bytes()
 
 
+KINDS = """
+import json, sys
+from pathlib import Path
+import flowcore.logkernels as k
+from flowcore import compile_network, network_from_documents
+from flowcore.pipeline import evaluate_logs
+from flowcore.synthetic import network_documents
+judge = compile_network(network_from_documents(network_documents(seed=3, interfaces=6)))
+for log in sorted(Path.cwd().glob("*.log")):
+    evaluate_logs(judge, log, log.with_suffix(".parquet"), threads=1)
+print(json.dumps({name: len(loop.signatures) for name, loop in vars(k).items() if hasattr(loop, "py_func")}))
+"""
+
+
 def test_loops_take_one_kind_of_arguments(tmp_path: Path) -> None:
     """One specialisation each but for codes, which are of three widths: more is compiled time and again."""
-    network = network_from_documents(network_documents(seed=3, interfaces=6))
     logs(tmp_path)
-    for log in sorted(tmp_path.glob("*.log")):
-        evaluate_logs(compile_network(network), log, tmp_path / f"{log.name}.parquet", threads=1)
-    some = {name: value.signatures for name, value in vars(k).items() if hasattr(value, "py_func")}
-    many = {name: len(found) for name, found in some.items() if len(found) > 1 and name[0] != "_"}
-    assert many.keys() <= {"leading_run", "used_codes", "present_codes", "renumbered"}
+    done = subprocess.run([sys.executable, "-c", KINDS], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    kinds = json.loads(done.stdout)
+    assert {"read_text", "plain_words"} <= {name for name, count in kinds.items() if count == 1}
+    many = {name for name, count in kinds.items() if count > 1 and name[0] != "_"}
+    assert many <= {"leading_run", "used_codes", "present_codes", "renumbered"}

@@ -100,6 +100,7 @@ class RowGroup:
             state=np.zeros(8, np.int64),
         )
         self.arena = np.empty(1 << 20, np.uint8)
+        self._dictionaries: dict[int, tuple[Any, NDArray[np.int32]]] = {}
         self._kept_bytes = 0
         self.rows = 0
 
@@ -108,16 +109,36 @@ class RowGroup:
         k.clear_group(self.group)
         for name, row in self._words.items():
             if words := _CHOICES.get(self.columns.types[name]):
-                self.intern(row, *_joined([word.encode() for word in words]), np.arange(len(words), dtype=np.int32))
+                places, known = np.arange(len(words), dtype=np.int32), np.full(len(words), -2, np.int32)
+                self._intern(row, *_joined([word.encode() for word in words]), places, known)
         self._kept_bytes = self.rows = 0
+        self._dictionaries.clear()
 
-    def intern(
-        self, row: int, offsets: NDArray[np.int64], data: NDArray[np.uint8], places: NDArray[np.int32]
+    def intern(self, row: int, words: Any, places: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Codes in the word column `row` of those words of an Arrow array (large strings) that `places` names, -1 none.
+
+        Batches of one row group of Parquet come with the same words: each is looked up once.
+        """
+        before = self._dictionaries.get(row)
+        if before is None or not before[0].equals(words):
+            before = self._dictionaries[row] = words, np.full(len(words), -2, np.int32)
+        offsets = np.frombuffer(words.buffers()[1], np.int64)[words.offset : words.offset + len(words) + 1]
+        text = words.buffers()[2]
+        data = np.zeros((text.size if text else 0) + k.PADDING, np.uint8)
+        if text:
+            data[: text.size] = np.frombuffer(text, np.uint8)
+        return self._intern(row, offsets, data, places, before[1])
+
+    def _intern(
+        self,
+        row: int,
+        offsets: NDArray[np.int64],
+        data: NDArray[np.uint8],
+        places: NDArray[np.int32],
+        known: NDArray[np.int32],
     ) -> NDArray[np.int32]:
-        """Codes in the word column `row` of those words of an Arrow string array that `places` names, -1 for none."""
         codes = np.empty(len(places), np.int32)
         self.need(int(offsets[-1] - offsets[0]) + 2 * k.PADDING)
-        known = np.full(len(offsets) - 1, -2, np.int32)
         arrays = [_readonly(array) for array in (offsets, data, places)]  # one kind of array: compiled once
         k.intern_used(*arrays, known, self.group, self.arena, row, codes)
         return codes
@@ -441,14 +462,9 @@ class GroupReader:
         if not pa.types.is_large_string(words.type) or words.null_count:
             return None
         row = self.columns.words.index(name)
-        offsets = np.frombuffer(words.buffers()[1], np.int64)[words.offset : words.offset + len(words) + 1]
-        text = words.buffers()[2]
-        data = np.zeros((text.size if text else 0) + k.PADDING, np.uint8)
-        if text:
-            data[: text.size] = np.frombuffer(text, np.uint8)
         indices = array.indices.cast(pa.int32())
         places = (indices.fill_null(-1) if indices.null_count else indices).to_numpy(zero_copy_only=False)
-        result = self._group.intern(row, offsets, data, places)
+        result = self._group.intern(row, words, places)
         return None if choices and places.size and result.max() >= choices else result
 
     def _add_frame(self, frame: pl.DataFrame, before: int | None = None) -> None:

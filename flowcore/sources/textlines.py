@@ -201,7 +201,7 @@ def raw_blocks(path: Place, rejects: Rejects, block_bytes: int = BLOCK_BYTES) ->
             if not cut:
                 tail += chunk
             else:
-                data = tail + chunk[:cut]
+                data = b"".join((tail, memoryview(chunk)[:cut]))
                 yield _plain(data, number), number
                 number, tail = number + _newlines(data), chunk[cut:]
             if len(tail) > LONGEST_LINE:
