@@ -35,7 +35,7 @@ FILES = 9
 def logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Several files, each a part of its own or two to a part, with lines that cannot be read."""
     monkeypatch.setattr("flowcore.pipeline_parts.PART_BYTES", 9000)
-    monkeypatch.setattr("flowcore.pipeline_run.GROUP_ROWS", 100)
+    monkeypatch.setattr("flowcore.pipeline_run.GROUP_ROWS", 300)
     monkeypatch.setattr("flowcore.sources.groups.PIECE_ROWS", 64)
     frame = with_more_fields(records(), 0)
     for number in range(FILES):
