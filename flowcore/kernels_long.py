@@ -1859,7 +1859,14 @@ def walk_rows(tables, long, flows, rows, out, conversations, level, scratch):
             if level < 2:
                 w[BACK_PORT] = g.numbers[H_TCP_ANY if w[PROTOCOL] == TCP else H_UDP_ANY]
             interface = np.int64(flows.interface[row]) if flows.interface.size else np.int64(-1)
-            start = _source_at_interface(tables, flows, row, interface) if interface >= 0 else _seen(g, w, S, NOTHING)
+            if interface >= 0:
+                start = _source_at_interface(
+                    tables.node, tables.duplicate, tables.view_of_vpc, tables.root, tables.middle, tables.leaf,
+                    tables.ipv6_start, tables.ipv6_high, tables.ipv6_low, tables.ipv6_node, tables.n_nodes[0],
+                    interface, w[S + FAMILY], np.uint64(w[S + HIGH]), np.uint64(w[S + LOW]),
+                )  # fmt: skip
+            else:
+                start = _seen(g, w, S, NOTHING)
             if _column(g, start, NODE_CODES) & 255 == SRC_REDIRECT:
                 start = _column(g, start, NODE_PEER)
             if level == 2 and entry == 0 and (one_view or w[S + FAMILY] == 4):

@@ -14,6 +14,8 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -34,7 +36,7 @@ _PLAIN = 4
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done: the parts, each of whole input files, and all that the answer depends on."""
+    """What is to be done: the parts, each of input files or of a piece of one, and all that the answer depends on."""
 
     parts: tuple[tuple[FlowFile, ...], ...]
     columns: Mapping[str, str]
@@ -52,18 +54,23 @@ class Plan:
 
     def document(self) -> dict[str, Any]:
         """The plan as JSON."""
-        inputs = [[asdict(file.identity) for file in part] for part in self.parts]
+        inputs = [[_identity(file) for file in part] for part in self.parts]
         return {
             "format": 2, "columns": dict(self.columns), "network": self.network,
             "options": dict(self.options), "parts": inputs,
         }  # fmt: skip
 
 
+def _identity(file: FlowFile) -> dict[str, Any]:
+    piece = {} if file.row_groups is None else {"row_groups": list(file.row_groups)}
+    return {**asdict(file.identity), **piece}
+
+
 def _parts(files: Sequence[FlowFile]) -> Iterator[tuple[FlowFile, ...]]:
     part: list[FlowFile] = []
     held = 0
-    for file in files:
-        weight = file.identity.size // (1 if file.packed else _PLAIN)
+    for file in chain.from_iterable(file.pieces(PART_BYTES) for file in files):
+        weight = file.size // (1 if file.packed else _PLAIN)
         if part and held + weight > PART_BYTES:
             yield tuple(part)
             part, held = [], 0
@@ -266,29 +273,47 @@ def _plain(document: Mapping[str, Any]) -> Any:
 
 def fingerprint(network: object) -> str:
     """A hash of everything that is known about a network, the same for the same description in every process."""
-    digest = hashlib.sha256()
-    _feed(digest, network)
+    digest, texts = hashlib.sha256(), list[str]()
+    _feed(texts, digest, network)
+    _flush(texts, digest)
     return digest.hexdigest()
 
 
-def _feed(digest: Any, value: Any) -> None:
-    if isinstance(value, str | int | float | None):
-        digest.update(repr(value).encode("utf-8", "surrogatepass"))
-    elif is_dataclass(value):
-        digest.update(type(value).__name__.encode())
-        for field in fields(value):
-            if field.compare:
-                _feed(digest, getattr(value, field.name))
+_MANY = 1 << 16
+
+
+def _flush(texts: list[str], digest: Any) -> None:
+    digest.update("".join(f"{text}\0" for text in texts).encode("utf-8", "surrogatepass"))
+    texts.clear()
+
+
+@cache
+def _compared(kind: Any) -> tuple[str, ...] | None:
+    """The fields of a dataclass that tell two of its kind apart, None for other types."""
+    return tuple(field.name for field in fields(kind) if field.compare) if is_dataclass(kind) else None
+
+
+def _feed(texts: list[str], digest: Any, value: Any) -> None:
+    kind: Any = type(value)
+    if kind is str or value is None or kind is int or kind is bool or kind is float:
+        texts.append(repr(value))
+    elif (names := _compared(kind)) is not None:
+        texts.append(kind.__name__)
+        for name in names:
+            _feed(texts, digest, getattr(value, name))
+        if len(texts) > _MANY:
+            _flush(texts, digest)
     elif isinstance(value, Mapping):
+        texts.append(f"{len(value)} by name")
         for key, item in sorted(value.items(), key=lambda pair: str(pair[0])):
-            _feed(digest, key)
-            _feed(digest, item)
+            _feed(texts, digest, key)
+            _feed(texts, digest, item)
     elif isinstance(value, list | tuple):
+        texts.append(f"{len(value)} in order")
         for item in value:
-            _feed(digest, item)
+            _feed(texts, digest, item)
     elif isinstance(value, set | frozenset):
-        for text in sorted(map(repr, value)):
-            digest.update(text.encode())
+        texts.append(f"{len(value)} in any order")
+        texts.extend(sorted(map(repr, value)))
     else:
-        digest.update(str(value).encode())
-    digest.update(b"\0")
+        texts.append(str(value))

@@ -56,6 +56,20 @@ class Progress:
 
 
 @dataclass
+class _Reading:
+    """How far the reading of some files is."""
+
+    counts: ReadCounts
+    sizes: Sequence[int]
+    is_whole: bool = False
+
+    @property
+    def bytes(self) -> int:
+        """Those of the files that have been read to their end."""
+        return sum(self.sizes if self.is_whole else self.sizes[: max(self.counts.files - 1, 0)])
+
+
+@dataclass
 class Job:
     """What all parts of a run share."""
 
@@ -66,7 +80,7 @@ class Job:
     progress: Callable[[Progress], None] | None = None
     _started: float = field(default_factory=perf_counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _counts: list[tuple[ReadCounts, Sequence[int]]] = field(default_factory=list)
+    _readings: list[_Reading] = field(default_factory=list)
     _skipped: int = 0
 
     @property
@@ -75,9 +89,9 @@ class Job:
         logs = all(file.kind == "log" for file in self.reader.files())
         return logs and hasattr(self.evaluator, "evaluate_columns") and bool(self.reader.files())
 
-    def worker(self) -> Worker:
-        """A worker for one thread."""
-        return ColumnWorker(self) if self.by_columns else FrameWorker(self)
+    def worker(self, workers: int = 1) -> Worker:
+        """A worker for one thread, one of so many."""
+        return ColumnWorker(self, workers) if self.by_columns else FrameWorker(self)
 
     def write(self, files: Sequence[FlowFile], place: Path, *, overwrite: bool) -> Summary:
         """Writes all of it to one file."""
@@ -88,22 +102,28 @@ class Job:
         """Counts for reading `files`, which count for the progress of the run."""
         counts = ReadCounts()
         with self._lock:
-            self._counts.append((counts, [file.identity.size for file in files] if self.progress else []))
+            self._readings.append(_Reading(counts, [file.size for file in files] if self.progress else []))
         return counts
+
+    def counted(self, counts: ReadCounts) -> None:
+        """Says that the files these counts are of have been read to their end."""
+        for reading in self._readings:
+            if reading.counts is counts:
+                reading.is_whole = True
 
     def skip(self, files: Iterable[FlowFile]) -> None:
         """Counts files that an earlier run has read."""
         if self.progress:
-            self._skipped += sum(file.identity.size for file in files)
+            self._skipped += sum(file.size for file in files)
 
     def report(self) -> None:
         """Says how far the run is."""
         if self.progress is None:
             return
         with self._lock:
-            all_counts = [counts for counts, _ in self._counts]
-            total = sum(file.identity.size for file in self.reader.files()) - self._skipped
-            done = sum(sum(sizes[: max(counts.files - 1, 0)]) for counts, sizes in self._counts)
+            all_counts = [reading.counts for reading in self._readings]
+            total = sum(file.size for file in self.reader.files()) - self._skipped
+            done = sum(reading.bytes for reading in self._readings)
             lines, records, files = (sum(getattr(c, n) for c in all_counts) for n in ("lines", "records", "files"))
             self.progress(Progress(lines, records, files, done, total, perf_counter() - self._started))
 
@@ -151,6 +171,7 @@ class FrameWorker(Worker):
                 summary += Summary.of(verdicts)
                 writer.write(verdicts)
                 job.report()
+        job.counted(reader.counts)
         before = Summary.empty() if rejects is None else Summary.of_reading(job.reader.counts)
         return summary + Summary.of_reading(reader.counts) + before
 
@@ -183,7 +204,7 @@ def _grouped(reader: FlowReader) -> Iterator[tuple[str, pl.DataFrame]]:
 class ColumnWorker(Worker):
     """The fast way: columns of codes from the bytes of the log to the pages of Parquet."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, workers: int) -> None:
         from .pipeline_columns import ColumnJudge
         from .sources.groups import GroupColumns, GroupReader
 
@@ -192,7 +213,7 @@ class ColumnWorker(Worker):
         for file in job.reader.files():
             types.update({name: kind for name, kind in file.types.items() if name in file.columns})
         known = {name: types[name] for name in job.reader.columns() if name in types}
-        self._ahead = job.threads > 1 and len(job.reader.files()) == 1
+        self._ahead = job.threads > workers
         self._reader: GroupReader = GroupReader(
             GroupColumns(known), ReadCounts(), job.reader.rejects, wanted=job.reader.wanted, group_rows=GROUP_ROWS,
             n_groups=3 if self._ahead else 2,
@@ -218,6 +239,7 @@ class ColumnWorker(Worker):
                 summary += found
                 writer.write_columns(columns, group.rows)
                 job.report()
+        job.counted(counts)
         before = Summary.empty() if rejects is None else Summary.of_reading(job.reader.counts)
         return summary + Summary.of_reading(counts) + before
 
@@ -270,8 +292,10 @@ def run_parts(job: Job, folder: PartFolder, shard: tuple[int, int]) -> Summary:
     todo = iter([number for number in mine if number not in done])
     failed = threading.Event()
 
+    workers = max(min(job.threads, len(mine) - len(done)), 1)
+
     def work() -> None:
-        with job.worker() as worker:
+        with job.worker(workers) as worker:
             for number in todo:
                 if failed.is_set():
                     return
@@ -285,7 +309,6 @@ def run_parts(job: Job, folder: PartFolder, shard: tuple[int, int]) -> Summary:
                     failed.set()
                     raise
 
-    workers = max(min(job.threads, len(mine) - len(done)), 1)
     if workers == 1:
         work()
     else:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from codecs import BOM_UTF8
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import FlowError
 from ..schema import ACTIONS, DIRECTIONS, PROTOCOL_NUMBERS
+from .rowgroups import run_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -454,16 +456,22 @@ def without_empty_intervals(frame: pl.DataFrame, counts: ReadCounts) -> pl.DataF
 
 
 def read_parquet(
-    path: Place, types: Mapping[str, str], extra: Sequence[str], rejects: Rejects
+    path: Place,
+    types: Mapping[str, str],
+    extra: Sequence[str],
+    rejects: Rejects,
+    row_groups: tuple[int, int] | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Batches of the columns of `types`, typed, and of `extra`, as they are; bad rows go to the rejects.
 
-    A file damaged in the middle ends there, and says so in the rejects.
+    `row_groups`: only those from the first to before the second. A file damaged in the middle ends there, and says so
+    in the rejects.
     """
     import numpy as np
     import polars as pl
 
-    for batch, first in parquet_batches(path, [*types, *extra], (), rejects):
+    runs = partial(run_of, row_groups=row_groups) if row_groups else None
+    for batch, first in parquet_batches(path, [*types, *extra], (), rejects, runs):
         try:
             frame = pl.from_arrow(batch)
         except pl.exceptions.PolarsError as error:

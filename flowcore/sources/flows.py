@@ -89,17 +89,49 @@ class FlowFile:
     """Parquet or gzip, not plain text."""
     window: int | None = None
     """Seconds of the time windows of a digest, if it says so."""
+    group_rows: tuple[int, ...] = ()
+    """Rows of each row group of a Parquet file."""
+    row_groups: tuple[int, int] | None = None
+    """A piece of a Parquet file: its first row group, and the first that is not of it. None: the whole file."""
 
     @property
     def identity(self) -> Identity:
         """What tells whether the file is still the same."""
         return Identity.of(self.path)
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file, or of the piece: its share by rows."""
+        whole = self.identity.size
+        if self.row_groups is None:
+            return whole
+        return whole * sum(self.group_rows[slice(*self.row_groups)]) // max(sum(self.group_rows), 1)
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether it is a whole file or its first piece: files are counted by these."""
+        return self.row_groups is None or self.row_groups[0] == 0
+
+    def pieces(self, most: int) -> Iterator[FlowFile]:
+        """The file in pieces of up to `most` bytes, as far as row groups allow; itself if it has no more."""
+        whole, rows = self.size, max(sum(self.group_rows), 1)
+        if whole <= most or len(self.group_rows) < 2:
+            yield self
+            return
+        first = held = 0
+        for number, count in enumerate(self.group_rows):
+            weight = whole * count // rows
+            if number > first and held + weight > most:
+                yield replace(self, row_groups=(first, number))
+                first, held = number, 0
+            held += weight
+        yield replace(self, row_groups=(first, len(self.group_rows)))
+
     def read(self, rejects: Rejects, block_bytes: int) -> Iterator[pl.DataFrame]:
         """The good rows, in file order, in frames of any size."""
         if self.layout is None:
             extra = [name for name in self.columns if name not in self.types]
-            return read_parquet(self.path, self.types, extra, rejects)
+            return read_parquet(self.path, self.types, extra, rejects, self.row_groups)
         return self.read_lines(rejects, block_bytes)
 
     def read_lines(self, rejects: Rejects, block_bytes: int) -> Iterator[pl.DataFrame]:
@@ -167,7 +199,7 @@ class FlowReader:
 
     def __iter__(self) -> Iterator[FlowBatch]:
         for file in self.files():
-            self.counts.files += 1
+            self.counts.files += file.is_beginning
             self.counts.unknown_fields.update(file.unknown)
             for frame in file.read(self.rejects, self._block_bytes):
                 rows = self._counted(frame, file)
@@ -340,7 +372,9 @@ def _identified_parquet(path: Location) -> FlowFile:
 
     try:
         with path.open("rb") as stream:
-            schema = pq.read_schema(stream)
+            metadata = pq.read_metadata(stream)
+        schema = metadata.schema.to_arrow_schema()
+        group_rows = tuple(max(metadata.row_group(n).num_rows, 0) for n in range(metadata.num_row_groups))
         frame = pl.from_arrow(schema.empty_table())
     except (pa.ArrowException, OSError, pl.exceptions.PolarsError) as error:
         raise FlowError("damaged Parquet", source=path, found=str(error).splitlines()[0][:100]) from None
@@ -351,8 +385,9 @@ def _identified_parquet(path: Location) -> FlowFile:
         types = {name: LOG_COLUMNS[name].type for name in columns if name in LOG_COLUMNS}
         unknown = tuple(name for name in columns if name not in types)
         dtypes = {name: column_dtype(word) for name, word in types.items()}
-        return FlowFile(path, kind, dtypes, types, None, unknown, window=_window(schema.metadata, columns))
+        window = _window(schema.metadata, columns)
+        return FlowFile(path, kind, dtypes, types, None, unknown, window=window, group_rows=group_rows)
     kept = dict(zip(columns, frame.dtypes, strict=True))
     types = {name: TABLE_TYPES[name] for name in columns if name in TABLE_TYPES}
     dtypes = {n: column_dtype(types[n]) if n in types else t for n, t in kept.items() if n not in _VERDICT_NAMES}
-    return FlowFile(path, kind, dtypes, types)
+    return FlowFile(path, kind, dtypes, types, group_rows=group_rows)

@@ -25,7 +25,7 @@ from .flowlogs import (
     read_part,
     typed,
 )
-from .rowgroups import runs_to_read
+from .rowgroups import run_of, runs_to_read
 from .textlines import LineBlock, raw_blocks, readable
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ class GroupReader:
         """The row groups. Each is good until the next one is asked for."""
         self._group.clear()
         for file in files:
-            self.counts.files += 1
+            self.counts.files += file.is_beginning
             self.counts.unknown_fields.update(file.unknown)
             for before in self._pieces(file):
                 self._leave_out(before, file)
@@ -419,7 +419,9 @@ class GroupReader:
     def _parquet(self, file: FlowFile) -> Iterator[int]:
         runs = None
         if self._wanted:
-            runs = partial(runs_to_read, wanted=self._wanted, counts=self.counts)
+            runs = partial(runs_to_read, wanted=self._wanted, counts=self.counts, row_groups=file.row_groups)
+        elif file.row_groups:
+            runs = partial(run_of, row_groups=file.row_groups)
         for batch, first in parquet_batches(file.path, list(file.types), self.columns.words, self.rejects, runs):
             rest, number = batch, first
             while rest.num_rows:

@@ -17,16 +17,35 @@ if TYPE_CHECKING:
 _ENDS, _STARTS = ("last", "end"), ("first", "start")
 
 
-def runs_to_read(file: Any, names: Mapping[str, str], wanted: Wanted, counts: ReadCounts) -> Iterator[tuple[int, Any]]:
+def run_of(file: Any, _: Mapping[str, str], row_groups: tuple[int, int]) -> Iterator[tuple[int, Any]]:
+    """The row groups of a piece of a file, as `runs_to_read` gives them."""
+    first, stop = row_groups
+    yield 1 + _rows_before(file.metadata, first), list(range(first, min(stop, file.num_row_groups)))
+
+
+def _rows_before(metadata: Any, number: int) -> int:
+    return sum(metadata.row_group(n).num_rows for n in range(min(number, metadata.num_row_groups)))
+
+
+def runs_to_read(
+    file: Any,
+    names: Mapping[str, str],
+    wanted: Wanted,
+    counts: ReadCounts,
+    row_groups: tuple[int, int] | None = None,
+) -> Iterator[tuple[int, Any]]:
     """Row groups to read, those that follow one another together: (number of the first row, numbers of row groups).
 
     `file`: a pyarrow ParquetFile; `names`: its column names -> ours. Rows of the others are counted as outside. Groups
-    that may hold NODATA or SKIPDATA are read, for these are counted wherever they are.
+    that may hold NODATA or SKIPDATA are read, for these are counted wherever they are. `row_groups`: only those from
+    the first to before the second.
     """
     metadata = file.metadata
     places = {names[name]: place for place, name in enumerate(metadata.schema.names) if name in names}
-    row, first, run = 1, 1, list[int]()
-    for number in range(metadata.num_row_groups):
+    begin, stop = row_groups or (0, metadata.num_row_groups)
+    row = first = 1 + _rows_before(metadata, begin)
+    run = list[int]()
+    for number in range(begin, min(stop, metadata.num_row_groups)):
         group = metadata.row_group(number)
         if wanted and not _may_hold(group, places, wanted):
             counts.lines += group.num_rows
