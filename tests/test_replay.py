@@ -273,6 +273,44 @@ def _evaluated(sources: Any, out: Path, **options: Any) -> Path:
     return out
 
 
+@pytest.mark.parametrize("kind", ["log", "table"])
+@pytest.mark.parametrize("wanted", [Wanted(), Wanted(since=1767607900)])
+def test_a_large_parquet_file_is_several_parts(
+    tmp_path: Path, kind: str, wanted: Wanted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row group after row group, as if it were one part: it counts once, its rows are numbered through."""
+    port = pl.when(pl.int_range(pl.len()) % 97 == 5).then(pl.lit("x")).otherwise(pl.col("srcport").cast(pl.String))
+    frame = records().with_columns(srcport=port)
+    if kind == "table":
+        frame = frame.select("srcaddr", "dstaddr", "srcport", "dstport", "protocol")
+    file = _parquet(frame, tmp_path / "in" / "large.parquet")
+    whole = evaluate_logs(evaluator(), file, tmp_path / "whole", wanted=wanted, threads=1)
+    assert len(list((tmp_path / "whole").iterdir())) == 1
+    monkeypatch.setattr("flowcore.pipeline_parts.PART_BYTES", file.stat().st_size // 5)
+    seen = []
+    for threads, name in ((1, "a"), (2, "b")):
+        options: dict[str, Any] = {"threads": threads, "wanted": wanted, "progress": seen.append}
+        summary = evaluate_logs(evaluator(), file, tmp_path / name / "out", **options)
+        assert (summary.files, summary.lines, summary.rows) == (1, whole.lines, whole.rows)
+        assert (summary.outside, summary.rejected) == (whole.outside, whole.rejected)
+        assert whole.rejected > 5
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    out = tmp_path / "a" / "out"
+    parts = json.loads(manifest_path(out).read_text())["plan"]["parts"]
+    ends = [part[0]["row_groups"] for part in parts]
+    assert len(parts) >= 5
+    assert [first for first, _ in ends] == [0, *[stop for _, stop in ends[:-1]]]
+    assert ends[-1][1] == -(-frame.height // 100)
+    found, expected = pl.read_parquet(out), pl.read_parquet(tmp_path / "whole")
+    same = [name for name in frame.columns if name != "srcport"]
+    assert found.select(same).equals(expected.select(same))
+    rejects = [pl.read_csv(path.with_name(f"{path.name}.rejects.csv")) for path in (out, tmp_path / "whole")]
+    assert rejects[0].equals(rejects[1])
+    size, done = file.stat().st_size, max(progress.bytes for progress in seen)
+    assert {progress.bytes_total for progress in seen} == {size}
+    assert size // 2 < done < size  # the last part is told of while it is read
+
+
 PATHS = {
     "plain": "AWSLogs/012345678901/vpcflowlogs/us-east-1/2026/01/05/",
     "hourly": "AWSLogs/012345678901/vpcflowlogs/us-east-1/2026/01/05/10/",
