@@ -2,6 +2,7 @@
 
 Addresses that nothing in between tells apart are one *between class*: a transit gateway's table, a gateway's table, the
 CIDRs of a VPC are one row each over these classes. Places are subnets; places, gateways and attachments are numbers.
+Longer than other files: the tables are written in the order in which `kernels_long` names them.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 An id (`vpc-…`, `eni-…`) is a key by itself; an address is a key only together with its VPC, because two VPCs
 may share a CIDR. Optional fields are None where the description does not say. Nothing here judges a flow:
 the readings shared by `explain` and `compile` are only which record belongs to which (RT-01, NA-01, IG-05).
+A little longer than other files: one record after the other, and the network that holds them.
 """
 
 from __future__ import annotations
