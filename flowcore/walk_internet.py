@@ -201,7 +201,11 @@ def _by_edge(walker: Walker, gateway_id: str, shown: str, vpc_id: str | None, af
     edge = look_at_edge(walker.index, gateway_id, after.destination) if gateway_id else Edge(Outcome(PASS))
     outcome = edge.outcome if gateway_id else Outcome(PASS, note="lets replies in (IG-09)")
     walker.check("gateway", gateway_id or shown, outcome, after)
-    return _past_edge(walker, edge, vpc_id, home_receiver(walker)) if outcome.outcome == PASS else None
+    if outcome.outcome != PASS:
+        return None
+    if edge.route is None and walker.homes[-1].vpc_id != vpc_id:  # two VPCs share the address: it is the other's here
+        return walker.asymmetric(f"in {vpc_id} {after.destination} is not where the packet came from")
+    return _past_edge(walker, edge, vpc_id, home_receiver(walker))
 
 
 def _back_from_internet(walker: Walker, gateway_id: str, shown: str, vpc_id: str | None) -> Move:
