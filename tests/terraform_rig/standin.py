@@ -140,7 +140,9 @@ def vpc(v):
 
 
 def subnet(v):
-    return {"id": EC2.create_subnet(VpcId=v["vpc_id"], CidrBlock=v["cidr_block"])["Subnet"]["SubnetId"]}
+    zone = "eu-west-1" + "abc"[int(v["cidr_block"].split(".")[2]) % 3]  # moto draws one, and a load balancer needs two
+    made = EC2.create_subnet(VpcId=v["vpc_id"], CidrBlock=v["cidr_block"], AvailabilityZone=zone)
+    return {"id": made["Subnet"]["SubnetId"]}
 
 
 def gateway(v):
