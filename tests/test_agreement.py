@@ -87,7 +87,8 @@ def test_both_agree_on_more(kind: str, chunk: int) -> None:
     _agree_on(kind, chunk)
 
 
-@pytest.mark.parametrize(("kind", "seed"), [("between", 5), ("altered", 11)])
+# In the last one VPCs share an address, and what one sends by the other's internet gateway does not come back.
+@pytest.mark.parametrize(("kind", "seed"), [("between", 5), ("altered", 11), ("altered", 3059)])
 def test_walks_that_are_remembered_say_the_same(kind: str, seed: int) -> None:
     """The same flows again, and flows that differ by their source port only, which the same evaluator has not seen."""
     network, flows = drawn(kind, seed, 400)
