@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 Array = npt.NDArray[Any]
+#: IPv4 numbers, IPv6 halves or None, family of each row or None for all IPv4.
+Addresses = tuple[Array, Array | None, Array | None]
 
 _NOTHING8, _NOTHING32, _NOTHING64 = np.zeros(0, np.uint8), np.zeros(0, np.int32), np.zeros((0, 2), np.uint64)
 
@@ -57,8 +59,13 @@ def flows_of(frame: pl.DataFrame, interface_ids: Sequence[str], threads: int | N
     `threads`: 1 reads both address columns one after the other, any other value at the same time.
     """
     with ThreadPoolExecutor(1 if threads == 1 else 2) as pool:
-        ends = list(pool.map(lambda name: _addresses(frame, name), ("srcaddr", "dstaddr")))
-    (source, source6, source_family), (destination, destination6, destination_family) = ends
+        source, destination = pool.map(lambda name: _addresses(frame, name), ("srcaddr", "dstaddr"))
+    return flows_between(source, destination, frame, _interfaces(frame, interface_ids))
+
+
+def flows_between(sources: Addresses, destinations: Addresses, frame: pl.DataFrame, interface: Array) -> k.Flows:
+    """The flows between these addresses, the rest of them in `frame`; rows that cannot be read get family 0."""
+    (source, source6, source_family), (destination, destination6, destination_family) = sources, destinations
     protocol, valid = _protocols(frame)
     family = None
     if source_family is not None or destination_family is not None:
@@ -86,7 +93,7 @@ def flows_of(frame: pl.DataFrame, interface_ids: Sequence[str], threads: int | N
         protocol=_readonly(protocol), family=_readonly(_NOTHING8 if family is None else family),
         source6=_readonly(_wide(source6, frame.height) if any6 else _NOTHING64),
         destination6=_readonly(_wide(destination6, frame.height) if any6 else _NOTHING64),
-        interface=_readonly(_interfaces(frame, interface_ids)), icmp_key=_readonly(icmp_key),
+        interface=_readonly(interface), icmp_key=_readonly(icmp_key),
     )  # fmt: skip
 
 
@@ -104,8 +111,8 @@ def _unusable(frame: pl.DataFrame, name: str, expected: str) -> FlowError:
     return FlowError("the column has an unusable type", where=name, found=str(frame.schema[name]), expected=expected)
 
 
-def _addresses(frame: pl.DataFrame, name: str) -> tuple[Array, Array | None, Array | None]:
-    """(IPv4 numbers, IPv6 halves or None, family of each row or None for all IPv4) of one address column."""
+def _addresses(frame: pl.DataFrame, name: str) -> Addresses:
+    """One column of addresses."""
     import polars as pl
 
     column = frame.get_column(name)
@@ -125,7 +132,7 @@ def _addresses(frame: pl.DataFrame, name: str) -> tuple[Array, Array | None, Arr
     return _text_addresses(column)
 
 
-def _text_addresses(column: pl.Series) -> tuple[Array, Array | None, Array | None]:
+def _text_addresses(column: pl.Series) -> Addresses:
     import polars as pl
 
     text = column.fill_null("").rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
@@ -141,7 +148,7 @@ def _text_addresses(column: pl.Series) -> tuple[Array, Array | None, Array | Non
     return ipv4, ipv6 if bool((family == 6).any()) else None, family
 
 
-def _distinct_addresses(column: pl.Series) -> tuple[Array, Array | None, Array | None]:
+def _distinct_addresses(column: pl.Series) -> Addresses:
     """Dictionary-encoded text: each distinct address is read once."""
     import polars as pl
 
@@ -153,7 +160,7 @@ def _distinct_addresses(column: pl.Series) -> tuple[Array, Array | None, Array |
     return ipv4[index], None if ipv6 is None else ipv6[index], None if family is None else family[index]
 
 
-def _binary_addresses(column: pl.Series) -> tuple[Array, Array | None, Array | None]:
+def _binary_addresses(column: pl.Series) -> Addresses:
     import polars as pl
 
     column = column.fill_null(b"")

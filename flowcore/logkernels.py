@@ -438,9 +438,10 @@ def read_text(data, stop, fields, group, arena, most_lines, bad, ends):
 
 
 @kernel
-def intern_used(offsets, data, places, known, group, arena, column, out):
-    """Codes of the words that `places` of an Arrow array (-1: none) holds, into `out`; -1 for what means "missing".
+def intern_used(offsets, data, places, known, group, arena, column, every, out):
+    """Codes of the words that `places` of an Arrow array (-1: none) holds, into `out`.
 
+    What means "missing" gets -1, unless `every` word is one.
     `known` (int32 by word): codes found before, -2 not yet. The arena must have room for all of `data`.
     """
     slots, n_slots, hashes, starts, sizes, count, state = (
@@ -454,7 +455,7 @@ def intern_used(offsets, data, places, known, group, arena, column, out):
         if known[word] == -2:
             position, size = offsets[word], offsets[word + 1] - offsets[word]
             code = np.int64(-1)
-            if not _is_missing(data, position, size):
+            if every or not _is_missing(data, position, size):
                 code = _intern(slots, n_slots, hashes, starts, sizes, count, state, arena, column, data, position, size)
             known[word] = code
         out[i] = known[word]

@@ -12,12 +12,11 @@ import numpy as np
 from . import kernels
 from . import logkernels as k
 from .evaluate import empty_verdicts
-from .pipeline_parquet import Numbers, Words
+from .pipeline_parquet import Numbers
 from .pipeline_records import has_ambiguous_addresses
-from .pipeline_summary import Disagreement, Summary, Tally, disagreements
+from .pipeline_summary import Disagreement, Summary, disagreements
+from .pipeline_verdicts import VerdictColumns, columns_of, count_outcomes, cut_verdicts, nullable, traffic
 from .schema import (
-    DIRECTIONS,
-    INITIATORS,
     LOG_VERDICT_COLUMNS,
     MIDDLE_TYPES,
     PATHS,
@@ -33,24 +32,13 @@ from .schema import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import polars as pl
     from numpy.typing import NDArray
 
     from .evaluate import Evaluator
     from .model import Network
+    from .pipeline_verdicts import Column
     from .sources.groups import RowGroup
 
-Column = Words | Numbers
-
-_WORDS: Mapping[str, tuple[str, ...]] = {
-    "enum VERDICTS": VERDICTS,
-    "enum REASONS": REASONS,
-    "enum STAGES": STAGES,
-    "enum PATHS": PATHS,
-    "enum DIRECTIONS": DIRECTIONS,
-    "enum INITIATORS": INITIATORS,
-    "enum RECORD_PLACES": RECORD_PLACES,
-}
 _RULES = tuple(RULE_STAGES)
 _OPENING_SLOTS = 1 << 20
 #: Conversations that are known while a group is looked through, and the share of rows above which it does not pay.
@@ -70,22 +58,10 @@ class ColumnJudge:
         self._known = {name: number for name, number in self._numbers.items() if name in placed}
         self._own = _interfaces(evaluator.network, evaluator.compiled.interface_ids)
         self._rules = _rules()
-        self._names = {name: _Names(words) for name, words in self._named_columns().items()}
+        self._verdicts = VerdictColumns(evaluator, (*VERDICT_COLUMNS, *LOG_VERDICT_COLUMNS))
         self._room = 0
         self._keys, self._numbered = np.empty((_NEAR, 2), np.uint64), np.empty(_NEAR, np.int64)
         self._openings = _openings(0)
-
-    def _named_columns(self) -> dict[str, Sequence[str]]:
-        compiled = self._evaluator.compiled
-        named: dict[str, Sequence[str]] = {}
-        for column in (*VERDICT_COLUMNS, *LOG_VERDICT_COLUMNS):
-            if column.type in _WORDS:
-                named[column.name] = _WORDS[column.type]
-        named["src_interface"] = named["dst_interface"] = compiled.interface_ids
-        for name in _RULES:
-            kind = "group_rules" if "_sg_" in name else "acl_rules" if "_acl_" in name else "routes"
-            named[name] = getattr(compiled, kind)
-        return named
 
     def start_part(self) -> None:
         """Forgets who opened which conversation: that is known within one part of the dataset only."""
@@ -116,7 +92,7 @@ class ColumnJudge:
         if "tgw_id" in group.columns.types:
             found.place[group.codes("tgw_id") >= 0] = k.AT_TRANSIT
         k.fill_flows(records, addresses, found, whose, np.arange(rows), False, flows)
-        out = _cut_verdicts(self._out, rows)
+        out = cut_verdicts(self._out, rows)
         self._evaluate(flows, out)
         actions = group.codes("action")
         predicted, agrees = self._predicted[:rows], self._agrees[:rows]
@@ -212,28 +188,14 @@ class ColumnJudge:
     def _columns(
         self, group: RowGroup, found: k.Oriented, out: Any, predicted: NDArray[np.uint8], agrees: NDArray[np.uint8]
     ) -> dict[str, Column]:
-        columns: dict[str, Column] = {}
-        for name in group.columns.numbers:
-            columns[name] = Numbers(group.numbers(name))
-        for name in group.columns.words:
-            columns[name] = Words(group.codes(name), lambda used, name=name: group.words(name, used), group.count(name))
-        codes = {
-            **{name: getattr(out, name) for name in ("verdict", "forward", "reply", "reason", "stage", "path")},
-            **{name: getattr(out, name) for name in ("src_interface", "dst_interface")},
-            **{name: out.rules[row] for row, name in enumerate(_RULES)},
-            "direction": found.direction,
-            "initiator": found.initiator,
-            "predicted_action": predicted,
-            "observed_at": found.place,
-        }
-        for name, values in codes.items():
-            columns[name] = Words(values, self._names[name].words, self._names[name].count)
-        columns["blocked_by"] = Numbers(out.blocked_by.astype(np.int64))
-        columns["agrees"] = Numbers(_nullable(agrees, k.NULL8))
+        columns = columns_of(group)
+        found_too = {
+            "direction": found.direction, "initiator": found.initiator,
+            "predicted_action": predicted, "observed_at": found.place,
+        }  # fmt: skip
+        columns |= self._verdicts.columns(out) | self._verdicts.named(found_too)
+        columns["agrees"] = Numbers(nullable(agrees, k.NULL8))
         columns["addresses_ambiguous"] = Numbers(found.ambiguous.astype(np.int64))
-        for name in ("targets", "reachable_targets"):
-            if hasattr(out, name):
-                columns[name] = Numbers(_nullable(getattr(out, name), 0xFFFF))
         return columns
 
     # -- summary
@@ -242,18 +204,8 @@ class ColumnJudge:
         self, group: RowGroup, found: k.Oriented, out: Any, actions: NDArray[np.int32],
         predicted: NDArray[np.uint8], agrees: NDArray[np.uint8],
     ) -> Summary:  # fmt: skip
-        counts = np.zeros((len(VERDICTS) * (len(REASONS) + 1) * (len(STAGES) + 1), 5), np.int64)
-        empty = np.zeros(0, np.int64)
-        packets, size = (group.numbers(name) if name in group.columns.types else empty for name in ("packets", "bytes"))
-        weights = _weights(group) if "records" in group.columns.types else empty
-        k.count_outcomes(self._whole(out), packets, size, weights, len(REASONS), len(STAGES), counts)
-        outcomes = {}
-        for place in np.flatnonzero(counts[:, 0]).tolist():
-            rest, stage = divmod(place, len(STAGES) + 1)
-            verdict, reason = divmod(rest, len(REASONS) + 1)
-            flows, *halves = counts[place].tolist()
-            outcome = VERDICTS[verdict], REASONS[reason - 1] if reason else None, STAGES[stage - 1] if stage else None
-            outcomes[outcome] = Tally(flows, halves[0] + (halves[1] << 32), halves[2] + (halves[3] << 32))
+        weights = _weights(group) if "records" in group.columns.types else np.zeros(0, np.int64)
+        outcomes = count_outcomes(self._whole(out), *traffic(group), weights)
         logged = actions >= 0
         pairs = np.bincount(
             predicted[logged].astype(np.int64) * 2 + actions[logged], weights[logged] if weights.size else None, 6
@@ -296,35 +248,11 @@ class ColumnJudge:
             **{name: out.rules[row] for row, name in enumerate(_RULES) if name not in ("route", "reply_route")},
         }  # fmt: skip
         for name, codes in coded.items():
-            columns[name] = self._names[name].series(codes[rows])
+            columns[name] = self._verdicts.names[name].series(codes[rows])
         columns["addresses_ambiguous"] = found.ambiguous[rows].astype(np.bool_)
         columns["agrees"] = agrees[rows] == 1
         columns["blocked_by"] = out.blocked_by[rows]
         return disagreements(pl.DataFrame(columns))
-
-
-class _Names:
-    """Words that codes of the compiled network stand for, as Arrow offsets and bytes."""
-
-    def __init__(self, words: Sequence[str]) -> None:
-        encoded = [word.encode() for word in words]
-        self.count, self._words = len(encoded), words
-        self._offsets = np.concatenate([[0], np.cumsum([len(word) for word in encoded])]).astype(np.int64)
-        self._data = np.frombuffer(b"".join(encoded) + bytes(k.PADDING), np.uint8)
-
-    def words(self, used: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-        """Those of the codes in use."""
-        sizes = self._offsets[used + 1] - self._offsets[used]
-        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        data = np.zeros(int(offsets[-1]) + k.PADDING, np.uint8)
-        k.copy_words(self._offsets, self._data, used, offsets, data)
-        return offsets, data
-
-    def series(self, codes: NDArray[Any]) -> pl.Series:
-        """The words of a few codes, null where there is none."""
-        import polars as pl
-
-        return pl.Series([self._words[code] if code < self.count else None for code in codes.tolist()], dtype=pl.String)
 
 
 _MIDDLE: Mapping[str, int] = {kind: RECORD_PLACES.index(place) for kind, place in MIDDLE_TYPES.items()}
@@ -446,19 +374,7 @@ def _cut(bundle: Any, rows: int) -> Any:
     return type(bundle)(*(array[:rows] for array in bundle))
 
 
-def _cut_verdicts(out: Any, rows: int) -> Any:
-    return out._replace(**{
-        name: array[:, :rows] if array.ndim == 2 else array[:rows] for name, array in out._asdict().items()
-    })  # fmt: skip
-
-
 def _settle_targets(found: k.Oriented, out: Any) -> None:
     for name in ("targets", "reachable_targets"):
         if hasattr(out, name):
             getattr(out, name)[found.unjudged != k.NULL8] = 0xFFFF
-
-
-def _nullable(values: NDArray[Any], null: int) -> NDArray[np.int64]:
-    wide = values.astype(np.int64)
-    wide[values == null] = k.MISSING
-    return wide

@@ -1,7 +1,7 @@
 """Running the batch job: one part after the other on each thread, and how far it is.
 
-Logs judged by a compiled network go the fast way, as columns of codes; tables of flows, mixed inputs and other
-evaluators go through frames. Both give the same rows.
+Logs or tables of flows judged by a compiled network go the fast way, as columns of codes; both mixed, tables with
+columns of unusual types and other evaluators go through frames. Both give the same rows.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
 from time import perf_counter
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from .pipeline_columns import ColumnJudge
     from .pipeline_parts import PartFolder
+    from .pipeline_tables import TableJudge
     from .sources.flows import FlowFile, FlowReader
     from .sources.groups import GroupReader, RowGroup
 
@@ -83,15 +85,24 @@ class Job:
     _readings: list[_Reading] = field(default_factory=list)
     _skipped: int = 0
 
-    @property
-    def by_columns(self) -> bool:
-        """Whether the fast way is open: logs only, and a compiled network."""
-        logs = all(file.kind == "log" for file in self.reader.files())
-        return logs and hasattr(self.evaluator, "evaluate_columns") and bool(self.reader.files())
+    @cached_property
+    def group_types(self) -> Mapping[str, str] | None:
+        """The columns of row groups, with their types; None if the fast way is not open."""
+        from .pipeline_tables import group_types
+
+        files = self.reader.files()
+        if not files or len({file.kind for file in files}) > 1 or not hasattr(self.evaluator, "evaluate_columns"):
+            return None
+        if files[0].kind == "table":
+            return group_types(self.reader.columns())
+        types: dict[str, str] = {}
+        for file in files:
+            types.update({name: kind for name, kind in file.types.items() if name in file.columns})
+        return {name: types[name] for name in self.reader.columns() if name in types}
 
     def worker(self, workers: int = 1) -> Worker:
         """A worker for one thread, one of so many."""
-        return ColumnWorker(self, workers) if self.by_columns else FrameWorker(self)
+        return FrameWorker(self) if self.group_types is None else ColumnWorker(self, self.group_types, workers)
 
     def write(self, files: Sequence[FlowFile], place: Path, *, overwrite: bool) -> Summary:
         """Writes all of it to one file."""
@@ -204,21 +215,24 @@ def _grouped(reader: FlowReader) -> Iterator[tuple[str, pl.DataFrame]]:
 class ColumnWorker(Worker):
     """The fast way: columns of codes from the bytes of the log to the pages of Parquet."""
 
-    def __init__(self, job: Job, workers: int) -> None:
+    def __init__(self, job: Job, types: Mapping[str, str], workers: int) -> None:
         from .pipeline_columns import ColumnJudge
+        from .pipeline_tables import TableJudge
         from .sources.groups import GroupColumns, GroupReader
 
         super().__init__(job)
-        types: dict[str, str] = {}
-        for file in job.reader.files():
-            types.update({name: kind for name, kind in file.types.items() if name in file.columns})
-        known = {name: types[name] for name in job.reader.columns() if name in types}
-        self._ahead = job.threads > workers
+        self._types, self._ahead = types, job.threads > workers
+        self._is_log = job.reader.files()[0].kind == "log"
         self._reader: GroupReader = GroupReader(
-            GroupColumns(known), ReadCounts(), job.reader.rejects, wanted=job.reader.wanted, group_rows=GROUP_ROWS,
-            n_groups=3 if self._ahead else 2,
+            GroupColumns(types), ReadCounts(), job.reader.rejects, wanted=job.reader.wanted if self._is_log else None,
+            group_rows=GROUP_ROWS, n_groups=3 if self._ahead else 2,
         )  # fmt: skip
-        self._judge: ColumnJudge = ColumnJudge(job.evaluator)  # type: ignore[arg-type]
+        evaluator: Any = job.evaluator
+        self._judge: ColumnJudge | TableJudge = ColumnJudge(evaluator) if self._is_log else TableJudge(evaluator)
+
+    def _with_all_columns(self, file: FlowFile) -> FlowFile:
+        """The file with the types of all its columns: in a table those that nobody asks for are kept, too."""
+        return replace(file, types={name: self._types[name] for name in file.columns if name in self._types})
 
     def write(
         self, files: Sequence[FlowFile], place: Path, *, overwrite: bool = True, rejects: Rejects | None = None
@@ -233,7 +247,8 @@ class ColumnWorker(Worker):
             if rejects is not None:
                 rejects.send_to(writer.write_rejects)
             reader.rejects.send_to(writer.write_rejects)
-            groups: Iterator[RowGroup] = reader.read(files)
+            read = files if self._is_log else [self._with_all_columns(file) for file in files]
+            groups: Iterator[RowGroup] = reader.read(read)
             for group in _read_ahead(groups) if self._ahead else groups:
                 columns, found = self._judge.judge(group)
                 summary += found

@@ -143,7 +143,7 @@ def test_parquet_reads_the_same_both_ways(tmp_path: Path, seed: int, monkeypatch
 
 @pytest.fixture
 def in_frames(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(Job, "by_columns", property(lambda self: False))
+    monkeypatch.setattr(Job, "group_types", None)
     yield
     monkeypatch.undo()
 
@@ -155,7 +155,7 @@ def test_records_are_judged_the_same_both_ways(tmp_path: Path, seed: int, monkey
     judge = evaluator(1 + seed % 2)
     log = write(tmp_path / "a.log.gz", text_of(with_more_fields(records(1 + seed % 2), seed)))
     fast = evaluate_logs(judge, log, tmp_path / "fast.parquet")
-    monkeypatch.setattr(Job, "by_columns", property(lambda self: False))
+    monkeypatch.setattr(Job, "group_types", None)
     slow = evaluate_logs(judge, log, tmp_path / "slow.parquet")
     left, right = pl.read_parquet(tmp_path / "fast.parquet"), pl.read_parquet(tmp_path / "slow.parquet")
     assert left.schema == right.schema

@@ -36,6 +36,12 @@ PARQUET_ROWS = 1 << 16
 #: How missing values are written (FL-08).
 MISSING = ("-", "", "None")
 
+#: Type of a column of text that nobody asks for: it is kept as it is, whatever it says.
+AS_IT_IS = "as it is"
+
+#: The one number that row groups cannot hold: it stands for a missing one there.
+_NO_NUMBER = -(1 << 63)
+
 
 @dataclass(frozen=True, slots=True)
 class LogField:
@@ -368,7 +374,7 @@ def typed(
     columns = []
     for name, kind in types.items():
         column = frame[name]
-        present = column if missing_are_null else _present(column)
+        present = column if missing_are_null or kind == AS_IT_IS else _present(column)
         value = _cast(present, kind)
         columns.append(value.alias(name))
         misfit = (present.is_not_null() & value.is_null()).to_numpy() & ~bad
@@ -406,7 +412,8 @@ def _cast(column: pl.Series, kind: str) -> pl.Series:
     if column.dtype == pl.Null:
         return column.cast(dtype)
     if dtype.is_integer():
-        return _integers(column, kind).cast(dtype, strict=False)
+        value = _integers(column, kind).cast(dtype, strict=False)
+        return value.set(value == _NO_NUMBER, None) if kind == "int64" else value
     if column.dtype.is_nested():
         return pl.Series(column.name, [None] * len(column), dtype=pl.String)
     if kind == "account" and column.dtype.is_integer():

@@ -59,6 +59,7 @@ TABLE_TYPES: Mapping[str, str] = {
     "protocol": "protocol",
 }
 
+_ADDRESSES = frozenset(column.name for column in FLOW_COLUMNS if column.type == "address")
 _REQUIRED = tuple(column.name for column in FLOW_COLUMNS if column.required)
 _VERDICT_NAMES = frozenset(column.name for column in VERDICT_COLUMNS)
 
@@ -388,6 +389,13 @@ def _identified_parquet(path: Location) -> FlowFile:
         window = _window(schema.metadata, columns)
         return FlowFile(path, kind, dtypes, types, None, unknown, window=window, group_rows=group_rows)
     kept = dict(zip(columns, frame.dtypes, strict=True))
-    types = {name: TABLE_TYPES[name] for name in columns if name in TABLE_TYPES}
+    types = {n: TABLE_TYPES[n] for n, t in kept.items() if n in TABLE_TYPES and not (n in _ADDRESSES and _is_raw(t))}
     dtypes = {n: column_dtype(types[n]) if n in types else t for n, t in kept.items() if n not in _VERDICT_NAMES}
     return FlowFile(path, kind, dtypes, types, group_rows=group_rows)
+
+
+def _is_raw(dtype: pl.DataType) -> bool:
+    """Whether addresses of this type are numbers or bytes: they stay what they are, and are read as such."""
+    import polars as pl
+
+    return dtype.is_integer() or dtype == pl.Binary

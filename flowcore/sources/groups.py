@@ -16,6 +16,7 @@ import numpy as np
 from .. import logkernels as k
 from ..schema import DIRECTIONS
 from .flowlogs import (
+    AS_IT_IS,
     LOG_STATUSES,
     PARQUET_ROWS,
     TextLayout,
@@ -127,7 +128,8 @@ class RowGroup:
         data = np.zeros((text.size if text else 0) + k.PADDING, np.uint8)
         if text:
             data[: text.size] = np.frombuffer(text, np.uint8)
-        return self._intern(row, offsets, data, places, before[1])
+        every = self.columns.types[self.columns.words[row]] == AS_IT_IS
+        return self._intern(row, offsets, data, places, before[1], every=every)
 
     def _intern(
         self,
@@ -136,11 +138,13 @@ class RowGroup:
         data: NDArray[np.uint8],
         places: NDArray[np.int32],
         known: NDArray[np.int32],
+        *,
+        every: bool = False,
     ) -> NDArray[np.int32]:
         codes = np.empty(len(places), np.int32)
         self.need(int(offsets[-1] - offsets[0]) + 2 * k.PADDING)
         arrays = [_readonly(array) for array in (offsets, data, places)]  # one kind of array: compiled once
-        k.intern_used(*arrays, known, self.group, self.arena, row, codes)
+        k.intern_used(*arrays, known, self.group, self.arena, row, every, codes)
         return codes
 
     def has_many_words(self) -> bool:
@@ -521,10 +525,12 @@ def _plain_numbers(array: Any, most: int) -> NDArray[np.int64] | None:
     """The values of an Arrow array of integers, MISSING where null; None for other types and values out of range."""
     import pyarrow as pa
 
-    if not pa.types.is_signed_integer(array.type):
+    if not pa.types.is_integer(array.type) or pa.types.is_uint64(array.type):
         return None
     filled = array.cast(pa.int64()).fill_null(k.MISSING) if array.null_count else array.cast(pa.int64())
     values: NDArray[np.int64] = filled.to_numpy(zero_copy_only=False)
+    if most > (1 << 62) and np.count_nonzero(values == k.MISSING) > array.null_count:
+        return None
     if most < (1 << 62) and array.type.bit_width > 32 and ((values > most) | (values < ~most)).any():
         return None if ((values != k.MISSING) & ((values > most) | (values < ~most))).any() else values
     return values
