@@ -139,9 +139,8 @@ def _fold(
     known = {name: kind for file in reader.files() for name, kind in file.types.items() if name in file.columns}
     used = {*types, "tcp_flags", *TOTALS, "start", "end", "log_status"}
     columns = GroupColumns({name: known[name] for name in reader.columns() if name in known and name in used})
-    groups = GroupReader(
-        columns, reader.counts, reader.rejects, wanted=reader.wanted, group_rows=GROUP_ROWS, n_groups=3
-    )
+    groups = GroupReader(columns, reader.counts, reader.rejects, wanted=reader.wanted, group_rows=GROUP_ROWS)
+    groups.add_group()
     for group in _read_ahead(groups.read(sorted(reader.files(), key=lambda file: str(file.path)))):
         with writing(place):
             fold.add(group)

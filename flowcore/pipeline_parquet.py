@@ -250,7 +250,7 @@ def _pages(
 
 #: Bytes of a page that tell whether compressing it pays, and the share that it must save.
 _SAMPLE = 4 << 10
-_LEAST_SAVED = 0.1
+_LEAST_SAVED = 0.3
 
 
 def _pays(pages: Sequence[bytes]) -> bool:

@@ -7,6 +7,7 @@ columns of unusual types and other evaluators go through frames. Both give the s
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -154,6 +155,9 @@ class Worker:
     def close(self) -> None:
         """Lets go of threads."""
 
+    def read_ahead(self) -> None:
+        """From now on reads while it judges, where it can: there are more processors than workers."""
+
     def write(
         self, files: Sequence[FlowFile], place: Path, *, overwrite: bool = True, rejects: Rejects | None = None
     ) -> Summary:
@@ -221,14 +225,21 @@ class ColumnWorker(Worker):
         from .sources.groups import GroupColumns, GroupReader
 
         super().__init__(job)
-        self._types, self._ahead = types, job.threads > workers
+        self._types, self._ahead = types, False
         self._is_log = job.reader.files()[0].kind == "log"
         self._reader: GroupReader = GroupReader(
             GroupColumns(types), ReadCounts(), job.reader.rejects, wanted=job.reader.wanted if self._is_log else None,
-            group_rows=GROUP_ROWS, n_groups=3 if self._ahead else 2,
+            group_rows=GROUP_ROWS,
         )  # fmt: skip
         evaluator: Any = job.evaluator
         self._judge: ColumnJudge | TableJudge = ColumnJudge(evaluator) if self._is_log else TableJudge(evaluator)
+        if job.threads > workers:
+            self.read_ahead()
+
+    def read_ahead(self) -> None:
+        if not self._ahead:
+            self._reader.add_group()
+            self._ahead = True
 
     def _with_all_columns(self, file: FlowFile) -> FlowFile:
         """The file with the types of all its columns: in a table those that nobody asks for are kept, too."""
@@ -304,16 +315,20 @@ def run_parts(job: Job, folder: PartFolder, shard: tuple[int, int]) -> Summary:
     done = {number: summary for number in mine if (summary := folder.done(number)) is not None}
     for number in done:
         job.skip(parts[number])
-    todo = iter([number for number in mine if number not in done])
+    todo = deque(number for number in mine if number not in done)
     failed = threading.Event()
 
-    workers = max(min(job.threads, len(mine) - len(done)), 1)
+    workers = max(min(job.threads, len(todo)), 1)
 
     def work() -> None:
         with job.worker(workers) as worker:
-            for number in todo:
-                if failed.is_set():
+            while todo and not failed.is_set():
+                try:
+                    number = todo.popleft()
+                except IndexError:  # another worker was faster
                     return
+                if len(todo) < workers - 1:  # some worker will find nothing to do while this one is at it
+                    worker.read_ahead()
                 try:
                     done[number] = worker.write(parts[number], folder.place(number))
                     folder.note_done(number, done[number])

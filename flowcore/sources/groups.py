@@ -223,17 +223,22 @@ class GroupReader:
         wanted: Wanted | None = None,
         group_rows: int = GROUP_ROWS,
         text_bytes: int = TEXT_BYTES,
-        n_groups: int = 2,
     ) -> None:
         self.columns, self.counts, self.rejects = columns, counts, rejects
         self._wanted = wanted
         self._group_rows, self._text_bytes = group_rows, text_bytes
-        self._groups = [RowGroup(columns, group_rows) for _ in range(n_groups)]
+        self._groups = [RowGroup(columns, group_rows) for _ in range(2)]
         self._bad = np.empty((4096, 3), np.int64)
         self._ends = np.empty(k.ENDS, np.int32)
         self._buffer = np.empty(0, np.uint8)
         for group in self._groups:
             group.clear()
+
+    def add_group(self) -> None:
+        """One more group: a group that was given holds until the one after the next is asked for."""
+        group = RowGroup(self.columns, self._group_rows)
+        group.clear()
+        self._groups.append(group)
 
     def read(self, files: Sequence[FlowFile]) -> Iterator[RowGroup]:
         """The row groups. Each is good until the next one is asked for."""
