@@ -246,6 +246,8 @@ class PrefixList:
     """4 or 6 where described."""
     name: str | None = None
     owner_id: str | None = None
+    max_entries: int | None = None
+    """How many entries a customer's list may have: what rules and routes with it count for in quotas (RT-24)."""
 
 
 @dataclass(frozen=True, slots=True)
