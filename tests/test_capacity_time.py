@@ -186,6 +186,14 @@ def test_fl33_ports_of_two_addresses_are_two_connections(evaluator: flowcore.Eva
     assert value(found, "nat-1", "connections") == 2
 
 
+def test_tables_say_when_in_the_words_usage_takes(evaluator: flowcore.Evaluator) -> None:
+    flows = pl.DataFrame({"srcaddr": [C], "dstaddr": [OUTSIDE], "srcport": [40000], "dstport": [443], "protocol": [6],
+                          "bytes": [600], "first_seen": [START], "last_seen": [START + 60]})  # fmt: skip
+    found = measure_capacity(evaluator, flows).resources
+    assert value(found, "nat-1", "bytes") == 600
+    assert value(found, "nat-1", "bytes", "peak_at") == START
+
+
 def test_the_python_functions_say_what_they_want(tmp_path: Path) -> None:
     for function in (flowcore.compile_network, lambda given: measure_capacity(given, pl.DataFrame())):
         with pytest.raises(flowcore.InputError, match="not a network"):
