@@ -255,7 +255,7 @@ class _Resource:
         """The change as the functions that apply it take it."""
         instance = self.instance(undone)
         old = Block(self.before, instance, shared) if self.before else None
-        new = Block(self.after, instance, shared) if self.action != "delete" else None
+        new = Block(self.after, instance, shared, before=self.before) if self.action != "delete" else None
         return Planned(self.name, self.action, instance, old, new, self.old_id, self.where, self.change.action_reason)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -315,11 +315,29 @@ def _table(overlay: Overlay, planned: Planned) -> None:
         _own_routes(overlay, planned, table_id)
     if planned.changed("propagating_vgws") and overlay.configured(planned, "propagating_vgws"):
         before = set(planned.old.texts("propagating_vgws")) if planned.old and not planned.made else set()
-        after = new.references("propagating_vgws", "vpn gateway") or ()
+        after = new.references("propagating_vgws", "vpn gateway")
+        if after is None:
+            _open_propagation(overlay, planned, table_id, before)
+            return
         for gateway_id in sorted(before - set(after)):
             propagate(overlay, planned, table_id, gateway_id, False)
         for gateway_id in after:
             propagate(overlay, planned, table_id, gateway_id, True)
+
+
+def _open_propagation(overlay: Overlay, planned: Planned, table_id: str, before: Collection[str]) -> None:
+    """Which gateways propagate is not known: what they did may go, and anything may come."""
+    overlay.undetermined(planned, "propagating_vgws is known after apply: flows its routes could match are UNKNOWN")
+    open_id = OPEN + made_up_id(f"{planned.address}.propagating_vgws").removeprefix(MADE)
+    table = overlay.draft.get("route_tables", table_id)
+    routes = [
+        replace(each, target_kind=RouteTarget.UNKNOWN, target_id=open_id)
+        if each.propagated and each.target_id in before
+        else each
+        for each in table.routes
+    ]
+    routes.append(Route(open_id, RouteTarget.UNKNOWN, open_id, propagated=True))
+    overlay.draft.put("route_tables", replace(table, routes=tuple(routes)))
 
 
 def _tags(new: Block) -> dict[str, str]:
