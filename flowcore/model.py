@@ -452,6 +452,11 @@ class Network(Displayed):
         return {group_id: tuple(interfaces) for group_id, interfaces in found.items()}
 
     @cached_property
+    def untold_members(self) -> tuple[NetworkInterface, ...]:
+        """The interfaces whose groups are not described: each may carry any group (SG-20)."""
+        return tuple(interface for interface in self.interfaces.values() if interface.group_ids is None)
+
+    @cached_property
     def peers(self) -> Mapping[str, frozenset[str]]:
         """VPC id -> VPCs it is peered with, active and in the same Region: group references may name them (SG-22)."""
         found: dict[str, set[str]] = {}

@@ -178,3 +178,12 @@ def test_propagation_of_gateways_that_are_not_known_leaves_routes_open(tmp_path:
     assert ask(done.before, "10.0.1.10", "8.8.8.8")[0] == "ACCEPT"
     assert ask(done.network, "10.0.1.10", "8.8.8.8")[0] == "UNKNOWN"
     assert "known-after-apply" in {issue.code for issue in done.issues}
+
+
+def test_a_sender_whose_groups_are_not_known_may_carry_the_one_a_rule_names(tmp_path: Any) -> None:
+    before = {"id": "i-web", "vpc_security_group_ids": ["sg-web"]}
+    web = change("aws_instance.web", "update", before, {"id": "i-web"}, {"vpc_security_group_ids": True})
+    own = configured("aws_instance.web", {"vpc_security_group_ids": refs("aws_security_group.new.id")})
+    done = planned(tmp_path, [GROUP, web], [configured("aws_security_group.new"), own])
+    assert ask(done.before, *WEB_TO_DB) == ("ACCEPT", None)
+    assert ask(done.network, *WEB_TO_DB) == ("UNKNOWN", "UNKNOWN_RESOURCE")
