@@ -290,6 +290,8 @@ def _apply_all(shared: Overlay, plan: Plan, todo: list[Planned]) -> None:
     for planned in gone:
         if planned.instance.type not in LEAVES:
             _run(shared, plan, planned, _REMOVE, "before")
+    terraform_between.endpoints_without_group(shared)
+    terraform_interfaces.keep_last_groups(shared)
 
 
 def _run(shared: Overlay, plan: Plan, planned: Planned, functions: dict[str, Any], side: str) -> None:

@@ -15,7 +15,7 @@ from ..model import IPNetwork, Listener, ListenerRule, LoadBalancer, Target, Tar
 from .records_balancers import rules_by_client
 from .standing import add_node
 from .terraform_groups import default_group_of
-from .terraform_interfaces import elastic_of
+from .terraform_interfaces import elastic_of, last_group_stays
 from .terraform_values import Block, Overlay, Planned, is_open, made_up_id
 from .terraform_vpcs import tags_of
 from .values import BadValueError, ipv4_address, network
@@ -89,6 +89,9 @@ def regrouped(overlay: Overlay, planned: Planned, live: LoadBalancer) -> LoadBal
     """The load balancer and its nodes with the groups that the plan gives it."""
     assert planned.new is not None
     groups = planned.new.references("security_groups", "group")
+    if groups == ():
+        last_group_stays(overlay, planned, live.load_balancer_id)
+        return live
     for node in live.interface_ids:
         if node in overlay.draft.table("interfaces"):
             overlay.draft.change_record("interfaces", node, group_ids=groups)

@@ -31,7 +31,7 @@ from .terraform_values import MADE, Block, Overlay, Planned, is_open
 from .terraform_vpcs import tags_of
 from .values import BadValueError, ipv4_address, ipv6_address
 
-__all__ = ["APPLY", "REMOVE", "elastic_of"]
+__all__ = ["APPLY", "REMOVE", "elastic_of", "keep_last_groups", "last_group_stays"]
 
 
 # -- interfaces and instances -----------------------------------------------------------------------------
@@ -144,6 +144,8 @@ def _change_interface(overlay: Overlay, planned: Planned, interface_id: str | No
         return
     if planned.changed(groups):
         found = new.references(groups, "group")
+        if found == ():
+            last_group_stays(overlay, planned, interface_id or "")
         if found is None:
             overlay.undetermined(planned, f"{groups} are known after apply: flows at {interface_id} are UNKNOWN")
         live = replace(live, group_ids=tuple(found) if found else None if found is None else live.group_ids)
@@ -216,6 +218,29 @@ def _remove_group_attachment(overlay: Overlay, planned: Planned) -> None:
     else:
         kept = tuple(each for each in live.group_ids if each != group_id)
         overlay.draft.put("interfaces", replace(live, group_ids=kept))
+        overlay.taken_groups.setdefault(live.interface_id, []).append((planned, str(group_id)))
+
+
+def last_group_stays(overlay: Overlay, planned: Planned, holder: str) -> None:
+    """Says that a plan would leave something without any group, which AWS refuses."""
+    message = f"the plan takes the last group from {holder}, which AWS refuses: it stays"
+    overlay.note("warning", "conflict", planned.address, message)
+
+
+def keep_last_groups(overlay: Overlay) -> None:
+    """Interfaces that the plan as a whole takes every group from, as no interface that has groups may be (SG-63).
+
+    AWS refuses to take the last one. Which of several that go is the last is not known: then the groups are not either.
+    """
+    for interface_id, taken in overlay.taken_groups.items():
+        live = overlay.draft.get("interfaces", interface_id)
+        if live is None or live.group_ids != ():
+            continue
+        planned, group_id = taken[-1]
+        with overlay.at(planned.where), overlay.draft.change(planned.name):
+            last_group_stays(overlay, planned, interface_id)
+            group_ids = (group_id,) if len(taken) == 1 else None
+            overlay.draft.put("interfaces", replace(live, group_ids=group_ids))
 
 
 def _instance(overlay: Overlay, planned: Planned) -> None:

@@ -247,6 +247,8 @@ class Overlay:
     """Ids of objects that the plan deletes or replaces."""
     regions: Mapping[str, str] = field(default_factory=dict)
     """Region of each provider configuration."""
+    taken_groups: dict[str, list[tuple[Planned, str]]] = field(default_factory=dict)
+    """Groups that the plan takes from each interface, and by which resource."""
     where: str = ""
 
     def note(self, severity: str, code: str, resource: str, message: str) -> None:
