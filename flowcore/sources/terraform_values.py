@@ -247,6 +247,8 @@ class Overlay:
     """Ids of objects that the plan deletes or replaces."""
     regions: Mapping[str, str] = field(default_factory=dict)
     """Region of each provider configuration."""
+    filled_by_others: Mapping[str, str] = field(default_factory=dict)
+    """New target groups that resources which are not modelled give their targets -> the address of one of these."""
     taken_groups: dict[str, list[tuple[Planned, str]]] = field(default_factory=dict)
     """Groups that the plan takes from each interface, and by which resource."""
     where: str = ""
