@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ..errors import NetworkError
+from .values import utf8_of
 
 __all__ = ["ConfiguredModule", "Plan", "ResourceChange", "read_plan_file"]
 
@@ -158,12 +159,10 @@ def read_plan_file(path: str | os.PathLike[str]) -> Plan:
 
 def decode_plan(data: bytes, name: str) -> Plan:
     """The plan in these bytes; see `read_plan_file`."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # PowerShell's `>`
-        try:
-            data = data.decode("utf-16").encode()
-        except UnicodeError as error:
-            raise NetworkError(f"not JSON ({error})", source=name, hint=_HINT) from None
-    data = data.removeprefix(b"\xef\xbb\xbf")
+    try:
+        data = utf8_of(data)
+    except UnicodeError as error:
+        raise NetworkError(f"not JSON ({error})", source=name, hint=_HINT) from None
     if data[:2] == b"PK":
         raise NetworkError("a plan file, not its JSON", source=name, expected="JSON", hint=_HINT)
     try:
