@@ -361,6 +361,23 @@ def test_exhaustive_needs_no_flows(folder: Path, tmp_path: Path, capsys: pytest.
 # -- exit codes ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("form", ["table", "json", "markdown", "github", "html"])
+@pytest.mark.parametrize("with_flows", [True, False])
+def test_a_partial_plan_does_not_say_that_nothing_breaks(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str, with_flows: bool
+) -> None:
+    plan = json.loads((folder / "plan.json").read_text())
+    place = tmp_path / "plan.json"
+    place.write_text(json.dumps({**plan, "resource_changes": [], "errored": True}))
+    how = [folder / "flows.parquet"] if with_flows else ["--exhaustive", "--limit", str(10**12)]
+    code, out, _ = run(capsys, folder / "before", place, *how, "--format", form, "--quiet")
+    assert code == 0
+    assert "planning ended with an error" in out.partition("<details>")[0]
+    if form != "json":
+        assert "by what the plan tells; 1 warning" in out
+        assert "✓" not in out
+
+
 def test_fail_on_names_what_fails(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, *paths(folder), "--fail-on", "none")[0] == 0
     assert run(capsys, *paths(folder), "--fail-on", "opened,unknown")[0] == 0

@@ -15,7 +15,7 @@ import msgspec
 
 from ..edits import read_edits
 from ..errors import InputError
-from ..model import Network
+from ..model import Issue, Network
 from ..pipeline_records import RecordJudge
 from ..pipeline_run import Progress
 from ..sources.describe import read_network
@@ -52,6 +52,12 @@ class After:
     changes: Changes | None = None
     kind: str = "snapshot"
     notes: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
+    """Those of the notes that tell of changes which `network` leaves out."""
+
+
+#: Codes of a plan's issues that tell of changes which the network after it leaves out.
+_GAPS = frozenset({"partial-plan", "not-in-snapshot", "not-modelled"})
 
 
 def read_after(before: Network, path: str | os.PathLike[str], *, assume_defaults: bool = False) -> After:
@@ -67,9 +73,14 @@ def read_after(before: Network, path: str | os.PathLike[str], *, assume_defaults
     if kind == "plan":
         planned = read_plan(before, place)
         told = [issue for issue in planned.issues if issue.severity != "note"]
-        notes = tuple(f"{issue.severity}: {issue.resource}: {issue.message}" for issue in told)
-        return After(*with_changes(planned), kind, notes)
+        notes = tuple(map(_note, told))
+        gaps = tuple(_note(issue) for issue in told if issue.code in _GAPS)
+        return After(*with_changes(planned), kind, notes, gaps)
     return After(read_network(place, assume_defaults=assume_defaults))
+
+
+def _note(issue: Issue) -> str:
+    return f"{issue.severity}: {issue.resource}: {issue.message}"
 
 
 def _kind(path: Path) -> str:
