@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from plan_documents import _interface, ask, change, configured, const, documents, network, planned
+from test_terraform_between import LB, balanced
 
 from flowcore.model import Network
 from flowcore.sources.terraform import PlannedNetwork
@@ -122,3 +123,12 @@ def test_ep03_a_default_group_that_is_not_described_is_not_guessed(tmp_path: Pat
     done = planned(tmp_path, [association("create", "sg-db", True)], over=over)
     assert done.network.interfaces["eni-ep"].group_ids is None
     assert any(issue.code == "known-after-apply" for issue in done.issues)
+
+
+def test_lb01_a_load_balancer_keeps_its_groups(tmp_path: Path) -> None:
+    over = network(balanced())
+    before = {"id": LB, "security_groups": ["sg-web"]}
+    emptied = change("aws_lb.web", "update", before, {**before, "security_groups": []})
+    done = planned(tmp_path, [emptied], [configured("aws_lb.web", {"security_groups": const([])})], over=over)
+    assert done.network.load_balancers == dict(over.load_balancers)
+    assert conflicts(done) == ["aws_lb.web"]
