@@ -316,6 +316,21 @@ def test_tables_of_flows_keep_their_other_columns(tmp_path: Path) -> None:
     assert reader.columns()["deep"] == pl.List(pl.Int64)
 
 
+@pytest.mark.parametrize("name", ["flows.csv", "log.csv", "log"])
+def test_whole_floats_as_text_are_numbers(tmp_path: Path, name: str) -> None:
+    """What pandas makes of whole numbers in a column with gaps: 40000.0 is a port, 40000.5 is none."""
+    lines = ["srcaddr,dstaddr,srcport,dstport,protocol", "10.0.0.1,10.0.0.2,40000.0,443.00,6.0",
+             "10.0.0.1,10.0.0.2,,,1.0", "10.0.0.1,10.0.0.2,40000.5,443.0,6.0",
+             "10.0.0.1,10.0.0.2,99999999999.0,443.0,tcp"]  # fmt: skip
+    if name != "flows.csv":
+        lines = [f"{line},{'action' if not number else 'ACCEPT'}" for number, line in enumerate(lines)]
+    if name == "log":
+        lines = [line.replace(",,", ",-,").replace(",,", ",-,").replace(",", " ") for line in lines]
+    frame, reader = read(write(tmp_path / name, *lines))
+    assert frame.select("srcport", "dstport", "protocol").rows() == [(40000, 443, 6), (None, None, 1)]
+    assert reader.rejects.frame()["found"].to_list() == ["40000.5", "99999999999.0"]
+
+
 def test_csv_with_fields_of_records_is_a_log(tmp_path: Path) -> None:
     path = write(tmp_path / "athena.csv", '"srcaddr","dstaddr","action"', '"10.0.0.1","10.0.0.2","REJECT"')
     [batch] = list(open_flows(path))

@@ -34,8 +34,8 @@ FORMATS = (
 VALUES: dict[str, tuple[str, ...]] = {
     "version": ("2", "5"), "account-id": ("123456789012", "012345678901", "unknown"),
     "interface-id": ("eni-1", "eni-2", "eni-0123456789abcdef0"), "srcaddr": ("10.0.0.1", "2001:db8::1", "1.2.3.4"),
-    "dstaddr": ("10.0.0.2", "255.255.255.255"), "srcport": ("0", "65535", "40000"), "dstport": ("443", "22"),
-    "protocol": ("6", "17", "tcp", "ICMP"), "packets": ("1", "999999999999999999", "9223372036854775807"),
+    "dstaddr": ("10.0.0.2", "255.255.255.255"), "srcport": ("0", "65535", "40000", "40000.0"), "dstport": ("443", "22"),
+    "protocol": ("6", "17", "tcp", "ICMP"), "packets": ("1", "17.0", "999999999999999999", "9223372036854775807"),
     "bytes": ("0", "-5", "007"), "start": ("1767607200",), "end": ("1767607260",), "action": ("ACCEPT", "REJECT"),
     "log-status": ("OK", "OK", "OK", "NODATA", "SKIPDATA"), "flow-direction": ("ingress", "egress"),
     "tcp-flags": ("2", "18"), "instance-tag": ("a%20b", "x" * 300, "é"),

@@ -42,6 +42,9 @@ AS_IT_IS = "as it is"
 #: The one number that row groups cannot hold: it stands for a missing one there.
 _NO_NUMBER = -(1 << 63)
 
+#: A whole number as pandas writes those of a column with gaps.
+_WHOLE_FLOAT = r"^(-?[0-9]+)\.0+$"
+
 
 @dataclass(frozen=True, slots=True)
 class LogField:
@@ -425,6 +428,8 @@ def _cast(column: pl.Series, kind: str) -> pl.Series:
 def _integers(column: pl.Series, kind: str) -> pl.Series:
     import polars as pl
 
+    if column.dtype == pl.String and column.cast(pl.Int64, strict=False).null_count() > column.null_count():
+        column = column.str.replace(_WHOLE_FLOAT, "$1")
     if column.dtype == pl.String and kind == "protocol":
         frame = pl.DataFrame({"text": column})
         number = pl.col("text").cast(pl.Int64, strict=False)
