@@ -50,7 +50,7 @@ def _cache_folder() -> Path | None:
     """A folder beside that of `kernels`, named by this file's text."""
     if kernels.CACHE_FOLDER is None:
         return None
-    text = Path(__file__).read_bytes() + f"{numba.__version__} {np.__version__}".encode()
+    text = Path(__file__).read_bytes() + kernels.source_key().encode()  # whose codes and tables are read here
     folder = kernels.CACHE_FOLDER.parent / f"logs-{hashlib.sha256(text).hexdigest()[:16]}"
     return folder if kernels._usable(folder) else None
 
@@ -856,9 +856,11 @@ class Interfaces(NamedTuple):
     high: np.ndarray  # uint64[]                upper half (IPv6); IPv4: 0
     low: np.ndarray  # uint64[]
     prefix: np.ndarray  # int64[]               length
+    public: np.ndarray  # uint32[]              the public IPv4 mapped to it (IG-05), 0 none
     unfiltered: np.ndarray  # uint8[interfaces]  no groups at all
     ambiguous: np.ndarray  # uint8[interfaces]   several addresses, or no source/destination check (FL-32)
     place: np.ndarray  # uint8[interfaces]      AT_*, by its type
+    entered: np.ndarray  # uint8[interfaces]    its VPC can be entered other than by an internet gateway
 
 
 class Records(NamedTuple):
@@ -1051,7 +1053,7 @@ def orient(records, addresses, own, reasons, found, whose):
     `found.assumed` too. `whose` (uint8[n]) gets which end is the interface's own: bit 0 source, bit 1 destination."""
     ipv4, ipv6, family, _, starts = addresses
     a, b, _, _ = starts
-    start, families, highs, lows, prefix, _, several, places = own
+    start, families, highs, lows, prefix, _, _, several, places, _ = own
     interface, numbers, _, kinds, place_of_type, src, dst, packet_src, packet_dst = records[:9]
     logged_direction, bpa, bpa_code, srcport, dstport, protocol = records[9:15]
     directions, initiators, swaps, unjudged, at, ambiguous, place, assumed, sources, destinations = found
@@ -1153,6 +1155,96 @@ def fill_flows(records, addresses, found, whose, rows, turned, flows):
         direction = directions[row]
         if direction != NULL8 and (direction == EGRESS) != swapped and whose[row] & (2 if swapped else 1):
             interface[to] = at[row]
+
+
+class Ends(NamedTuple):
+    """The part of `kernels.Tables` that tells what an address is."""
+
+    root: np.ndarray
+    middle: np.ndarray
+    leaf: np.ndarray
+    ipv6_start: np.ndarray
+    ipv6_high: np.ndarray
+    ipv6_low: np.ndarray
+    ipv6_node: np.ndarray
+    node: np.ndarray
+    view_of_vpc: np.ndarray
+    n_nodes: np.ndarray
+
+
+@step
+def _node_of(ends, view, family, ipv4, high, low):
+    """Row of `ends.node` of an address, as `kernels.find_ipv4` and `find_ipv6` find it."""
+    if family == 4:
+        address = np.int64(ipv4)
+        entry = np.int64(ends.root[(view << 16) + (address >> 16)])
+        entry = np.int64(ends.middle[(entry & 0x7FFFFFFF) + ((address >> 8 & 255) & -(entry >> 31))])
+        return np.int64(ends.leaf[(entry & 0x7FFFFFFF) + ((address & 255) & -(entry >> 31))])
+    base = ends.ipv6_start[view]
+    size = ends.ipv6_start[view + 1] - base
+    while size > 1:
+        half = size >> 1
+        upper, lower = ends.ipv6_high[base + half], ends.ipv6_low[base + half]
+        if upper < high or (upper == high and lower <= low):
+            base += half
+        size -= half
+    return np.int64(ends.ipv6_node[base])
+
+
+@inner
+def _public_of(own, number, ipv4):
+    """The public address mapped to an IPv4 address of interface `number`, 0 without."""
+    for i in range(own.start[number], own.start[number + 1]):
+        if own.family[i] == 4 and own.public[i] != 0 and own.prefix[i] == 32 and own.low[i] == np.uint64(ipv4):
+            return own.public[i]
+    return np.uint32(0)
+
+
+@kernel
+def name_remote_ends(found, whose, rows, turned, own, ends, flows):
+    """Where the end of the record's interface did not open: the interface that did, looked up in that VPC first, or the
+    public address by which the own end is judged. The fast writing of `pipeline_ends.RemoteEnds`."""
+    width, nobody = kernels.NODE_WIDTH, np.uint32(NULL32)
+    for to in range(rows.size):
+        row = rows[to]
+        swapped, direction, number = (
+            turned or found.swapped[row] != 0,
+            found.direction[row],
+            np.int64(found.number[row]),
+        )
+        family = flows.family[to]
+        if number < 0 or family == 0 or direction == NULL8 or (direction == EGRESS) != swapped:
+            continue
+        if not whose[row] & (1 if swapped else 2):
+            continue
+        vpc = np.int64(ends.node[(ends.n_nodes[0] + number) * width + kernels.N_VPC]) & kernels.VPC_MASK
+        ipv4, high, low = flows.source[to], flows.source6[to, 0], flows.source6[to, 1]
+        place = _node_of(ends, np.int64(ends.view_of_vpc[vpc]), family, ipv4, high, low) * width
+        codes, holder = ends.node[place + kernels.N_CODES], ends.node[place + kernels.N_INTERFACE]
+        same = codes >> 8 & 255
+        if np.int64(ends.node[place + kernels.N_VPC]) & kernels.VPC_MASK == vpc:
+            if holder != nobody:
+                flows.interface[to] = np.int32(holder)
+                continue
+            if same == kernels.DST_AMBIGUOUS:
+                continue
+            is_inside = codes & 255 == kernels.SRC_UNKNOWN
+            if is_inside or same == kernels.DST_UNKNOWN or same == kernels.DST_RESERVED:
+                flows.interface[to] = -2
+                continue
+        code = ends.node[_node_of(ends, 0, family, ipv4, high, low) * width + kernels.N_CODES] & 255
+        if family != 4 or (code != kernels.SRC_REDIRECT and code != kernels.SRC_INTERNET):
+            continue
+        public = _public_of(own, number, flows.destination[to])
+        if code == kernels.SRC_INTERNET:
+            here = _node_of(ends, 0, family, flows.destination[to], high, low) * width
+            is_shared = ends.node[here + kernels.N_CODES] >> 24 == kernels.DST_IN_AMBIGUOUS
+            if public != 0 and is_shared and not own.entered[number]:
+                flows.destination[to] = public
+        elif public != 0:
+            flows.destination[to] = public
+        else:
+            flows.interface[to] = -2
 
 
 @kernel
@@ -1264,9 +1356,36 @@ def predict(records, own, rules, found, out, actions, predicted, agrees):
         agrees[row] = NULL8 if action == UNKNOWN or actions[row] < 0 else action == actions[row]
 
 
+@inner
+def _take_flow(flows, row, others, other):
+    flows.source[row], flows.destination[row] = others.source[other], others.destination[other]
+    flows.source_port[row], flows.destination_port[row] = others.source_port[other], others.destination_port[other]
+    flows.protocol[row], flows.family[row] = others.protocol[other], others.family[other]
+    flows.interface[row] = others.interface[other]
+    for half in range(2):
+        flows.source6[row, half] = others.source6[other, half]
+        flows.destination6[row, half] = others.destination6[other, half]
+
+
+@inner
+def _take_verdict(out, row, others, other):
+    out.verdict[row], out.forward[row], out.reply[row] = (
+        others.verdict[other],
+        others.forward[other],
+        others.reply[other],
+    )
+    out.reason[row], out.stage[row], out.path[row] = others.reason[other], others.stage[other], others.path[other]
+    out.blocked_by[row] = others.blocked_by[other]
+    out.src_interface[row], out.dst_interface[row] = others.src_interface[other], others.dst_interface[other]
+    out.targets[row], out.reachable_targets[row] = others.targets[other], others.reachable_targets[other]
+    for rule in range(out.rules.shape[0]):
+        out.rules[rule, row] = others.rules[rule, other]
+
+
 @kernel
-def either_way(own, rules, found, rows, out, other, reason, actions, predicted, agrees):
-    """Mends the prediction of the records `rows`, which either end may have opened; `other`: the destination did."""
+def either_way(own, rules, found, flows, rows, out, turned, other, reason, actions, predicted, agrees):
+    """Mends the prediction of the records `rows`, which either end may have opened; `turned` and `other`: conversations
+    and verdicts if the destination did. Where only that is possible they take the place of `flows` and `out`."""
     some = (rules.rejects, rules.before, rules.group, rules.acl, rules.subnet, rules.public)
     for i in range(rows.size):
         row = rows[i]
@@ -1287,7 +1406,11 @@ def either_way(own, rules, found, rows, out, other, reason, actions, predicted, 
         by_group = out.verdict[row] == REJECT and (
             out.stage[row] == rules.stages[0] or out.stage[row] == rules.stages[1]
         )
-        if by_group and other.verdict[i] != REJECT:
+        if stopped and not no_reply:
+            found.swapped[row] = 1
+            _take_flow(flows, row, turned, i)
+            _take_verdict(out, row, other, i)
+        elif by_group and other.verdict[i] != REJECT:
             found.unjudged[row] = reason
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from . import kernels
 from . import logkernels as k
 from .evaluate import empty_verdicts
+from .pipeline_doubts import ACL_BITS, GATEWAY_BIT, has_public_address, kept_targets
 from .pipeline_parquet import Numbers
 from .pipeline_records import has_ambiguous_addresses
 from .pipeline_summary import Disagreement, Summary, disagreements
@@ -57,7 +58,11 @@ class ColumnJudge:
         placed = {i.interface_id for i in evaluator.network.interfaces.values() if i.vpc_id}
         self._known = {name: number for name, number in self._numbers.items() if name in placed}
         self._own = _interfaces(evaluator.network, evaluator.compiled.interface_ids)
+        self._ends = k.Ends(*(getattr(evaluator.compiled.tables, name) for name in k.Ends._fields))
         self._rules = _rules()
+        interfaces = (evaluator.network.interfaces[name] for name in evaluator.compiled.interface_ids)
+        self._mapped = np.array([has_public_address(interface) for interface in interfaces], np.bool_)
+        self._kept = self._kept_targets()
         self._verdicts = VerdictColumns(evaluator, (*VERDICT_COLUMNS, *LOG_VERDICT_COLUMNS))
         self._room = 0
         self._keys, self._numbered = np.empty((_NEAR, 2), np.uint64), np.empty(_NEAR, np.int64)
@@ -91,7 +96,7 @@ class ColumnJudge:
         k.orient(records, addresses, self._own, self._reasons, found, whose)
         if "tgw_id" in group.columns.types:
             found.place[group.codes("tgw_id") >= 0] = k.AT_TRANSIT
-        k.fill_flows(records, addresses, found, whose, np.arange(rows), False, flows)
+        self._fill_flows(records, addresses, found, whose, np.arange(rows), False, flows)
         out = cut_verdicts(self._out, rows)
         self._evaluate(flows, out)
         actions = group.codes("action")
@@ -100,7 +105,8 @@ class ColumnJudge:
         k.predict(records, self._own, self._rules, found, whole, actions, predicted, agrees)
         assumed = np.flatnonzero(found.assumed)
         if assumed.size:
-            self._either_way(records, addresses, found, whose, assumed, whole, actions, predicted, agrees)
+            self._either_way(records, addresses, found, flows, whose, assumed, whole, actions, predicted, agrees)
+        self._doubt(records, found, whose, out, predicted, agrees)
         k.settle(found, whole, STAGES.index("source"))
         _settle_targets(found, out)
         return found, flows, out, predicted, agrees
@@ -172,16 +178,58 @@ class ColumnJudge:
             [REASONS.index(name) for name in ("NO_DATA", "UNKNOWN_RESOURCE", "INITIATOR_UNKNOWN")], np.uint8
         )
 
-    def _either_way(
+    def _fill_flows(
         self, records: k.Records, addresses: k.Addresses, found: k.Oriented, whose: NDArray[np.uint8],
-        rows: NDArray[np.int64], out: Any, actions: NDArray[np.int32], predicted: NDArray[np.uint8],
+        rows: NDArray[np.int64], turned: bool, flows: kernels.Flows,
+    ) -> None:  # fmt: skip
+        k.fill_flows(records, addresses, found, whose, rows, turned, flows)
+        k.name_remote_ends(found, whose, rows, turned, self._own, self._ends, flows)
+
+    def _either_way(
+        self, records: k.Records, addresses: k.Addresses, found: k.Oriented, flows: kernels.Flows,
+        whose: NDArray[np.uint8], rows: NDArray[np.int64], out: Any, actions: NDArray[np.int32],
+        predicted: NDArray[np.uint8], agrees: NDArray[np.uint8],
+    ) -> None:  # fmt: skip
+        turned = _empty_flows(rows.size)
+        self._fill_flows(records, addresses, found, whose, rows, True, turned)
+        other = self._evaluator.evaluate_columns(_inputs(turned), threads=1)
+        reason = REASONS.index("INITIATOR_UNKNOWN")
+        k.either_way(self._own, self._rules, found, flows, rows, out, turned, other, reason, actions, predicted, agrees)
+
+    def _doubt(
+        self, records: k.Records, found: k.Oriented, whose: NDArray[np.uint8], out: Any, predicted: NDArray[np.uint8],
         agrees: NDArray[np.uint8],
     ) -> None:  # fmt: skip
-        flows = _empty_flows(rows.size)
-        k.fill_flows(records, addresses, found, whose, rows, True, flows)
-        other = self._evaluator.evaluate_columns(_inputs(flows), threads=1)
-        reason = REASONS.index("INITIATOR_UNKNOWN")
-        k.either_way(self._own, self._rules, found, rows, out, other, reason, actions, predicted, agrees)
+        """Notes why a REJECT is withdrawn: see `pipeline_doubts.Doubts`."""
+        rows = np.flatnonzero((out.verdict == k.REJECT) & (found.unjudged == k.NULL8) & (found.number >= 0))
+        number, reason, blocked = found.number[rows].astype(np.int64), out.reason[rows], out.blocked_by[rows]
+        unmapped = (reason == _NOT_REACHED) & (out.dst_interface[rows] == number)
+        unmapped |= (reason == _NOT_LEAVING) & (out.src_interface[rows] == number)
+        doubtful = found.ambiguous[rows].astype(np.bool_) & self._mapped[number]
+        doubtful &= unmapped & (blocked == GATEWAY_BIT)
+        found.unjudged[rows[doubtful]] = REASONS.index("ADDR_AMBIGUOUS")
+        if not self._kept[0].size:
+            return
+        swapped, direction = found.swapped[rows] != 0, found.direction[rows]
+        receives = (direction != k.NULL8) & ((direction == k.EGRESS) == swapped) & ~doubtful
+        receives &= (whose[rows] & np.where(swapped, 1, 2)) != 0
+        rows, swapped, blocked = rows[receives], swapped[receives], blocked[receives]
+        port = np.where(swapped, records.srcport[rows], records.dstport[rows])
+        key = _target_key(number[receives], records.protocol[rows], port)
+        keys, meets_acl = self._kept
+        place = np.minimum(np.searchsorted(keys, key), keys.size - 1)
+        kept = (keys[place] == key) & (port >= 0) & (port < 1 << 16) & ~(meets_acl[place] & (blocked & ACL_BITS != 0))
+        found.unjudged[rows[kept]] = REASONS.index("UNSUPPORTED_COMPONENT")
+        withdrawn = rows[kept & (predicted[rows] == k.REJECT)]
+        predicted[withdrawn], agrees[withdrawn] = k.UNKNOWN, k.NULL8
+
+    def _kept_targets(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """`pipeline_doubts.kept_targets` by ascending key."""
+        kept = sorted(
+            (int(_target_key(self._numbers[name], protocol, port)), meets_acl)
+            for (name, protocol, port), meets_acl in kept_targets(self._evaluator.network).items()
+        )
+        return np.array([key for key, _ in kept], np.int64), np.array([meets for _, meets in kept], np.bool_)
 
     # -- out
 
@@ -245,6 +293,7 @@ class ColumnJudge:
             columns[name] = words.gather(np.where(group.codes(name) < 0, len(words) - 1, group.codes(name))[rows])
         coded = {
             "initiator": found.initiator, "direction": found.direction, "predicted_action": predicted,
+            "reason": out.reason, "src_interface": out.src_interface, "dst_interface": out.dst_interface,
             **{name: out.rules[row] for row, name in enumerate(_RULES) if name not in ("route", "reply_route")},
         }  # fmt: skip
         for name, codes in coded.items():
@@ -255,32 +304,43 @@ class ColumnJudge:
         return disagreements(pl.DataFrame(columns))
 
 
+_NOT_REACHED = REASONS.index("IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS")
+_NOT_LEAVING = REASONS.index("IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS")
+
+
+def _target_key(number: Any, protocol: Any, port: Any) -> Any:
+    return (number << 24) | (protocol << 16) | port
+
+
 _MIDDLE: Mapping[str, int] = {kind: RECORD_PLACES.index(place) for kind, place in MIDDLE_TYPES.items()}
 
 
 def _interfaces(network: Network, interface_ids: Sequence[str]) -> k.Interfaces:
     starts, rows = [0], []
-    unfiltered, ambiguous, places = [], [], []
+    unfiltered, ambiguous, places, entered = [], [], [], []
     for name in interface_ids:
         interface = network.interfaces[name]
-        held = [(own.address.version, int(own.address), 32 if own.address.version == 4 else 128)
-                for own in interface.addresses]  # fmt: skip
-        held += [(p.version, int(p.network_address), p.prefixlen) for p in interface.prefixes]
-        rows += [(version, value >> 64, value & (1 << 64) - 1, length) for version, value, length in held]
+        held = [(own.address.version, int(own.address), 32 if own.address.version == 4 else 128,
+                 int(own.public_address) if own.public_address else 0) for own in interface.addresses]  # fmt: skip
+        held += [(p.version, int(p.network_address), p.prefixlen, 0) for p in interface.prefixes]
+        rows += [(version, value >> 64, value & (1 << 64) - 1, *others) for version, value, *others in held]
         starts.append(len(rows))
         unfiltered.append(interface.group_ids == ())
         ambiguous.append(has_ambiguous_addresses(interface))
         places.append(_MIDDLE.get(interface.interface_type, k.AT_END))
-    columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
+        entered.append(interface.vpc_id in network.vpcs_with_other_ways_in)
+    columns = list(zip(*rows, strict=True)) or [()] * 5
     return k.Interfaces(
         start=np.array(starts, np.int64),
         family=np.array(columns[0], np.uint8),
         high=np.array(columns[1], np.uint64),
         low=np.array(columns[2], np.uint64),
         prefix=np.array(columns[3], np.int64),
+        public=np.array(columns[4], np.uint32),
         unfiltered=np.array(unfiltered, np.uint8),
         ambiguous=np.array(ambiguous, np.uint8),
         place=np.array(places, np.uint8),
+        entered=np.array(entered, np.uint8),
     )
 
 

@@ -1,7 +1,7 @@
 """Flow log records as conversations: which way a record went, who opened, and what AWS would have logged.
 
 A record is one direction at one interface (FL-01); the evaluator judges conversations from the end that opened
-them. The procedure is docs/semantics.md, section 6.
+them. The procedure is docs/semantics.md, section 7.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .pipeline_doubts import Doubts
+from .pipeline_ends import NOT_DESCRIBED, RemoteEnds
 from .schema import (
     ACTIONS,
     DIRECTIONS,
@@ -88,6 +90,8 @@ class RecordJudge:
         middle = [i for i in placed if i.interface_type in MIDDLE_TYPES]
         self._middle = {i.interface_id: MIDDLE_TYPES[i.interface_type] for i in middle}
         self._ambiguous = pl.Series([i.interface_id for i in placed if has_ambiguous_addresses(i)], dtype=pl.String)
+        self._doubts = Doubts(evaluator.network)
+        self._ends = RemoteEnds(evaluator.network)
         self._openings: dict[tuple[Any, ...], int] = {}
 
     def start_part(self) -> None:
@@ -102,7 +106,13 @@ class RecordJudge:
         import polars as pl
 
         records = self._oriented(_record_columns(frame))
-        return pl.concat([_conversations(records, frame), records.select("interface_id", "unjudged")], how="horizontal")
+        flows, nobody = _conversations(records, frame), pl.col("src_interface_id") == NOT_DESCRIBED
+        whose = records.select(
+            "interface_id",
+            unjudged=pl.coalesce("unjudged", pl.when(nobody).then(pl.lit("UNKNOWN_RESOURCE"))),
+        )
+        flows = flows.with_columns(src_interface_id=pl.when(~nobody).then("src_interface_id"))
+        return pl.concat([flows, whose], how="horizontal")
 
     def judge(self, frame: pl.DataFrame, *, threads: int | None = None) -> pl.DataFrame:
         """See `judge_records`."""
@@ -110,10 +120,10 @@ class RecordJudge:
 
         records = self._oriented(_record_columns(frame))
         verdicts = self._verdicts(records, frame, threads)
-        predicted, unjudged = self._predicted(records, verdicts), records["unjudged"]
+        predicted = self._predicted(records, verdicts)
         rows = _undecided(records, frame)
         if rows.any():
-            turned = _with_opener(records.filter(rows).with_columns(swapped=pl.lit(True)))
+            turned = self._ends.name(records.filter(rows).with_columns(swapped=pl.lit(True)))
             other = self._verdicts(turned, frame.filter(rows), threads)
             found = _either_way(
                 pl.concat([turned.select("direction"), verdicts.filter(rows)], how="horizontal"),
@@ -123,9 +133,14 @@ class RecordJudge:
             )
             places = rows.arg_true()
             predicted = predicted.scatter(places, found["predicted_action"])
-            unjudged = unjudged.scatter(places, found["unjudged"])
+            records = records.with_columns(records["unjudged"].scatter(places, found["unjudged"]))
+            verdicts = _with_rows(verdicts, places.filter(found["answered"]), other.filter(found["answered"]))
+        doubts = self._doubts.of(records, verdicts)
+        withdrawn = (doubts == "UNSUPPORTED_COMPONENT").fill_null(False) & (predicted == "REJECT")
+        predicted = predicted.scatter(withdrawn.arg_true(), "UNKNOWN")
+        unjudged = pl.select(pl.coalesce(records["unjudged"], doubts)).to_series()
         verdicts = _without_unjudged(verdicts, unjudged)
-        records = records.with_columns(predicted.alias("predicted_action"))
+        records = records.with_columns(predicted_action=predicted)
         decided = pl.col("predicted_action").cast(pl.String)
         added = records.select(
             pl.col("direction").cast(pl.Enum(DIRECTIONS)),
@@ -150,7 +165,7 @@ class RecordJudge:
         )
 
     def _oriented(self, records: pl.DataFrame) -> pl.DataFrame:
-        """The records with direction, initiator, swapped, unjudged, own_src, own_dst and src_interface_id."""
+        """The records with direction, initiator, swapped, unjudged, own_src, own_dst, src_interface_id, responder."""
         import polars as pl
 
         own = {name: self._holds(records["interface_id"], records[name]) for name in ("logged_src", "logged_dst")}
@@ -188,7 +203,7 @@ class RecordJudge:
             .when(pl.col("initiator") == "unknown")
             .then(pl.lit("INITIATOR_UNKNOWN")),
         )
-        records = _with_opener(records.with_columns(own_src=pl.lit(own["src"]), own_dst=pl.lit(own["dst"])))
+        records = self._ends.name(records.with_columns(own_src=pl.lit(own["src"]), own_dst=pl.lit(own["dst"])))
         return records.with_columns(self._place().alias("observed_at"), self._doubtful().alias("addresses_ambiguous"))
 
     def _paired(self, records: pl.DataFrame) -> pl.DataFrame:
@@ -310,15 +325,6 @@ def has_ambiguous_addresses(interface: NetworkInterface) -> bool:
     return four > 1 or not interface.source_dest_check
 
 
-def _with_opener(records: pl.DataFrame) -> pl.DataFrame:
-    """The records with src_interface_id: their interface, where its end is the one that opened the conversation."""
-    import polars as pl
-
-    opened_here = (pl.col("direction") == "egress") ^ pl.col("swapped")
-    opener_is_own = pl.when("swapped").then("own_dst").otherwise("own_src")
-    return records.with_columns(src_interface_id=pl.when(opened_here & opener_is_own).then("interface_id"))
-
-
 def _undecided(records: pl.DataFrame, frame: pl.DataFrame) -> pl.Series:
     """Whether nothing says which end opened: no ports, no ICMP type, not refused by Block Public Access (BP-08)."""
     import polars as pl
@@ -329,10 +335,11 @@ def _undecided(records: pl.DataFrame, frame: pl.DataFrame) -> pl.Series:
 
 
 def _either_way(verdicts: pl.DataFrame, other: pl.DataFrame, predicted: pl.Series, replied: pl.Series) -> pl.DataFrame:
-    """What holds of records whose opening end is not decidable: columns predicted_action and unjudged.
+    """What holds of records whose opening end is not decidable: columns predicted_action, unjudged and answered.
 
     `verdicts` (with direction) and `predicted`: the source opened it. `other` and `replied`: the destination did, and
-    the record is the reply. A way in which the packet would never have come to the interface is left out.
+    the record is the reply. A way in which the packet would never have come to the interface is left out; `answered`:
+    only the second is possible.
     """
     import polars as pl
 
@@ -353,6 +360,7 @@ def _either_way(verdicts: pl.DataFrame, other: pl.DataFrame, predicted: pl.Serie
             "open": other["verdict"] != "REJECT",
         }
     )
+    answered = pl.col("stopped") & ~pl.col("no_reply")
     return sides.select(
         pl.when(pl.col("no_reply") | (pl.col("predicted") == pl.col("replied")))
         .then("predicted")
@@ -360,8 +368,20 @@ def _either_way(verdicts: pl.DataFrame, other: pl.DataFrame, predicted: pl.Serie
         .then("replied")
         .otherwise(pl.lit("UNKNOWN"))
         .alias("predicted_action"),
-        pl.when(pl.col("by_group") & pl.col("open")).then(pl.lit("INITIATOR_UNKNOWN")).alias("unjudged"),
+        pl.when(pl.col("by_group") & pl.col("open") & ~answered).then(pl.lit("INITIATOR_UNKNOWN")).alias("unjudged"),
+        answered.alias("answered"),
     )
+
+
+def _with_rows(frame: pl.DataFrame, places: pl.Series, rows: pl.DataFrame) -> pl.DataFrame:
+    """The frame with `rows` at the given places."""
+    import polars as pl
+
+    if not rows.height:
+        return frame
+    order = pl.Series(range(frame.height), dtype=pl.UInt32)
+    moved = pl.Series(range(frame.height, frame.height + rows.height), dtype=pl.UInt32)
+    return pl.concat([frame, rows])[order.scatter(places, moved)]
 
 
 def _forward_action(end: str, prefix: str, unfiltered: pl.Expr) -> pl.Expr:
@@ -477,7 +497,7 @@ def _conversations(records: pl.DataFrame, frame: pl.DataFrame) -> pl.DataFrame:
     swapped = pl.col("swapped")
     flows = records.select(
         srcaddr=pl.when(swapped).then("dst").otherwise("src"),
-        dstaddr=pl.when(swapped).then("src").otherwise("dst"),
+        dstaddr=pl.coalesce("responder", pl.when(swapped).then("src").otherwise("dst")),
         srcport=pl.when(swapped).then("dstport").otherwise("srcport"),
         dstport=pl.when(swapped).then("srcport").otherwise("dstport"),
         protocol="protocol",

@@ -50,7 +50,7 @@ class Disagreement(NamedTuple):
 
 #: The classes of disagreement (FL-44), in the order they are looked for, and what they mean.
 MISMATCHES: Mapping[str, str] = {
-    "block-public-access": "AWS says it was Block Public Access (reject-reason BPA)",
+    "block-public-access": "AWS says it was Block Public Access (reject-reason BPA), or the description stops it there",
     "encryption-control": "AWS says it was encryption control (reject-reason EC)",
     "addresses-ambiguous": "the record may not show the packet's addresses (FL-32)",
     "after-close": "refused packets without SYN: the connection may have been closed before",
@@ -288,8 +288,9 @@ def disagreements(frame: pl.DataFrame) -> dict[Disagreement, int]:
         pl.lit(None, pl.Int64 if name == "tcp_flags" else pl.String).alias(name) for name in lacking
     )
     late = (pl.col("protocol").cast(pl.Int64) == TCP) & ((pl.col("tcp_flags").cast(pl.Int64) & SYN) == 0)
+    by_public_access = (pl.col("action") == "REJECT") & (pl.col("reason") == "VPC_BLOCK_PUBLIC_ACCESS_ENABLED")
     kind = (
-        pl.when(pl.col("reject_reason") == "BPA")
+        pl.when((pl.col("reject_reason") == "BPA") | by_public_access)
         .then(pl.lit("block-public-access"))
         .when(pl.col("reject_reason") == "EC")
         .then(pl.lit("encryption-control"))
@@ -303,8 +304,17 @@ def disagreements(frame: pl.DataFrame) -> dict[Disagreement, int]:
         .then(pl.lit("changed-within"))
         .otherwise(pl.lit("unexplained"))
     )
-    replied = pl.col("initiator").cast(pl.String).str.starts_with("destination-")
     egress = pl.col("direction") == "egress"
+    source, destination = (pl.col(name).cast(pl.String) for name in ("src_interface", "dst_interface"))
+    replied = pl.col("initiator").cast(pl.String).str.starts_with("destination-")
+    assumed = (
+        pl.col("initiator").cast(pl.String) == "source-assumed"
+    )  # judged as the reply where it can be nothing else
+    replied |= (
+        assumed
+        & (source != destination)
+        & (pl.col("interface_id").cast(pl.String) == pl.when(egress).then(destination).otherwise(source))
+    )
     by_acl = pl.col("blocked_by") & pl.when(egress).then(_bit("source-network-acl")).otherwise(
         _bit("destination-network-acl")
     )

@@ -182,7 +182,7 @@ ASKED, ANSWERED = ("10.0.1.5", "10.0.2.8"), ("10.0.2.8", "10.0.1.5")
     [
         ({}, WEB, ASKED, "ACCEPT", ("ACCEPT", None, None)),  # an answer cannot be: the server opens nothing
         ({}, WEB, ANSWERED, "UNKNOWN", OPEN),  # its own ping, refused, or an answer, let out
-        ({}, CLIENT, ANSWERED, "ACCEPT", OPEN),  # the server's own ping would not have come so far
+        ({}, CLIENT, ANSWERED, "ACCEPT", ("ACCEPT", None, None)),  # the server's own ping would not have come so far
         ({"web_out": False}, WEB, ANSWERED, "REJECT", NO_RULES),  # refused by the group, or as an answer by the ACL
         ({"web_in": False}, WEB, ANSWERED, "REJECT", NO_RULES),  # it was never asked
         ({"web_in": False}, WEB, ASKED, "REJECT", ("REJECT", "SG_HAS_NO_RULES", "destination-security-group")),
