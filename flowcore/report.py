@@ -93,7 +93,7 @@ REASON_TEXTS: dict[str, str] = {
     "UNSUPPORTED_COMPONENT": "The way leads through something that is not modelled yet.",
     "ICMP_TYPE_UNKNOWN": "A rule depends on the ICMP type or code, and the flow does not say it.",
     "INITIATOR_UNKNOWN": "The log record does not show which end opened the conversation.",
-    "ADDR_AMBIGUOUS": "Several interfaces have this address (give src_interface_id), or a record hides which one it is.",
+    "ADDR_AMBIGUOUS": "Several interfaces have this address (give src_interface_id), or a record hides which it is.",
     "AMBIGUOUS_PREFIX_LIST_ROUTE": "Two prefix list routes of equal length lead to different targets.",
     "MISSING_PREFIX_LIST": "The entries of a prefix list are not in the snapshot.",
     "ASYMMETRIC_RETURN": "The reply would leave another way than the conversation came in.",

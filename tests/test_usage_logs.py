@@ -39,6 +39,8 @@ def brute_force(network: Network, records: pl.DataFrame) -> dict[tuple[str, bool
     """(rule, is it about replies) -> records, packets, bytes, conversations; from verdicts with names, row by row."""
     judged = judge_records(flowcore.compile_network(network), records)
     logged = set(records["interface_id"])
+    every = (own for interface in network.interfaces.values() for own in interface.addresses)
+    public = {own.address: own.public_address for own in every if own.public_address}
     counts: dict[tuple[str, bool], list[int]] = defaultdict(lambda: [0, 0, 0])
     conversations: dict[tuple[str, bool], set[Any]] = defaultdict(set)
     for row in judged.iter_rows(named=True):
@@ -46,6 +48,8 @@ def brute_force(network: Network, records: pl.DataFrame) -> dict[tuple[str, bool
             continue
         reply = str(row["initiator"]).startswith("destination-")
         ends = row["src_interface"], row["dst_interface"]
+        if row["initiator"] == "source-assumed" and row["direction"] and ends[0] != ends[1]:
+            reply = row["interface_id"] == ends[row["direction"] == "egress"]  # judged as the answer it must be
         at_source = (row["direction"] == "egress") != reply
         if row["direction"] is None:  # told by which end the interface is
             at_source = ends[0] == row["interface_id"]
@@ -61,6 +65,10 @@ def brute_force(network: Network, records: pl.DataFrame) -> dict[tuple[str, bool
             flow = *flow[:2], None, None, row["protocol"]
         if reply:
             flow = flow[1], flow[0], flow[3], flow[2], flow[4]
+        if (
+            row["direction"] and ends[1] == row["interface_id"] and flow[0] in public.values()
+        ):  # it came by the public address of the other end (IG-11)
+            flow = flow[0], public.get(flow[1], flow[1]), *flow[2:]
         for column in columns:
             rule = row[column]
             if rule is None or rule.endswith("#*"):
