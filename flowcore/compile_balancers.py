@@ -200,7 +200,9 @@ class BalancerPlan:
         instance = self.network.instances.get(target.target_id)
         first = instance.interface_ids[0] if instance and instance.interface_ids else ""
         interface = self.network.interfaces.get(first)
-        return (_address(interface, 4), interface) if interface else (None, None)
+        if interface is None:
+            return None, None
+        return _primary_ipv6(interface) if group.ip_address_type == "ipv6" else _address(interface, 4), interface
 
     @property
     def _holders(self) -> dict[tuple[str | None, Any], list[NetworkInterface]]:
@@ -331,9 +333,15 @@ def _preserves(group: TargetGroup) -> bool:
 def _address(interface: NetworkInterface, family: int) -> Any:
     """The primary address of a family."""
     own = [each for each in interface.addresses if each.address.version == family]
-    if family == 4:
-        own.sort(key=lambda each: not each.primary)
+    own.sort(key=lambda each: not each.primary)
     return own[0].address if own else None
+
+
+def _primary_ipv6(interface: NetworkInterface) -> Any:
+    """The IPv6 address marked as primary, or the only one."""
+    own = {each.address: each.primary for each in interface.addresses if each.address.version == 6}
+    sole = [address for address, primary in own.items() if primary] or list(own)
+    return sole[0] if len(sole) == 1 else None
 
 
 def _zones(subnet: Subnet | None) -> tuple[str, ...]:

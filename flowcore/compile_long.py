@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from ipaddress import IPv4Address, ip_network
 from typing import Any
 
@@ -26,13 +25,22 @@ from .compile_policies import Atoms, deny, random_keys, unsure
 from .compile_routes import ACTIVE, KINDS, outcome_tables, route_label, winners
 from .compile_transit import TransitPlan, Zones
 from .kernels_long import LongTables
-from .model import LONG_DESTINATION_TYPES, NatGateway, Network, NetworkInterface, RouteTable, RouteTarget
+from .model import (
+    LONG_DESTINATION_TYPES,
+    NatGatewayAddress,
+    Network,
+    NetworkInterface,
+    RouteTable,
+    RouteTarget,
+    is_working,
+)
 from .schema import STAGE_BITS
 
 Array = npt.NDArray[Any]
 
 PLAIN_TARGETS = frozenset({RouteTarget.LOCAL, RouteTarget.INTERNET_GATEWAY, RouteTarget.EGRESS_ONLY_INTERNET_GATEWAY})
 NAT64 = ip_network("64:ff9b::/96")
+DIRECT_CONNECT = ("virtualinterfaces", "directconnectgateways")
 
 
 def is_long(network: Network) -> bool:
@@ -437,29 +445,44 @@ class LongPlan:
                 rank[label] = own
                 if route.target_kind == RouteTarget.TRANSIT_GATEWAY:
                     found[label] = self.transit.entry(route.target_id, table.vpc_id)
-                else:
-                    found[label] = index.get(route.target_kind, {}).get(route.target_id, -1)
+                    continue
+                found[label] = index.get(route.target_kind, {}).get(route.target_id, -1)
+                if route.target_kind == RouteTarget.VIRTUAL_PRIVATE_GATEWAY:
+                    found[label] = 2 * found[label] + route.propagated
         return np.concatenate([found, found[np.array(self.layout.standing_for, np.int64) + 1]])
 
     def _nat_tables(self) -> dict[str, Array]:
-        rows = np.zeros((len(self.network.nat_gateways) + 1, kl.NAT_WIDTH), np.int64)
-        zones = np.zeros((len(rows), len(self.zones.pairs) + 1), np.uint8)
-        for row, zone_row, nat in zip(rows, zones, self.network.nat_gateways.values(), strict=False):
+        """NAT gateways, then a row for each zone of the regional ones: the same, with the zone's address (NG-02)."""
+        gateways = list(self.network.nat_gateways.values())
+        rows = np.zeros((len(gateways), kl.NAT_WIDTH), np.int64)
+        zones = np.zeros((len(gateways) + 1, len(self.zones.pairs) + 1), np.int64)
+        further: list[Array] = []
+        for row, zone_row, nat in zip(rows, zones, gateways, strict=False):
             regional = nat.regional or nat.subnet_id is None
             row[kl.G_VPC] = self.vpcs.get(nat.vpc_id or "", 0)
-            row[kl.G_STATE] = 0 if nat.state in (None, "available") else deny("BAD_STATE")
+            row[kl.G_STATE] = 0 if is_working(nat.state) else deny("BAD_STATE")
             row[kl.G_REGIONAL] = regional
             row[kl.G_PLACE] = self._place(None if regional else nat.subnet_id, nat.vpc_id)
-            row[kl.G_PRIVATE], row[kl.G_PUBLIC], row[kl.G_INTERFACE] = self._nat_address(nat, regional)
-            if row[kl.G_PRIVATE] >= 0:
-                row[kl.G_NODE] = self._node_of(row[kl.G_VPC], IPv4Address(int(row[kl.G_PRIVATE])))
+            self._set_nat_address(row, nat.addresses, regional)
             own = self.network.route_tables.get(nat.route_table_id or "")
             row[kl.G_TABLE] = self._extra_number(own)
             named = [each.availability_zone for each in nat.addresses if each.availability_zone]
             row[kl.G_ZONES] = regional and bool(named)
             for number, pair in enumerate(self.zones.pairs, 1):
-                zone_row[number] = any(name in pair for name in named)
-        return {"nat": rows.reshape(-1), "nat_zone": zones.reshape(-1)}
+                near = [each for each in nat.addresses if each.availability_zone and each.availability_zone in pair]
+                if regional and near:
+                    further.append(row.copy())
+                    zone_row[number] = len(gateways) + len(further)
+                    if any(each.public_address is not None for each in near):
+                        self._set_nat_address(further[-1], near, regional)
+        empty = np.zeros(kl.NAT_WIDTH, np.int64)
+        return {"nat": np.concatenate([rows.reshape(-1), *further, empty]), "nat_zone": zones.reshape(-1)}
+
+    def _set_nat_address(self, row: Array, addresses: Sequence[NatGatewayAddress], regional: bool) -> None:
+        """Puts the first usable one of a NAT gateway's addresses into its row."""
+        row[kl.G_PRIVATE], row[kl.G_PUBLIC], row[kl.G_INTERFACE] = self._nat_address(addresses, regional)
+        if row[kl.G_PRIVATE] >= 0:
+            row[kl.G_NODE] = self._node_of(row[kl.G_VPC], IPv4Address(int(row[kl.G_PRIVATE])))
 
     def _node_of(self, vpc: int, address: IPv4Address) -> int:
         """The node of an address that the axis is cut at, as a VPC sees it."""
@@ -467,10 +490,10 @@ class LongPlan:
         of_interval = self.layout.nodes.of_interval[list(space.views).index(view)]
         return int(of_interval[space.axis.interval(address)])
 
-    def _nat_address(self, nat: NatGateway, regional: bool) -> tuple[int, int, int]:
-        """(private, public address, interface) of the primary address; -1: none."""
+    def _nat_address(self, addresses: Sequence[NatGatewayAddress], regional: bool) -> tuple[int, int, int]:
+        """(private, public address, interface) of the first usable address; -1: none."""
         interfaces = _numbers(self.network.interfaces)
-        for own in nat.addresses:
+        for own in addresses:
             usable = own.public_address if regional else own.private_address
             if usable is not None:
                 public = int(own.public_address) if own.public_address is not None else -1
@@ -513,38 +536,36 @@ class LongPlan:
         }
 
     def _vpn_outcomes(self, gateway_id: str) -> Array:
-        """Per between class: what the VPN connections of a gateway say."""
+        """Per between class: what the VPN connections of a gateway say, where no propagated route leads there."""
         network = self.network
         found = np.zeros(self.representative.size, np.uint8)
         own = [each for each in network.vpn_connections.values() if each.vpn_gateway_id == gateway_id]
-        if not own or self._direct_connect:
+        told = {key for key in (*network.described_keys, *network.other) if key.lower() in DIRECT_CONNECT}
+        if not own or any(network.other.get(key) for key in told):
             return found
         ipv6 = self.representative >= self.axis.ipv4_size
-        available = [each for each in own if each.state in (None, "available")]
+        available = [each for each in own if is_working(each.state)]
         if available and all(each.static_routes_only for each in available):
             reached = self._mask([block for each in available for block in each.destinations])
             found[~reached] = deny("NO_ROUTE_TO_DESTINATION")
         found[ipv6 if available else slice(None)] = deny("BAD_STATE_VPN")
+        if not told:
+            found[found != 0] = unsure("UNKNOWN_RESOURCE")
         return found
-
-    @cached_property
-    def _direct_connect(self) -> bool:
-        other = self.network.other
-        return any(other.get(key) for key in ("virtualInterfaces", "directConnectGateways"))
 
     def _service_rows(self) -> Array:
         """Endpoints as gateway endpoints; numbered like `firewall`."""
         rows = np.zeros((len(self.network.vpc_endpoints) + 1, kl.SERVICE_WIDTH), np.int64)
         for row, endpoint in zip(rows, self.network.vpc_endpoints.values(), strict=False):
             row[kl.E_VPC] = self.vpcs.get(endpoint.vpc_id or "", 0)
-            row[kl.E_STATE] = 0 if endpoint.state in (None, "available") else deny("BAD_STATE")
+            row[kl.E_STATE] = 0 if is_working(endpoint.state) else deny("BAD_STATE")
         return rows.reshape(-1)
 
     def _firewall_rows(self) -> Array:
         """Endpoints as Gateway Load Balancer endpoints."""
         rows = np.zeros((len(self.network.vpc_endpoints) + 1, kl.FIREWALL_WIDTH), np.int64)
         for row, endpoint in zip(rows, self.network.vpc_endpoints.values(), strict=False):
-            usable = endpoint.state in (None, "available")
+            usable = is_working(endpoint.state)
             inspected = unsure("FIREWALL_RULES_RESTRICTION") if endpoint.network_firewall else 0
             row[kl.B_OUTCOME] = inspected if usable else deny("BAD_STATE")
             subnet_id = self.endpoint_subnet(endpoint)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from . import addresses as a
 from . import kernels as k
 from .addresses import AddressAxis
-from .model import UNMODELLED_SOURCE_TYPES, Network, NetworkInterface
+from .model import UNMODELLED_SOURCE_TYPES, Network, NetworkInterface, is_working
 
 Array = npt.NDArray[Any]
 
@@ -83,7 +83,7 @@ def closed_interfaces(network: Network) -> frozenset[str]:
     shut = {
         interface_id
         for endpoint in network.vpc_endpoints.values()
-        if endpoint.state not in (None, "available")
+        if not is_working(endpoint.state)
         for interface_id in endpoint.interface_ids
     }
     return frozenset(shut | {each.interface_id for each in network.interfaces.values() if each.detached})

@@ -18,6 +18,7 @@ from .model import (
     TransitGatewayAttachment,
     TransitGatewayRoute,
     TransitGatewayRouteTable,
+    is_working,
 )
 
 Array = npt.NDArray[Any]
@@ -30,10 +31,6 @@ PROPAGATED_RANK = {
     AttachmentKind.VPN: 1,
 }
 STATIC_RANK, LIST_RANK = 6, 5
-
-
-def _available(state: str | None) -> bool:
-    return state in (None, "available")
 
 
 class TransitPlan:
@@ -122,12 +119,11 @@ class TransitPlan:
         gateway = self.network.transit_gateways.get(gateway_id)
         if gateway is None and attachment is None:
             return unsure("UNKNOWN_RESOURCE")
-        if gateway is not None and not _available(gateway.state):
+        if gateway is not None and not is_working(gateway.state):
             return deny("BAD_STATE")
         if attachment is None:
-            described = bool(self.network.transit_gateway_attachments)
-            return deny("BAD_STATE_ATTACHMENT") if described else unsure("UNKNOWN_RESOURCE")
-        if not _available(attachment.state):
+            return unsure("UNKNOWN_RESOURCE")
+        if not is_working(attachment.state):
             return deny("BAD_STATE_ATTACHMENT")
         return unsure("UNKNOWN_RESOURCE") if attachment.subnet_ids is None else 0
 
@@ -174,7 +170,7 @@ class TransitPlan:
         elif kind in EDGE_ATTACHMENTS:
             row[kl.R_KIND] = kl.A_EDGE
             connection = network.vpn_connections.get(attachment.resource_id or "")
-            if kind == AttachmentKind.VPN and connection is not None and not _available(connection.state):
+            if kind == AttachmentKind.VPN and connection is not None and not is_working(connection.state):
                 row[kl.R_DOWN] = deny("TGW_BAD_STATE_VPN")
         elif kind == AttachmentKind.PEERING:
             row[kl.R_KIND] = kl.A_PEERING
@@ -253,14 +249,14 @@ class TransitPlan:
         pair = self._pairs[gateway_id, first]
         attachment = self.network.transit_gateway_attachments[first]
         propagated = int(kl.PROPAGATED) if route.propagated else 0
-        return (0 if _available(attachment.state) else deny("BAD_STATE_ATTACHMENT")) << 24 | propagated | pair
+        return (0 if is_working(attachment.state) else deny("BAD_STATE_ATTACHMENT")) << 24 | propagated | pair
 
 
 def _neighbours(network: Network) -> dict[str, frozenset[str]]:
     """VPC -> other VPCs with an available attachment to a transit gateway that it has one to as well."""
     of_gateway: dict[str, set[str]] = {}
     for (gateway_id, vpc_id), attachment in network.attachments_of.items():
-        if _available(attachment.state):
+        if is_working(attachment.state):
             of_gateway.setdefault(gateway_id, set()).add(vpc_id)
     found: dict[str, set[str]] = {}
     for members in of_gateway.values():

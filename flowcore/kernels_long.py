@@ -234,9 +234,10 @@ NUMBERS = (
     "interface",  # [interfaces * INTERFACE_WIDTH]
     "vpc",  # [(vpcs + 1) * VPC_WIDTH]
     "route_outcome",  # [256] by route code: outcome of the route stage, target not yet asked
-    "route_next",  # [labels + 1] the route's target, counted among its kind; -1 not described
+    "route_next",  # [labels + 1] the route's target, counted among its kind; -1 not described. Of a virtual private
+    # gateway: twice that, + 1 for a propagated route
     "nat",  # [gateways * NAT_WIDTH]
-    "nat_zone",  # [gateways * zones] has an address there
+    "nat_zone",  # [gateways * zones] 1 + the row of `nat` with its address there, 0 none
     "entry",  # [entries * ENTRY_WIDTH] a VPC's way into a transit gateway
     "entry_place",  # [entries * zones] attachment subnet, 0 none
     "pair",  # [pairs * PAIR_WIDTH] an attachment seen from one transit gateway
@@ -282,7 +283,7 @@ WORDS = (
     "extra",  # [tables * between] route words of gateways' tables
     "transit",  # [tables * between] outcome << 24 | PROPAGATED | pair
     "peering_side",  # [peerings * 2 * between] as in_vpc
-    "private_outcome",  # [gateways * between]
+    "private_outcome",  # [gateways * between] where no propagated route leads there
     "client",  # [listeners with source-ip conditions * between] which of its variants is for the client
 )
 (
@@ -309,19 +310,19 @@ HEADER = SAYING + 48
     X_KIND, X_VPC, X_WHERE, X_INTERFACE, DEPTH, ROUTE_STAGE, ROUTE_CLEAN, ROUTE_DENIED, PAIR,
     OWN, END, FLAGGED, LEFT, LEFT_INDEX, CAME, CAME_INDEX, CAME_BY_BOX, BOXES, BOXES_BACK, WAY, DESTINATION,
     CODE, NUMBER, FIRST_PORT, N_TARGETS, N_REACHED, LEVEL, REPLY_CUT, ASKED, FORKED, LAST_PHASE, LAST_ACTION,
-    FIRST_END,
-) = _codes(range(56))  # fmt: skip
+    FIRST_END, LOST,
+) = _codes(range(57))  # fmt: skip
 # OWN: node of A, END: of B, -1 none. X_*: where the reply is expected. LEFT, CAME: the edge where the forward walk left
 # the network, or the source came in. EXTRA: the table, in `extra`, of a gateway without subnet. CODE, NUMBER: the
-# target that the next action goes to. ASKED: the destination port. FORKED: forks met so far.
+# target that the next action goes to. ASKED: the destination port. FORKED: forks met so far; LOST: one was not walked.
 # FIRST_END: node of the flow's destination as A's VPC sees it.
 NO_TABLE, UNKNOWN_TABLE = -1, -2
-S, D = _codes((56, 61))  # the packet's source and destination, each:
+S, D = _codes((57, 62))  # the packet's source and destination, each:
 FAMILY, HIGH, LOW, NODE, VIEW = _codes(range(5))
-FORWARD_PART, REPLY_PART = _codes((66, 70))  # (4 registers each)
+FORWARD_PART, REPLY_PART = _codes((67, 71))  # (4 registers each)
 DENIES, DENIED, DOUBTED = _codes(range(3))  # mask; first deny, first unknown: stage << 8 | outcome
-RULES = np.int64(74)
-REGISTERS = np.int64(82)
+RULES = np.int64(75)
+REGISTERS = np.int64(83)
 STACK = REGISTERS
 (
     K_KIND, K_VPC, K_WHERE, K_INTERFACE, K_SOURCE, K_DESTINATION, K_BACK_PORT, K_TABLE, K_ZONE, K_STRAIGHT, K_ENTERED,
@@ -341,8 +342,10 @@ FORK_FRAME = FRAME + 3 * FRAME_WIDTH
 (
     N_WAYS, WAYS, WAY_COUNTS, CHOSEN_BY, CHOSEN_PLACE, FIRST_RESULT, N_FINAL, SETTLED, FORK_WIDTH,
 ) = (FORK_FRAME + np.int64(offset) for offset in (0, 1, 5, 9, 13, 17, 21, 22, 23))  # fmt: skip
-FINAL_CUT = FORK_WIDTH
-WALK_SIZE = FORK_WIDTH + 1
+FINAL_CUT, WAY_IN = FORK_WIDTH, FORK_WIDTH + 1
+WALK_SIZE = FORK_WIDTH + 2
+NO_WAY, NO_ONE_WAY = _codes((0, -1))
+"""WAY_IN: 1 + the number of the edge that the reply to a source outside would leave by << 8 | its kind; or these."""
 
 #: Verdicts of recent walks, behind the registers: what decides a walk (two nodes or addresses, ports), and the columns.
 MEMO_START = np.int64(-(-WALK_SIZE // 8) * 8)
@@ -746,7 +749,7 @@ def _return_outcome(g, w, code, number, outcome):
         return n[SAYING + D_ASYMMETRIC]
     astray = code == TO_NAT or code == TO_SERVICE or n[n[OF_ROUTE_GATE] + code] != 0
     if code == TO_PRIVATE and not w[PROBE]:
-        came = w[X_KIND] == OUTSIDE and w[CAME] == BY_PRIVATE and w[CAME_INDEX] == number
+        came = w[X_KIND] == OUTSIDE and w[CAME] == BY_PRIVATE and w[CAME_INDEX] == number >> 1
         astray = not came
     if astray:
         return n[SAYING + D_ASYMMETRIC]
@@ -821,7 +824,8 @@ def _back(g, w):
 def _nat(g, w):
     """6.4, forward."""
     n, number = g.numbers, w[NUMBER]
-    row = n[OF_NAT] + number * NAT_WIDTH
+    near = n[n[OF_NAT_ZONE] + max(number, 0) * n[H_ZONES] + w[ZONE]]
+    row = n[OF_NAT] + (near - 1 if near else number) * NAT_WIDTH
     w[MET] |= MET_NAT
     if number < 0 or n[row + G_VPC] != w[VPC]:
         _check(w, AT_NAT, n[SAYING + (U_RESOURCE if number < 0 else D_ATTACHMENT)] << LABEL_BITS, NO_RULE)
@@ -830,7 +834,7 @@ def _nat(g, w):
     embedded = ipv6 and w[D + HIGH] == 0x0064FF9B00000000 and np.uint64(w[D + LOW]) >> np.uint64(32) == 0
     served = protocol == TCP or protocol == UDP or protocol == ICMP or (embedded and protocol == ICMPV6)
     inside = np.int64(1) if w[MET] & MET_TRANSIT else _is_from(g, w, w[VPC])
-    in_zone = not n[row + G_ZONES] or n[n[OF_NAT_ZONE] + number * n[H_ZONES] + w[ZONE]] != 0
+    in_zone = not n[row + G_ZONES] or near != 0
     lost = (ipv6 and not embedded) or n[row + G_PRIVATE] < 0
     saying = -1
     if not served:
@@ -1163,7 +1167,8 @@ def _are_alike(g, w, first, count, vpc):
 def _choose(w, count):
     """Which of `count` ways this walk takes, -1: none, it is cut here."""
     fork = w[FORKED]
-    if w[PROBE] or fork >= MOST_FORKS:
+    if fork >= MOST_FORKS:
+        w[LOST] = 1
         return np.int64(-1)
     if fork >= w[N_WAYS]:
         w[WAYS + fork], w[N_WAYS] = 0, fork + 1
@@ -1209,6 +1214,25 @@ def _is_last(w):
 
 
 @step
+def _is_found(w, way):
+    """Whether the way in is settled: else the ways of the next look for it are set. All forks are followed every way.
+
+    Where they lead to different edges, or are too many, it is NO_ONE_WAY.
+    """
+    if w[WAY_IN] != way or w[LOST]:
+        w[WAY_IN] = NO_ONE_WAY
+    else:
+        while w[N_WAYS]:
+            fork = w[N_WAYS] - 1
+            if w[WAYS + fork] < w[WAY_COUNTS + fork] - 1:
+                w[WAYS + fork] += 1
+                return False
+            w[N_WAYS] = fork
+    w[N_WAYS] = 0
+    return True
+
+
+@step
 def _is_back_in(w, vpc):
     """Whether the reply is bound for an interface of `vpc`."""
     return w[REPLY] != 0 and OUTSIDE < w[X_KIND] < AT_MAPPING and w[X_VPC] == vpc
@@ -1230,7 +1254,7 @@ def _leave(g, w):
 @step
 def _private(g, w):
     """6.7: out by a virtual private gateway."""
-    n, number, vpc = g.numbers, w[NUMBER], w[VPC]
+    n, number, vpc, propagated = g.numbers, w[NUMBER] >> 1, w[VPC], w[NUMBER] & 1
     foreign = w[MET] & MET_TRANSIT and not w[REPLY]
     w[MET] |= MET_GATEWAY
     saying = -1
@@ -1242,9 +1266,12 @@ def _private(g, w):
         saying = D_NOT_OWN
     outcome = n[SAYING + max(saying, 0)]
     if saying < 0:
-        outcome = np.int64(g.words[n[OF_PRIVATE_OUTCOME] + number * n[H_BETWEEN] + _between(g, w, D)])
+        told = np.int64(g.words[n[OF_PRIVATE_OUTCOME] + number * n[H_BETWEEN] + _between(g, w, D)])
+        outcome = np.int64(0) if propagated else told
     _check(w, AT_GATEWAY + TO_REPLY * w[REPLY], outcome << LABEL_BITS, NO_RULE)
     w[CODE] = BY_PRIVATE
+    if not w[PROBE]:
+        w[NUMBER] = number
     return CUT if saying >= 0 else LEAVE
 
 
@@ -1688,9 +1715,10 @@ def _find_way_in(g, w, first, end, by_private):
 
 
 @step
-def _come_in(g, w, first, end, by_private, kind, index):
-    """Forward from outside the network, by an edge of `kind`."""
-    n = g.numbers
+def _come_in(g, w, first, end, by_private):
+    """Forward from outside the network, by the edge found as WAY_IN, else by an internet gateway."""
+    n, index = g.numbers, max((w[WAY_IN] >> 8) - 1, 0)
+    kind = w[WAY_IN] & 255 if w[WAY_IN] else BY_INTERNET
     w[DESTINATION], w[CAME], w[CAME_INDEX], w[UNSEEN], w[END] = _column(g, end, NODE_INTERFACE), kind, index, 1, end
     if kind == BY_TRANSIT:
         w[WAY], w[PAIR], w[MET], w[END] = WAY_TRANSIT, index, MET_TRANSIT, -1
@@ -1700,9 +1728,10 @@ def _come_in(g, w, first, end, by_private, kind, index):
     if not by_private:
         _set_address(w, D, IPV4, NOTHING, n[n[OF_NODE_LOW] + end])
     if kind == BY_PRIVATE:
-        w[WAY], w[VPC] = WAY_PRIVATE, vpc
+        propagated, index = index & 1, index >> 1
+        w[WAY], w[VPC], w[CAME_INDEX] = WAY_PRIVATE, vpc, index
         said = np.int64(g.words[n[OF_PRIVATE_OUTCOME] + index * n[H_BETWEEN] + _between(g, w, S)])
-        _check(w, AT_GATEWAY, said << LABEL_BITS, NO_RULE)
+        _check(w, AT_GATEWAY, (np.int64(0) if propagated else said) << LABEL_BITS, NO_RULE)
         w[CODE] = _edge(g, w, index, OF_PRIVATE_GATEWAY, PRIVATE_WIDTH, D)
         return EDGE
     w[WAY], w[CAME_INDEX] = WAY_INTERNET, vpc
@@ -1797,13 +1826,13 @@ def _recall(w, entry, row, out):
 
 
 @step
-def _no_way(g, w):
-    """UNKNOWN(UNKNOWN_RESOURCE) at the source, fixed."""
+def _no_way(g, w, saying):
+    """UNKNOWN at the source, fixed."""
     for register in range(REGISTERS):
         w[register] = 0
     w[OWN], w[DESTINATION], w[WAY], w[ONE_WAY] = -1, -1, NULL8, 1
     w[N_TARGETS] = w[N_REACHED] = NULL16
-    _check(w, AT_SOURCE, g.numbers[SAYING + U_RESOURCE] << LABEL_BITS, NO_RULE)
+    _check(w, AT_SOURCE, g.numbers[SAYING + saying] << LABEL_BITS, NO_RULE)
 
 
 PROBING, FORWARD, BACKWARD, OVER = range(4)
@@ -1851,8 +1880,8 @@ def walk_rows(tables, long, flows, rows, out, conversations, level, scratch):
     one_view, mask = tables.root.size == 1 << 16, (scratch.size - MEMO_START) // MEMO_WIDTH - 1
     for index in range(rows.size):
         row = rows[index]
-        w[N_WAYS] = w[N_FINAL] = w[SETTLED] = 0
-        going, entry, probed, known, kind, number = True, np.int64(0), False, False, NOTHING, NOTHING
+        w[N_WAYS] = w[N_FINAL] = w[SETTLED] = w[WAY_IN] = 0
+        going, entry, looks, probed = True, np.int64(0), 0, False
         while going:
             _load(tables, flows, row, w)
             w[LEVEL] = level
@@ -1894,11 +1923,11 @@ def walk_rows(tables, long, flows, rows, out, conversations, level, scratch):
                 action = ENTER if probed else _find_way_in(g, w, first, end, by_private)
                 if action == STEP:
                     phase = PROBING
-                elif known or not probed or first == SRC_INTERNET:
-                    action = _come_in(g, w, first, end, by_private, kind if known else BY_INTERNET, number)
-                else:
-                    _no_way(g, w)
+                elif w[WAY_IN] == NO_ONE_WAY or (probed and w[WAY_IN] == NO_WAY and first != SRC_INTERNET):
+                    _no_way(g, w, U_RESOURCE if w[WAY_IN] == NO_WAY else U_ZONE)
                     phase = OVER
+                else:
+                    action = _come_in(g, w, first, end, by_private)
             while phase != OVER:
                 while action > DONE:
                     if action == STEP:
@@ -1938,9 +1967,14 @@ def walk_rows(tables, long, flows, rows, out, conversations, level, scratch):
                     else:
                         action = _leave(g, w)
                 if phase == PROBING:
-                    probed, kind, number = True, w[LEFT], w[LEFT_INDEX]
-                    at_home = kind == BY_PRIVATE and w[VPC] == _column(g, end, NODE_VPC) & VPC_MASK
-                    known = action == DONE and (kind == BY_TRANSIT or at_home)
+                    way = NO_WAY
+                    at_home = w[LEFT] == BY_PRIVATE and w[VPC] == _column(g, end, NODE_VPC) & VPC_MASK
+                    if action == DONE and (w[LEFT] == BY_TRANSIT or at_home):
+                        way = w[LEFT_INDEX] + 1 << 8 | w[LEFT]
+                    if looks == 0:
+                        w[WAY_IN] = way
+                    looks += 1
+                    probed = _is_found(w, way)
                     phase = OVER
                     w[ASKED] = -1  # the walk itself is still to come
                 elif phase == FORWARD:

@@ -18,6 +18,7 @@ from typing import Any
 from .display import Displayed
 from .model_between import (
     EDGE_ATTACHMENTS,
+    WORKING_STATES,
     AttachmentKind,
     BlockPublicAccessExclusion,
     BlockPublicAccessOptions,
@@ -37,10 +38,14 @@ from .model_between import (
     VpcEndpoint,
     VpcPeeringConnection,
     VpnConnection,
+    is_working,
 )
 
 #: Interface types a packet may start from only by rules that are not modelled: what AWS's machines send of themselves.
 UNMODELLED_SOURCE_TYPES = frozenset({"transit_gateway", "gateway_load_balancer", "gateway_load_balancer_endpoint"})
+
+#: Interface types that tell of further ways into their VPC. By Global Accelerator a client comes with its own address.
+OTHER_WAYS_IN = UNMODELLED_SOURCE_TYPES | {"global_accelerator_managed"}
 
 #: Interface types where a flow does not simply end: docs/semantics.md, 6.1 and 6.9.
 LONG_DESTINATION_TYPES = frozenset(
@@ -471,7 +476,8 @@ class Network(Displayed):
     @cached_property
     def vpcs_with_other_ways_in(self) -> frozenset[str]:
         """VPCs that traffic from outside can enter other than by an internet gateway: not by NAT gateways (NG-05) or
-        peering (PX-03), but by Network Load Balancers that keep a client's address, even for a peer (NL-07)."""
+        peering (PX-03), but by Network Load Balancers that keep a client's address, even for a peer (NL-07), and by
+        Global Accelerator, which keeps it as well."""
         found = {
             table.vpc_id
             for table in self.route_tables.values()
@@ -481,7 +487,7 @@ class Network(Displayed):
         found.update(vpc_id for gateway in self.vpn_gateways.values() for vpc_id in gateway.vpc_ids)
         kinds = {(interface.interface_type, interface.vpc_id) for interface in self.interfaces.values()}
         keeping = {vpc_id for kind, vpc_id in kinds if vpc_id and kind == "network_load_balancer"}
-        found.update(keeping, (vpc_id for kind, vpc_id in kinds if vpc_id and kind in UNMODELLED_SOURCE_TYPES))
+        found.update(keeping, (vpc_id for kind, vpc_id in kinds if vpc_id and kind in OTHER_WAYS_IN))
         for peering in self.peering_connections.values():
             ends = peering.requester_vpc_id, peering.accepter_vpc_id
             if peering.status == "active" and keeping.intersection(ends):
@@ -490,10 +496,10 @@ class Network(Displayed):
 
     @cached_property
     def attachments_of(self) -> Mapping[tuple[str, str], TransitGatewayAttachment]:
-        """(transit gateway id, VPC id) -> the VPC's attachment to it; of several (deleted ones stay listed) an
-        available one, then the last by id."""
+        """(transit gateway id, VPC id) -> the VPC's attachment to it; of several (deleted ones stay listed) a
+        working one, then the last by id."""
         found = [each for each in self.transit_gateway_attachments.values() if each.kind == AttachmentKind.VPC]
-        found.sort(key=lambda each: (each.state in (None, "available"), each.attachment_id))
+        found.sort(key=lambda each: (is_working(each.state), each.attachment_id))
         return {(each.transit_gateway_id, str(each.resource_id)): each for each in found}
 
     @cached_property
@@ -571,6 +577,7 @@ __all__ = [
     "TARGET_PATHS",
     "UNMODELLED_SOURCE_TYPES",
     "WAYS_IN",
+    "WORKING_STATES",
     "AttachmentKind",
     "BlockPublicAccessExclusion",
     "BlockPublicAccessOptions",
@@ -607,4 +614,5 @@ __all__ = [
     "VpcEndpoint",
     "VpcPeeringConnection",
     "VpnConnection",
+    "is_working",
 ]

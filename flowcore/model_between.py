@@ -14,6 +14,16 @@ IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 
 
+#: States in which a NAT or transit gateway, attachment, VPN connection or endpoint carries traffic. What is being
+#: modified goes on with what it had [inf].
+WORKING_STATES = ("available", "modifying")
+
+
+def is_working(state: str | None) -> bool:
+    """Whether a component carries traffic in this state; None: it is not described (NG-12, TG-11, EP-04)."""
+    return state is None or state in WORKING_STATES
+
+
 @dataclass(frozen=True, slots=True)
 class VpcPeeringConnection:
     peering_id: str
@@ -208,6 +218,8 @@ class TargetGroup:
     targets: tuple[Target, ...] | None = None
     """Sorted by (target_id, port). None: target health is not described."""
     name: str | None = None
+    ip_address_type: str = "ipv4"
+    """ipv4 or ipv6."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,8 +245,11 @@ def _vpn_gateways(between: Between) -> None:
             between.spread(cloud, ANYWHERE, gateway_id)
         if cloud.cidr6 and between.chance(0.3):  # no VPN connection carries IPv6 (VG-03)
             between.spread(cloud, "2001:db8:1::/48", gateway_id)
-    if between.chance(0.1):
+    described = between.rng.random()
+    if described < 0.1:
         between.add("directConnectGateways", {"directConnectGatewayId": "01234567-89ab-cdef-0123-456789abcdef"})
+    elif described < 0.6:  # there is none; else it is not known whether there is
+        between.documents["directConnectGateways"] = []
 
 
 def _endpoints(between: Between) -> None:

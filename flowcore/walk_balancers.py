@@ -269,7 +269,7 @@ def _candidates(index: NetworkIndex, node: NetworkInterface, group: TargetGroup)
         zone: Zone | str | None = zone_of(index, interface.subnet_id) if interface else None
         if not isinstance(zone, Zone) or not zone.is_known():
             zone = target.availability_zone
-        missing = "" if address is not None else f"{target.target_id} is not described"
+        missing = "" if address is not None else f"the address of {target.target_id} is not described"
         if address is not None and port is None:
             missing = f"the port of {target.target_id} is not described"
         found.append(Candidate(group, target, address, port, zone, missing))
@@ -299,12 +299,21 @@ def _target_interface(
     instance = index.network.instances.get(target.target_id)
     ids = instance.interface_ids[:1] if instance else ()
     interface = index.network.interfaces.get(ids[0]) if ids else None
-    return interface, (primary_ipv4(interface) if interface else None)
+    if interface is None:
+        return None, None
+    return interface, primary_ipv6(interface) if group.ip_address_type == "ipv6" else primary_ipv4(interface)
 
 
 def primary_ipv4(interface: NetworkInterface) -> IPAddress | None:
     """The primary private IPv4 address of an interface; without one, its first IPv4 address."""
     return own_address(interface, 4)
+
+
+def primary_ipv6(interface: NetworkInterface) -> IPAddress | None:
+    """The primary IPv6 address of an interface; where none is marked as such, the only one."""
+    own = [each for each in interface.addresses if each.address.version == 6]
+    marked = [each for each in own if each.primary] or own
+    return marked[0].address if len(marked) == 1 else None
 
 
 def own_address(interface: NetworkInterface, version: int) -> IPAddress | None:

@@ -116,6 +116,8 @@ class Left(NamedTuple):
     back: Callable[[Walker], Move]
     edge: tuple[str, str] = ("", "")
     """(gateway or transit gateway, VPC or attachment) it left by."""
+    propagated: bool = False
+    """The route to a virtual private gateway is a propagated one."""
 
 
 Move = Place | Arrival | Left | None
@@ -195,6 +197,7 @@ class Walker:
     """One long walk, there and back. `handlers`: route target kind -> what judges it and says where it leads.
 
     `choices`: which way is taken at each fork, None: the walk is cut there; no choices at all: at every fork.
+    `lost`: it was cut at a fork.
     """
 
     def __init__(
@@ -205,7 +208,7 @@ class Walker:
         choices: tuple[int | None, ...] | None = None,
     ) -> None:
         self.index, self.network, self.packet, self.handlers = index, index.network, packet, handlers
-        self.choices, self.forks = choices, 0
+        self.choices, self.forks, self.lost = choices, 0, False
         self.kept: dict[str, Place] = {}
         """Attachment in appliance mode -> the place that was chosen: for the life of the flow (TG-07)."""
         self.checks: list[Check] = []
@@ -303,6 +306,7 @@ class Walker:
     def choose(self, count: int) -> int | None:
         """Which of `count` ways is taken; None: it is not known. Raises ForkError where no choice is made yet."""
         if self.choices is None or self.forks >= MAX_FORKS:
+            self.lost = True
             return None
         if self.forks == len(self.choices):
             raise ForkError(count)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from .model import IPAddress, Network, Route, RouteTarget
+from .model import IPAddress, Network, Route, RouteTarget, is_working
 from .schema import ICMP, ICMPV6, TCP
 from .walk_ends import End
 from .walk_flow import Packet, reply_to
@@ -23,7 +23,7 @@ from .walk_gateways import (
     no_public_address,
 )
 from .walk_hops import Arrival, Home, Left, Move, Place, Receiver, Walker, Zone
-from .walk_rules import DENY, LONG, PASS, UNKNOWN, NetworkIndex, Outcome, RouteChoice, is_available
+from .walk_rules import DENY, LONG, PASS, UNKNOWN, NetworkIndex, Outcome, RouteChoice
 
 INTERNET = RouteTarget.INTERNET_GATEWAY
 """With a VPC: the edge of a source that came in by that VPC's internet gateway."""
@@ -251,16 +251,26 @@ def through_vpn_gateway(walker: Walker, route: Route, place: Place) -> Move:
     foreign = not walker.reply and RouteTarget.TRANSIT_GATEWAY in walker.leg.met
     walker.leg.met.append(route.target_kind)
     packet = walker.packet
-    if not check_vpn_gateway(walker, route.target_id, place.vpc_id, packet.source, packet.destination, foreign):
+    ends = packet.source, packet.destination
+    if not check_vpn_gateway(walker, route.target_id, place.vpc_id, ends, route.propagated, foreign):
         return None
     back = partial(_back_by_vpn_gateway, gateway_id=route.target_id, vpc_id=place.vpc_id)
-    return Left(back, edge)
+    return Left(back, edge, route.propagated)
 
 
 def check_vpn_gateway(
-    walker: Walker, gateway_id: str, vpc_id: str | None, inside: IPAddress, outside: IPAddress, foreign: bool = False
+    walker: Walker,
+    gateway_id: str,
+    vpc_id: str | None,
+    ends: tuple[IPAddress, IPAddress],
+    propagated: bool,
+    foreign: bool = False,
 ) -> bool:
-    """Check a virtual private gateway between the two addresses; False: cut. `foreign`: from a transit gateway."""
+    """Check a virtual private gateway between the address inside and that outside; False: cut.
+
+    `propagated`: so is the route to it. `foreign`: the packet is from a transit gateway.
+    """
+    inside, outside = ends
     gateway = walker.network.vpn_gateways.get(gateway_id)
     if gateway is None:
         outcome, cut = Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note=f"{gateway_id} is not described"), True
@@ -271,35 +281,43 @@ def check_vpn_gateway(
         note = f"{inside} is no address of an interface of {vpc_id} (VG-02)"
         outcome, cut = Outcome(DENY, "VGW_PRIVATE_IP_ASSOCIATION_FOR_EGRESS", note=note), True
     else:
-        outcome, cut = _judge_connections(walker.network, gateway_id, outside), False
+        outcome, cut = _judge_connections(walker.network, gateway_id, outside, propagated), False
     walker.check("gateway", gateway_id, outcome)
     return not cut
 
 
-def _judge_connections(network: Network, gateway_id: str, outside: IPAddress) -> Outcome:
+def _judge_connections(network: Network, gateway_id: str, outside: IPAddress, propagated: bool) -> Outcome:
     """What the described VPN connections of a gateway say, where no Direct Connect may carry the packet instead."""
     connections = [each for each in network.vpn_connections.values() if each.vpn_gateway_id == gateway_id]
     direct = any(records for key, records in network.other.items() if key.lower() in _DIRECT_CONNECT)
     if not connections or direct:
         return Outcome(PASS, note="the other side is taken as reachable (VG-04)")
-    working = [each for each in connections if is_available(each.state) and outside.version == 4]  # VG-03
-    if not working:
-        return Outcome(DENY, "BAD_STATE_VPN", note=f"no VPN connection of {gateway_id} carries it (VG-03)")
+    if propagated:
+        return Outcome(PASS, note=f"{gateway_id} knows the prefix: the route is a propagated one (VG-01, RT-15)")
+    working = [each for each in connections if is_working(each.state) and outside.version == 4]  # VG-03
     known = (cidr for each in working for cidr in each.destinations)
-    if all(each.static_routes_only for each in working) and not any(outside in cidr for cidr in known):
+    if not working:
+        outcome = Outcome(DENY, "BAD_STATE_VPN", note=f"no VPN connection of {gateway_id} carries it (VG-03)")
+    elif all(each.static_routes_only for each in working) and not any(outside in cidr for cidr in known):
         note = f"no VPN connection of {gateway_id} has a static route to {outside} (VG-01)"
-        return Outcome(DENY, "NO_ROUTE_TO_DESTINATION", note=note)
-    return Outcome(PASS, note="the other side is taken as reachable (VG-04)")
+        outcome = Outcome(DENY, "NO_ROUTE_TO_DESTINATION", note=note)
+    else:
+        return Outcome(PASS, note="the other side is taken as reachable (VG-04)")
+    if any(key.lower() in _DIRECT_CONNECT for key in (*network.described_keys, *network.other)):
+        return outcome
+    note = f"{outcome.note}, but whether a Direct Connect does is not described"
+    return Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note=note)
 
 
 def _back_by_vpn_gateway(walker: Walker, gateway_id: str, vpc_id: str | None) -> Move:
     return _by_edge(walker, gateway_id, gateway_id, vpc_id, walker.packet)
 
 
-def enter_by_vpn_gateway(walker: Walker, gateway_id: str, receiver: End) -> Move:
-    """In by a virtual private gateway, to an interface of its VPC (6.10)."""
+def enter_by_vpn_gateway(walker: Walker, gateway_id: str, receiver: End, propagated: bool) -> Move:
+    """In by a virtual private gateway, to an interface of its VPC (6.10). `propagated`: so is the reply's route."""
     vpc_id = receiver.interface.vpc_id
-    if not check_vpn_gateway(walker, gateway_id, vpc_id, receiver.address, walker.packet.source):
+    ends = receiver.address, walker.packet.source
+    if not check_vpn_gateway(walker, gateway_id, vpc_id, ends, propagated):
         return None
     edge = look_at_edge(walker.index, gateway_id, receiver.address)
     if edge.outcome.outcome != PASS:
@@ -326,7 +344,7 @@ def _judge_gateway_endpoint(walker: Walker, endpoint_id: str, place: Place) -> O
         return Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note=f"{endpoint_id} is not described")
     if endpoint.vpc_id != place.vpc_id:
         return Outcome(DENY, "BAD_STATE_ATTACHMENT", note=f"{endpoint_id} is of another VPC than {place.vpc_id}")
-    if not is_available(endpoint.state):
+    if not is_working(endpoint.state):
         return Outcome(DENY, "BAD_STATE", note=f"{endpoint_id} is {endpoint.state} (EP-04)")
     if RouteTarget.TRANSIT_GATEWAY in walker.leg.met or not walker.holds(place.vpc_id, packet.source):
         note = "usable only from an interface of its own VPC (EP-01)"

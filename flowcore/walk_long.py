@@ -58,6 +58,11 @@ HANDLERS = MappingProxyType[str, Handler](
 )
 
 
+WayIn = tuple[tuple[str, str], bool]
+"""An edge of the network, and whether the route to it is a propagated one."""
+NO_ONE_WAY: WayIn = (("", ""), False)
+
+
 @dataclass(slots=True)
 class LongAnswer:
     """What a long walk found: its checks, and what the verdict needs besides."""
@@ -159,12 +164,19 @@ class LongWalk:
         """The walk of a flow from outside to an interface, by the edge that its reply would leave by (6.10)."""
         walker, vpc_id = self.walker, receiver.interface.vpc_id
         self.destination = receiver.interface
-        edge = (INTERNET, vpc_id or "") if by_public or self._is_by_internet(receiver) else self._find_edge(receiver)
-        if edge is None:
-            if is_private(self.packet.source):
+        edge, propagated = (INTERNET, vpc_id or ""), False
+        if not by_public and not self._is_by_internet(receiver):
+            ways_in = self._find_edges(receiver)
+            if len(ways_in) > 1 or NO_ONE_WAY in ways_in:
+                note = (
+                    "its reply may leave a transit gateway by subnets from which it goes different ways (TG-06, TG-07)"
+                )
+                return Fixed(UNDECIDED, "TGW_ATTACH_VPC_AZ_RESTRICTION", "source", note)
+            (way_in,) = ways_in
+            if way_in is None and is_private(self.packet.source):
                 note = f"{self.packet.source} is private and not described, and no way back leads to it"
                 return Fixed(UNDECIDED, "UNKNOWN_RESOURCE", "source", note)
-            edge = INTERNET, vpc_id or ""
+            edge, propagated = way_in or (edge, False)
         walker.leg = Leg(hidden=True)
         walker.homes = [Home(self.packet, edge=edge)]
         if edge[0] == INTERNET:
@@ -179,7 +191,7 @@ class LongWalk:
             move = enter_by_transit_gateway(walker, edge[0], attachment)
         else:
             way = "vpn"
-            move = enter_by_vpn_gateway(walker, edge[0], receiver)
+            move = enter_by_vpn_gateway(walker, edge[0], receiver, propagated)
         turned = self._arrive(walker.run(move)) and self._come_back()
         node = self.destination is not None and balancer_at(self.index, self.destination) is not None
         return self._answer(turned, "load-balancer" if node else way)
@@ -193,15 +205,23 @@ class LongWalk:
         _, choice = route_of(self.walker, place, self.packet.source)
         return choice.route is not None and choice.route.target_kind == RouteTarget.INTERNET_GATEWAY
 
-    def _find_edge(self, receiver: End) -> tuple[str, str] | None:
-        """The edge that a reply from the receiver would leave by, filters aside."""
+    def _find_edges(self, receiver: End, choices: tuple[int | None, ...] = ()) -> set[WayIn | None]:
+        """The edges that a reply from the receiver would leave by, filters aside: by each way of every fork.
+
+        None: it leaves by none; NO_ONE_WAY: there are more forks than are followed.
+        """
         vpc_id = receiver.interface.vpc_id
-        probe = Walker(self.index, reply_to(self.packet)._replace(source=receiver.address), HANDLERS)
+        probe = Walker(self.index, reply_to(self.packet)._replace(source=receiver.address), HANDLERS, choices)
         probe.reply, probe.at_end = True, True
         probe.homes = [Home(self.packet, edge=(ANY_EDGE, vpc_id or ""))]
         probe.leg = Leg(receiver.interface, receiver.address)
-        move = probe.run(probe.place(receiver.interface.subnet_id, vpc_id))
-        return move.edge if isinstance(move, Left) else None
+        try:
+            move = probe.run(probe.place(receiver.interface.subnet_id, vpc_id))
+        except ForkError as fork:
+            return {way for each in range(fork.count) for way in self._find_edges(receiver, (*choices, each))}
+        if probe.lost:
+            return {NO_ONE_WAY}
+        return {(move.edge, move.propagated) if isinstance(move, Left) else None}
 
     # -- where it arrives --------------------------------------------------------------------------------
 

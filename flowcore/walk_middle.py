@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Network
 
-from .model import IPAddress, NatGateway, NetworkInterface, Route
+from .model import IPAddress, NatGateway, NetworkInterface, Route, is_working
 from .schema import ICMP, ICMPV6, TCP, UDP
 from .walk_flow import EPHEMERAL, Packet
-from .walk_hops import Arrival, Home, Leg, Move, Place, Receiver, Walker, zone_of
+from .walk_hops import Arrival, Home, Leg, Move, Place, Receiver, Walker, Zone, zone_of
 from .walk_internet import endpoint_subnet
-from .walk_rules import DENY, NONE, PASS, UNKNOWN, Outcome, is_available
+from .walk_rules import DENY, NONE, PASS, UNKNOWN, Outcome
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 _ICMPV6_AS_ICMP = {128: 8, 129: 0, None: None}
@@ -25,7 +25,7 @@ def through_nat_gateway(walker: Walker, route: Route, place: Place) -> Move:
     if walker.reply:
         return walker.asymmetric(f"it goes to {route.target_id}")
     gateway = walker.network.nat_gateways.get(route.target_id)
-    translated = _translate(gateway, walker.packet) if gateway else None
+    translated = _translate(gateway, walker.packet, place.zone) if gateway else None
     crossed_transit = "transit-gateway" in walker.leg.met
     walker.leg.met.append(route.target_kind)
     outcome, cut = _judge_nat_gateway(walker, gateway, route.target_id, place, crossed_transit)
@@ -34,7 +34,7 @@ def through_nat_gateway(walker: Walker, route: Route, place: Place) -> Move:
         return None
     if not gateway.regional and place.subnet_id != gateway.subnet_id:
         walker.check_acl("middle-network-acl", gateway.subnet_id, gateway.vpc_id, egress=False)
-    own = gateway_address(gateway)
+    own = gateway_address(gateway, place.zone)
     here = Place(None, gateway.vpc_id, place.zone, gateway)
     if not gateway.regional:
         here = walker.place(gateway.subnet_id, gateway.vpc_id)
@@ -45,10 +45,14 @@ def through_nat_gateway(walker: Walker, route: Route, place: Place) -> Move:
     return here
 
 
-def gateway_address(gateway: NatGateway) -> IPv4Address | None:
-    """The address a NAT gateway sends from: the primary private one; a regional gateway's is public."""
-    addresses = (own.public_address if gateway.regional else own.private_address for own in gateway.addresses)
-    return next((address for address in addresses if address is not None), None)
+def gateway_address(gateway: NatGateway, zone: Zone) -> IPv4Address | None:
+    """The address a NAT gateway sends from: the primary private one; a regional gateway's is public, the first of the
+    sender's zone (NG-02)."""
+    if not gateway.regional:
+        return next((own.private_address for own in gateway.addresses if own.private_address is not None), None)
+    usable = [own for own in gateway.addresses if own.public_address is not None]
+    near = [own for own in usable if own.availability_zone and zone.is_called(own.availability_zone)]
+    return next((own.public_address for own in near or usable), None)
 
 
 def _interface_of(walker: Walker, gateway: NatGateway, address: IPAddress | None) -> NetworkInterface | None:
@@ -58,9 +62,9 @@ def _interface_of(walker: Walker, gateway: NatGateway, address: IPAddress | None
     return None
 
 
-def _translate(gateway: NatGateway, packet: Packet) -> Packet | None:
+def _translate(gateway: NatGateway, packet: Packet, zone: Zone) -> Packet | None:
     """The packet as the NAT gateway sends it on; None: it cannot."""
-    own = gateway_address(gateway)
+    own = gateway_address(gateway, zone)
     if own is None:
         return None
     port = EPHEMERAL if packet.protocol in (TCP, UDP) else packet.source_port
@@ -91,11 +95,11 @@ def _judge_nat_gateway(
     if gateway.vpc_id != place.vpc_id:
         return Outcome(DENY, "BAD_STATE_ATTACHMENT", note=f"{gateway_id} is not in {place.vpc_id}"), True
     served = packet.destination.version == 4 or packet.destination in _NAT64
-    usable = gateway_address(gateway) is not None
+    usable = gateway_address(gateway, place.zone) is not None
     untranslatable = packet.protocol == ICMPV6 and packet.icmp_type not in _ICMPV6_AS_ICMP
     protocols = (TCP, UDP, ICMP) if packet.destination.version == 4 else (TCP, UDP, ICMP, ICMPV6)
     cut = not served or not usable or (packet.destination.version == 6 and untranslatable)
-    if not is_available(gateway.state):
+    if not is_working(gateway.state):
         return Outcome(DENY, "BAD_STATE", note=f"{gateway_id} is {gateway.state} (NG-12)"), cut
     if packet.protocol not in protocols or (served and packet.destination.version == 6 and untranslatable):
         note = "it translates only TCP, UDP and ICMP (NG-03)"
@@ -205,7 +209,7 @@ def through_endpoint(walker: Walker, route: Route, place: Place) -> Move:
     outcome = Outcome(PASS, "PATH_THROUGH_GWLB_NOT_CHECKED", note="what is behind it is not looked at (GW-04)")
     if endpoint is None:
         outcome = Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note=f"{endpoint_id} is not described")
-    elif not is_available(endpoint.state):
+    elif not is_working(endpoint.state):
         outcome = Outcome(DENY, "BAD_STATE", note=f"{endpoint_id} is {endpoint.state} (EP-04)")
     elif endpoint.network_firewall:
         note = "the rules of a Network Firewall are not modelled"

@@ -10,6 +10,7 @@ from functools import cached_property
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
+from .model import is_working
 from .schema import ANY_PROTOCOL, ICMP, ICMPV6, TCP, UDP
 from .walk_flow import EPHEMERAL, FIRST_EPHEMERAL, LAST_PORT, Packet, is_private
 
@@ -142,7 +143,7 @@ class NetworkIndex:
     def closed_endpoints(self) -> frozenset[str]:
         """Interfaces of described VPC endpoints that are not available (EP-04)."""
         endpoints = self.network.vpc_endpoints.values()
-        return frozenset(each for one in endpoints if not is_available(one.state) for each in one.interface_ids)
+        return frozenset(each for one in endpoints if not is_working(one.state) for each in one.interface_ids)
 
     def judge_destination(self, interface: NetworkInterface) -> Outcome:
         """Whether an interface takes conversations at all, whatever type it is of."""
@@ -157,7 +158,7 @@ class NetworkIndex:
         """VPC id -> other VPCs with an available attachment to a transit gateway it has one to as well (SG-22)."""
         attached: dict[str, set[str]] = {}
         for (gateway_id, vpc_id), attachment in self.network.attachments_of.items():
-            if is_available(attachment.state):
+            if is_working(attachment.state):
                 attached.setdefault(gateway_id, set()).add(vpc_id)
         found: dict[str, set[str]] = {}
         for vpcs in attached.values():
@@ -220,11 +221,6 @@ class NetworkIndex:
                 route for route in self.network.routes_of(table) if not (route.propagated and _inside(route, cidrs))
             ]
         return self._routes[table_id]
-
-
-def is_available(state: str | None) -> bool:
-    """Whether a component works: its state is available, or the description does not give it."""
-    return state in (None, "available")
 
 
 def _inside(route: Route, cidrs: Iterable[IPNetwork]) -> bool:

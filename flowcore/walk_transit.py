@@ -15,10 +15,11 @@ from .model import (
     TransitGatewayRoute,
     TransitGatewayRouteTable,
     VpcPeeringConnection,
+    is_working,
 )
 from .walk_hops import Left, Move, Place, Walker, Zone, route_of
 from .walk_internet import ANY_EDGE
-from .walk_rules import DENY, PASS, UNKNOWN, NetworkIndex, Outcome, RouteChoice, is_available, judge_acl
+from .walk_rules import DENY, PASS, UNKNOWN, NetworkIndex, Outcome, RouteChoice, judge_acl
 
 # -- peering connections -------------------------------------------------------------------------------------
 
@@ -102,15 +103,13 @@ def _judge_attachment(
     attachment = network.attachments_of.get((gateway_id, place.vpc_id or ""))
     if gateway is None and attachment is None:
         return Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note=f"{gateway_id} is not described"), None, None
-    if gateway is not None and not is_available(gateway.state):
+    if gateway is not None and not is_working(gateway.state):
         return Outcome(DENY, "BAD_STATE", note=f"{gateway_id} is {gateway.state} (TG-11)"), None, None
-    if attachment is None:
-        if not network.transit_gateway_attachments:
-            return Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note="no attachment is described"), None, None
-        note = f"{place.vpc_id} has no attachment to {gateway_id}"
-        return Outcome(DENY, "BAD_STATE_ATTACHMENT", note=note), None, None
+    if attachment is None:  # without one AWS would have made the route a black hole (RT-13)
+        note = f"the attachment of {place.vpc_id} to {gateway_id} is not described"
+        return Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note=note), None, None
     name = attachment.attachment_id
-    if not is_available(attachment.state):
+    if not is_working(attachment.state):
         return Outcome(DENY, "BAD_STATE_ATTACHMENT", note=f"{name} is {attachment.state} (TG-11)"), None, None
     if attachment.subnet_ids is None or not place.zone.is_known():
         note = f"the subnets of {name} are not described" if place.zone.is_known() else "the sender's zone is not known"
@@ -187,12 +186,12 @@ def _judge_table(
     if outgoing is None:
         return Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note=f"{text}: the attachment is not described"), None
     text += f" to {outgoing.attachment_id} ({outgoing.kind} {outgoing.resource_id or ''})".replace(" )", ")")
-    if not is_available(outgoing.state):
+    if not is_working(outgoing.state):
         return Outcome(DENY, "BAD_STATE_ATTACHMENT", note=f"{text}, which is {outgoing.state} (TG-11)"), None
     connection = (
         network.vpn_connections.get(outgoing.resource_id or "") if outgoing.kind == AttachmentKind.VPN else None
     )
-    if connection is not None and not is_available(connection.state):
+    if connection is not None and not is_working(connection.state):
         note = f"{text}: {connection.vpn_connection_id} is {connection.state}"
         return Outcome(DENY, "TGW_BAD_STATE_VPN", note=note), None
     return Outcome(PASS, note=text), outgoing
@@ -267,7 +266,7 @@ def _ends_in(walker: Walker, appliances: TransitGatewayAttachment, zone: Zone) -
     if route is None or hidden or route.blackhole or not route.propagated:
         return False
     beyond = network.transit_gateway_attachments.get(min(route.attachment_ids, default=""))
-    if beyond is None or beyond.kind != AttachmentKind.VPC or not is_available(beyond.state) or beyond == appliances:
+    if beyond is None or beyond.kind != AttachmentKind.VPC or not is_working(beyond.state) or beyond == appliances:
         return False
     holders = walker.index.holders(beyond.resource_id, destination)
     return len(holders) == 1 and walker.place(holders[0].subnet_id, holders[0].vpc_id).zone.is_zone(zone)

@@ -38,7 +38,8 @@ def between_network(seed: int, documents: dict[str, Any] | None = None) -> Netwo
 
 def altered_documents(seed: int) -> dict[str, Any]:
     """The documents of a between network with what is rare there: source-ip conditions, many targets, appliance mode,
-    VPCs and peering connections whose CIDRs are not described."""
+    VPCs and peering connections whose CIDRs are not described, IPv6 target groups, what is being modified, records that
+    are missing."""
     rng, documents = Random(seed), copy.deepcopy(dict(between_documents(seed)))
     hosts = [row["PrivateIpAddress"] for row in documents["NetworkInterfaces"] if row.get("PrivateIpAddress")]
     instances = [
@@ -78,6 +79,23 @@ def altered_documents(seed: int) -> dict[str, Any]:
             if rng.random() < 0.3:
                 row[end] = {key: value for key, value in row[end].items() if "Cidr" not in key}
     documents["Vpcs"] = [row for row in documents["Vpcs"] if rng.random() > 0.2]
+    for row in documents.get("TargetGroups", []):
+        if rng.random() < 0.4:
+            row["IpAddressType"] = "ipv6"
+    for row in documents["NetworkInterfaces"]:
+        for own in row.get("Ipv6Addresses", []):
+            if rng.random() < 0.6:
+                own["IsPrimaryIpv6"] = True
+        named = str(row.get("Description") or "").startswith("ELB ")
+        if row["InterfaceType"] == "interface" and not named and rng.random() < 0.03:
+            row["InterfaceType"] = "global_accelerator_managed"
+    for key in ("TransitGateways", "TransitGatewayVpcAttachments", "TransitGatewayAttachments", "VpnConnections"):
+        for row in documents.get(key, []):
+            if rng.random() < 0.1:
+                row["State"] = "modifying"
+    for key in ("TransitGatewayRouteTables", "Reservations"):
+        if key in documents and rng.random() < 0.3:
+            documents[key] = documents[key][1:]
     return documents
 
 

@@ -101,6 +101,20 @@ def node(number: int, description: str, kind: str = "interface", **fields: Any) 
     return record | fields
 
 
+def test_lb08_the_address_type_of_a_target_group() -> None:
+    assert one_group().ip_address_type == "ipv4"
+    assert one_group({"IpAddressType": "ipv6"}).ip_address_type == "ipv6"
+    assert one_group({"IpAddressType": "ipv4"}).ip_address_type == "ipv4"
+
+
+def test_the_primary_ipv6_address_of_an_interface() -> None:
+    interfaces = everything()["NetworkInterfaces"]
+    rows = [{"Ipv6Address": "2001:db8::1"}, {"Ipv6Address": "2001:db8::2", "IsPrimaryIpv6": True}]
+    interfaces[0]["Ipv6Addresses"] = rows
+    found = read(NetworkInterfaces=interfaces).interfaces[interfaces[0]["NetworkInterfaceId"]]
+    assert [own.primary for own in found.addresses if own.address.version == 6] == [False, True]
+
+
 def nodes_of(network: Network) -> dict[str, tuple[str, ...]]:
     return {found.name: found.interface_ids for found in network.load_balancers.values()}
 

@@ -210,6 +210,20 @@ def test_tg02_the_attachments_answer_does_not_move_what_a_table_holds() -> None:
     assert not issues(network, "conflict")
 
 
+def test_tg02_a_table_that_only_an_attachment_names() -> None:
+    rows = [
+        attachment("tgw-attach-1", "vpc-1", table=TABLE),
+        attachment("tgw-attach-2", "vpc-2", table="tgw-rtb-9"),
+        attachment("tgw-attach-3", "tgw-2", "peering", "tgw-rtb-8"),
+    ]
+    network = transit(TransitGatewayAttachments=rows)
+    for name, member in (("tgw-rtb-9", "tgw-attach-2"), ("tgw-rtb-8", "tgw-attach-3")):
+        found = network.transit_gateway_route_tables[name]
+        assert (found.transit_gateway_id, found.routes, found.attachment_ids) == ("tgw-1", None, (member,))
+        (issue,) = issues(network, "dangling-reference", name)
+        assert (issue.severity, member in issue.message) == ("warning", True)
+
+
 def test_tg02_each_end_of_a_peering_has_its_own_table() -> None:
     far = attachment("tgw-attach-3", "tgw-1", "peering", "tgw-rtb-2", TransitGatewayId="tgw-2")
     tables = [

@@ -403,6 +403,7 @@ def vpn(static: bool = True) -> dict[str, Any]:
     described["VpnGateways"] = [
         {"VpnGatewayId": "vgw-1", "State": "available", "VpcAttachments": [{"VpcId": "vpc-1", "State": "attached"}]}
     ]
+    described["virtualInterfaces"] = []
     described["VpnConnections"] = [
         {
             "VpnConnectionId": "vpn-1",

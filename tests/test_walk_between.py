@@ -362,7 +362,7 @@ ATTACHMENTS = network().transit_gateway_attachments
     [
         ({"transit_gateways": {}, "transit_gateway_attachments": {}}, ("UNKNOWN", "UNKNOWN_RESOURCE")),
         ({"transit_gateway_attachments": {}}, ("UNKNOWN", "UNKNOWN_RESOURCE")),
-        ({"transit_gateway_attachments": {"att-s": ATTACHMENTS["att-s"]}}, ("REJECT", "BAD_STATE_ATTACHMENT")),
+        ({"transit_gateway_attachments": {"att-s": ATTACHMENTS["att-s"]}}, ("UNKNOWN", "UNKNOWN_RESOURCE")),  # RT-13
         ({"transit_gateways": {"tgw-1": TransitGateway("tgw-1", "deleting")}}, ("REJECT", "BAD_STATE")),
         ({"transit_gateway_attachments": {**ATTACHMENTS, "att-a": attachment("att-a", "vpc-a", "T", state="failed")}},
          ("REJECT", "BAD_STATE_ATTACHMENT")),
@@ -541,6 +541,10 @@ def test_c09_on_premises_by_a_virtual_private_gateway():
     assert (path.verdict, path.path) == ("ACCEPT", "vpn")
 
 
+NO_DIRECT_CONNECT = {"described_keys": frozenset({"virtualInterfaces"})}
+"""The answer was given, and empty."""
+
+
 def vpn(state: str, *destinations: str, static: bool = False) -> dict[str, Any]:
     connection = VpnConnection("vpn-1", state, "vgw-1", None, static, tuple(map(N, destinations)))
     return {"vpn_connections": {"vpn-1": connection}}
@@ -552,9 +556,15 @@ def vpn(state: str, *destinations: str, static: bool = False) -> dict[str, Any]:
         ({"vpn_gateways": {}}, ("UNKNOWN", "UNKNOWN_RESOURCE")),
         ({"vpn_gateways": {"vgw-1": Gateway("vgw-1", ())}}, ("REJECT", "BAD_STATE_ATTACHMENT")),
         (vpn("available"), ("ACCEPT", None)),
-        (vpn("deleted"), ("REJECT", "BAD_STATE_VPN")),
+        (vpn("deleted"), ("UNKNOWN", "UNKNOWN_RESOURCE")),
+        ({**vpn("deleted"), **NO_DIRECT_CONNECT}, ("REJECT", "BAD_STATE_VPN")),
+        ({**vpn("modifying"), **NO_DIRECT_CONNECT}, ("ACCEPT", None)),
         (vpn("available", "192.168.0.0/16", static=True), ("ACCEPT", None)),
-        (vpn("available", "192.168.9.0/24", static=True), ("REJECT", "NO_ROUTE_TO_DESTINATION")),  # VG-01
+        (vpn("available", "192.168.9.0/24", static=True), ("UNKNOWN", "UNKNOWN_RESOURCE")),
+        (
+            {**vpn("available", "192.168.9.0/24", static=True), **NO_DIRECT_CONNECT},
+            ("REJECT", "NO_ROUTE_TO_DESTINATION"),  # VG-01
+        ),
         ({**vpn("deleted"), "other": {"virtualInterfaces": ({},)}}, ("ACCEPT", None)),
     ],
 )

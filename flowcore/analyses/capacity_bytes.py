@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
-from ..model import Network
+from ..model import Network, is_working
 from .capacity_fold import BUCKETS
 from .capacity_limits import is_gone
 from .capacity_series import HOUR
@@ -247,7 +247,7 @@ def _hours(network: Network, resources: pl.DataFrame, times: tuple[int, int] | N
     hours = -(-max(times[1] - times[0], 1) // HOUR) if times else 0
     nat = 0
     for gateway in network.nat_gateways.values():
-        if gateway.state in (None, "available"):
+        if is_working(gateway.state):
             zones = {own.availability_zone for own in gateway.addresses}
             nat += max(len(zones), 1) if gateway.regional else 1  # regional: per zone, [mem] in NG-21
     endpoints = [

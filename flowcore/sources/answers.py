@@ -225,6 +225,7 @@ class PrivateIpAddress(Answer):
 
 class Ipv6Address(Answer):
     ipv6_address: str
+    is_primary_ipv6: bool | None = None
 
 
 class Ipv4Prefix(Answer):

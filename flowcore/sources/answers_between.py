@@ -323,6 +323,7 @@ class TargetGroupAnswer(Answer):
     vpc_id: MaybeId | None = None
     health_check_protocol: str | None = None
     health_check_port: str | int | None = None
+    ip_address_type: str | None = None
 
 
 class TargetGroupAttributesWrapper(Answer):

@@ -13,13 +13,13 @@ from ..model import (
     TransitGatewayRouteTable,
     Vpc,
     VpnConnection,
+    is_working,
 )
+from .assemble_vpcs import some
 from .collect import Collector
 from .records_transit import AttachmentPart, RoutesPart
 
 __all__ = ["settle_transit_gateways"]
-
-_AVAILABLE = (None, "available", "modifying")
 
 
 def settle_transit_gateways(found: Collector) -> None:
@@ -75,11 +75,13 @@ def _named(found: Collector, attachment_ids: Iterable[str]) -> set[str]:
 
 
 def _add_named_tables(found: Collector, tables: dict[str, TransitGatewayRouteTable]) -> None:
-    """Tables that only wrappers name, where their attachments tell the transit gateway."""
+    """Tables that only wrappers or attachments name, where their attachments tell the transit gateway."""
     transit = found.transit
     attachments: dict[str, TransitGatewayAttachment] = found.tables["transit_gateway_attachments"]
-    wrapped = (transit.routes, transit.static_routes, transit.propagations, transit.table_attachments)
-    for table_id in sorted({table_id for answers in wrapped for table_id in answers} - tables.keys()):
+    wrapped = transit.routes, transit.static_routes, transit.propagations, transit.table_attachments
+    for table_id in sorted(
+        {each for answers in (*wrapped, transit.table_gateways) for each in answers} - tables.keys()
+    ):
         named = _named(found, transit.table_attachments.get(table_id, ())) | _named(
             found, transit.propagations.get(table_id, ())
         )
@@ -88,8 +90,14 @@ def _add_named_tables(found: Collector, tables: dict[str, TransitGatewayRouteTab
             for each in named & attachments.keys()
             if attachments[each].peer_transit_gateway_id is None
         }
+        if table_id in transit.table_gateways:
+            gateways = {transit.table_gateways[table_id]}
         if len(gateways) == 1:
             tables[table_id] = TransitGatewayRouteTable(table_id, gateways.pop())
+            if not any(table_id in answers for answers in wrapped):
+                users = (each for each, table_ids in transit.attachment_tables.items() if table_id in table_ids)
+                message = f"the route table of {some(users)} is not described: flows that come in there are UNKNOWN"
+                found.issue("warning", "dangling-reference", table_id, message)
         else:
             message = "the transit gateway route table is not described, nor does anything tell its transit gateway"
             found.issue("warning", "dangling-reference", table_id, message, found.origins.get(table_id, ""))
@@ -119,7 +127,7 @@ def _associations(found: Collector, tables: dict[str, TransitGatewayRouteTable])
     for attachment in attachments.values():
         table_id = transit.default_tables.get(attachment.transit_gateway_id, "")
         by_default = table_id in tables and table_id not in whole and attachment.peer_transit_gateway_id is None
-        if by_default and attachment.attachment_id not in told and attachment.state in _AVAILABLE:
+        if by_default and attachment.attachment_id not in told and is_working(attachment.state):
             members.setdefault(table_id, set()).add(attachment.attachment_id)
     _one_table_each(found, tables, members)
     return members
@@ -197,7 +205,7 @@ def _propagated(
     complete = True
     for attachment_id in sorted(_named(found, propagating)):
         attachment = attachments.get(attachment_id)
-        if attachment is None or attachment.state not in _AVAILABLE:
+        if attachment is None or not is_working(attachment.state):
             complete = complete and attachment is not None
         elif attachment.kind == AttachmentKind.VPC:
             blocks = _blocks_of(found, attachment)

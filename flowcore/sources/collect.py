@@ -52,6 +52,8 @@ class TransitParts:
     """The accepter's id of a peering attachment -> the requester's."""
     attachment_tables: dict[str, set[str]] = field(default_factory=dict)
     """Attachment id -> tables that describe-transit-gateway-attachments names; empty: it names none."""
+    table_gateways: dict[str, str] = field(default_factory=dict)
+    """Table id -> its transit gateway, as describe-transit-gateway-attachments tells."""
     table_attachments: dict[str, set[str]] = field(default_factory=dict)
     """Table id -> attachments that get-transit-gateway-route-table-associations names."""
     propagations: dict[str, dict[str, str | None]] = field(default_factory=dict)
@@ -89,6 +91,8 @@ class Collector:
     rows: dict[str, dict[str, SecurityGroupRule]] = field(default_factory=dict)
     row_owners: dict[str, str | None] = field(default_factory=dict)
     embedded: dict[str, NetworkInterface] = field(default_factory=dict)
+    first_devices: dict[str, set[str]] = field(default_factory=dict)
+    """Instance id -> interfaces that are attached to it as device 0."""
     elastic: dict[ElasticAddress, str] = field(default_factory=dict)
     options: dict[BlockPublicAccessOptions, bool] = field(default_factory=dict)
     exclusions: dict[BlockPublicAccessExclusion, bool] = field(default_factory=dict)
@@ -151,6 +155,9 @@ def simple(table: str, build: Callable[..., Any], id_name: str) -> Callable[...,
     return add
 
 
+_KEEP_INTERFACE = simple("interfaces", records.interface, "network_interface_id")
+
+
 def _add_group(answer: answers.SecurityGroupAnswer, scope: Scope, found: Collector, origin: str) -> None:
     group_id = answer.group_id
     owner = answer.owner_id or None
@@ -188,6 +195,13 @@ def _add_list(build: Callable[..., PrefixList]) -> Callable[..., None]:
             found.differs(new.prefix_list_id, origin)
 
     return add
+
+
+def _add_interface(answer: answers.NetworkInterfaceAnswer, scope: Scope, found: Collector, origin: str) -> None:
+    _KEEP_INTERFACE(answer, scope, found, origin)
+    attached = answer.attachment
+    if attached and attached.instance_id and attached.device_index == 0:
+        found.first_devices.setdefault(attached.instance_id, set()).add(answer.network_interface_id)
 
 
 def _add_instance(answer: answers.InstanceAnswer, scope: Scope, found: Collector, origin: str) -> None:
@@ -234,7 +248,7 @@ BUILDERS: Mapping[str, Callable[[Any, Scope, Collector, str], None]] = MappingPr
         "SecurityGroupRules": _add_row,
         "PrefixLists": _add_list(records.prefix_list),
         "ManagedPrefixListEntries": _add_list(records.prefix_list_entries),
-        "NetworkInterfaces": simple("interfaces", records.interface, "network_interface_id"),
+        "NetworkInterfaces": _add_interface,
         "Reservations": _add_reservation,
         "Instances": _add_instance,
         "Addresses": _add_address,

@@ -76,6 +76,9 @@ def _add_attachment(
     association = answer.association
     if association and association.transit_gateway_route_table_id and association.state in _ASSOCIATED:
         tables.add(association.transit_gateway_route_table_id)
+        if answer.transit_gateway_id:
+            gateways = found.transit.table_gateways
+            gateways.setdefault(association.transit_gateway_route_table_id, answer.transit_gateway_id)
 
 
 def _add_vpc_attachment(

@@ -387,7 +387,7 @@ def _addresses(answer: answers.NetworkInterfaceAnswer) -> tuple[InterfaceAddress
         found.setdefault(own, InterfaceAddress(own, primary, public))
     for i, ipv6 in enumerate(answer.ipv6_addresses or ()):
         own6 = ipv6_address(ipv6.ipv6_address, "Ipv6Addresses", i, "Ipv6Address")
-        found.setdefault(own6, InterfaceAddress(own6))
+        found.setdefault(own6, InterfaceAddress(own6, bool(ipv6.is_primary_ipv6)))
     return tuple(found.values())
 
 

@@ -32,6 +32,7 @@ __all__ = [
 
 PROTOCOLS = ("HTTP", "HTTPS", "TCP", "TLS", "UDP", "TCP_UDP", "QUIC", "TCP_QUIC", "SSL", "GENEVE")
 _GENEVE_PORT = 6081
+_IP_ADDRESS_TYPES = ("ipv4", "ipv6")
 _TARGET_TYPES = ("instance", "ip", "alb", "lambda")
 #: Actions that end at the load balancer (AL-05), and those that come before the one that decides.
 _ANSWERS = frozenset({"redirect", "fixed-response"})
@@ -229,6 +230,7 @@ def target_group(answer: answers.TargetGroupAnswer, scope: Scope) -> TargetGroup
         health_check_port=_health_check_port(answer.health_check_port),
         health_check_protocol=answer.health_check_protocol or None,
         name=answer.target_group_name or None,
+        ip_address_type=one_of(answer.ip_address_type or "ipv4", _IP_ADDRESS_TYPES, "IpAddressType"),
     )
 
 

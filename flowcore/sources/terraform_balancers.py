@@ -373,6 +373,7 @@ def _group(overlay: Overlay, planned: Planned) -> None:
             _switch(new.values.get("load_balancing_cross_zone_enabled")),
             targets=None if filler else (),
             name=new.text("name"),
+            ip_address_type=new.text("ip_address_type") or "ipv4",
         )
         draft.put("target_groups", made)
         return
