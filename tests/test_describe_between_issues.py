@@ -144,6 +144,62 @@ def test_addresses_of_targets_that_nothing_holds() -> None:
     assert not issues(whole(**targets("10.0.1.10", "192.168.0.1")), "dangling-reference")
 
 
+def test_en02_a_target_in_a_delegated_prefix_is_held() -> None:
+    health = [{"TargetGroupArn": GROUP, "TargetHealthDescriptions": [{"Target": {"Id": "10.0.1.200"}}]}]
+    keys: dict[str, Any] = {
+        "TargetGroups": [between()["TargetGroups"][0] | {"TargetType": "ip"}],
+        "LoadBalancerTargetHealth": health,
+    }
+    assert issues(whole(**keys), "dangling-reference", GROUP)
+    interfaces = between()["NetworkInterfaces"]
+    interfaces[0]["Ipv4Prefixes"] = [{"Ipv4Prefix": "10.0.1.192/28"}]
+    assert not issues(whole(**keys, NetworkInterfaces=interfaces), "dangling-reference", GROUP)
+
+
+def attached(*devices: tuple[str, int | None]) -> dict[str, Any]:
+    """No Reservations; the first interfaces are attached to the given instances as the given devices."""
+    interfaces = between()["NetworkInterfaces"]
+    for row, (instance_id, index) in zip(interfaces, devices, strict=False):
+        row["Attachment"] = {"InstanceId": instance_id} | ({} if index is None else {"DeviceIndex": index})
+    return {"NetworkInterfaces": interfaces, "Reservations": None}
+
+
+def test_lb08_interfaces_tell_of_instances_that_are_not_described() -> None:
+    first, second = (row["NetworkInterfaceId"] for row in between()["NetworkInterfaces"][:2])
+    network = whole(**attached(("i-1", 1), ("i-1", 0)))
+    assert network.instances["i-1"].interface_ids == (second, first)
+    assert not issues(network, "dangling-reference", "i-1")
+    assert not issues(network, "missing-file", "Reservations")
+
+
+@pytest.mark.parametrize("devices", [[("i-1", 1)], [("i-1", None)], [("i-1", 0), ("i-1", 0)], []])
+def test_lb08_the_primary_interface_of_an_instance_is_not_known(devices: list[tuple[str, int | None]]) -> None:
+    network = whole(**attached(*devices, *[("", None)] * (2 - len(devices))))
+    assert "i-1" not in network.instances
+    assert [issue.severity for issue in issues(network, "missing-file", "Reservations")] == ["warning"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "static_only", "described", "expected"),
+    [
+        ("CreateRoute", True, {}, 1),
+        ("CreateRoute", False, {}, 0),
+        ("EnableVgwRoutePropagation", True, {}, 0),
+        ("CreateRoute", True, {"virtualInterfaces": []}, 0),
+    ],
+)
+def test_vg01_what_is_not_known_of_direct_connect(
+    origin: str, static_only: bool, described: dict[str, Any], expected: int
+) -> None:
+    tables, connection = between()["RouteTables"], between()["VpnConnections"][0]
+    route = {"DestinationCidrBlock": "172.31.0.0/16", "GatewayId": "vgw-1", "Origin": origin, "State": "active"}
+    tables[0]["Routes"].append(route)
+    connection |= {"VpnGatewayId": "vgw-1", "Options": {"StaticRoutesOnly": static_only}}
+    connection.pop("TransitGatewayId", None)
+    network = whole(RouteTables=tables, VpnConnections=[connection], **described)
+    assert len(issues(network, "missing-file", "virtualInterfaces")) == expected
+
+
 @pytest.mark.parametrize(
     ("keys", "resource"),
     [

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Any
 
-from ..model import ElasticAddress, Network, NetworkInterface, SecurityGroup
+from ..model import ElasticAddress, Instance, Network, NetworkInterface, SecurityGroup
 from . import rules
 from .assemble_between import settle_between
 from .assemble_transit import settle_transit_gateways
@@ -76,6 +76,22 @@ def _settle_interfaces(found: Collector) -> None:
         interface = interfaces.get(elastic.interface_id or "")
         if interface is not None:
             interfaces[interface.interface_id] = _with_public(interface, elastic, origin, found)
+    _add_instances(found, interfaces)
+
+
+def _add_instances(found: Collector, interfaces: dict[str, NetworkInterface]) -> None:
+    """Instances of which only the interfaces are described, where these tell the primary one: device 0 (LB-08)."""
+    instances: dict[str, Instance] = found.tables.setdefault("instances", {})
+    own: dict[str, list[str]] = {}
+    for interface in interfaces.values():
+        if interface.instance_id:
+            own.setdefault(interface.instance_id, []).append(interface.interface_id)
+    for instance_id in found.first_devices.keys() - instances.keys():
+        if len(found.first_devices[instance_id]) == 1:
+            (first,) = found.first_devices[instance_id]
+            others = sorted({*own.get(instance_id, ())} - {first})
+            primary = interfaces[first]
+            instances[instance_id] = Instance(instance_id, None, primary.vpc_id, primary.subnet_id, (first, *others))
 
 
 def _with_public(
@@ -85,7 +101,7 @@ def _with_public(
     public, private = elastic.public_address, elastic.private_address
     addresses = list(interface.addresses)
     for i, own in enumerate(addresses):
-        if own.address == private or (private is None and own.primary):
+        if own.address == private or (private is None and own.primary and own.address.version == 4):
             if own.public_address is None:
                 addresses[i] = replace(own, public_address=public)
                 return replace(interface, addresses=tuple(addresses))

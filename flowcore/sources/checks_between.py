@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
-from ..model import AttachmentKind, LoadBalancer, Network, TargetGroup
+from ..model import (
+    WORKING_STATES,
+    AttachmentKind,
+    LoadBalancer,
+    Network,
+    RouteTarget,
+    TargetGroup,
+    VpnConnection,
+    is_working,
+)
 from .assemble import some
 from .collect import Collector
 from .records_transit import UNDESCRIBED
@@ -18,11 +27,11 @@ __all__ = ["check_between"]
 _ATTACHMENT_INTERFACE = re.compile(r"Network Interface for Transit Gateway Attachment (tgw-attach-[0-9a-z]{1,64})")
 _NODE_TYPES = frozenset({"load_balancer", "network_load_balancer", "classic_load_balancer"})
 _WORKING = {
-    "nat_gateways": ("the NAT gateway", "available"),
-    "vpc_endpoints": ("the endpoint", "available"),
-    "transit_gateways": ("the transit gateway", "available", "modifying"),
-    "transit_gateway_attachments": ("the attachment", "available", "modifying"),
-    "vpn_connections": ("the VPN connection", "available", "modifying"),
+    "nat_gateways": ("the NAT gateway", *WORKING_STATES),
+    "vpc_endpoints": ("the endpoint", *WORKING_STATES),
+    "transit_gateways": ("the transit gateway", *WORKING_STATES),
+    "transit_gateway_attachments": ("the attachment", *WORKING_STATES),
+    "vpn_connections": ("the VPN connection", *WORKING_STATES),
     "load_balancers": ("the load balancer", "active", "active_impaired"),
 }
 
@@ -63,6 +72,22 @@ def _missing_answers(network: Network, found: Collector) -> None:
         (bool(balancers), ("Listeners", "LoadBalancerListeners"), "flows to load balancers are UNKNOWN"),
         (bool(balancers), ("TargetGroups",), "flows to load balancers are UNKNOWN"),
         (
+            any(
+                target.target_id not in network.instances
+                for group in network.target_groups.values()
+                if group.target_type == "instance"
+                for target in group.targets or ()
+            ),
+            ("Reservations", "Instances"),
+            "which interface is a target instance's primary one is not known: whether it is reached is UNKNOWN",
+        ),
+        (
+            _asks_for_direct_connect(network),
+            ("virtualInterfaces", "directConnectGateways"),
+            "whether a Direct Connect stands beside a VPN connection is not known: flows by static routes to virtual "
+            "private gateways may be UNKNOWN",
+        ),
+        (
             any(each.kind == "application" for each in balancers),
             ("Rules", "LoadBalancerRules"),
             "Application Load Balancers may lead to further target groups",
@@ -78,6 +103,24 @@ def _missing_answers(network: Network, found: Collector) -> None:
             message = f"no file holds {' or '.join(keys)}: {consequence}"
             found.issue("warning", "missing-file", keys[0], message)
     _assumed_preservation(network, found)
+
+
+def _asks_for_direct_connect(network: Network) -> bool:
+    """Whether a static route leads to a virtual private gateway with VPN connections that may not carry all (VG-01)."""
+    connections: dict[str, list[VpnConnection]] = {}
+    for each in network.vpn_connections.values():
+        connections.setdefault(each.vpn_gateway_id or "", []).append(each)
+    narrow = {
+        gateway_id
+        for gateway_id, own in connections.items()
+        if all(each.static_routes_only for each in own if is_working(each.state))
+    }
+    return any(
+        route.target_id in narrow and not route.propagated and not route.blackhole
+        for table in network.route_tables.values()
+        for route in table.routes
+        if route.target_kind == RouteTarget.VIRTUAL_PRIVATE_GATEWAY
+    )
 
 
 def _assumed_preservation(network: Network, found: Collector) -> None:
@@ -125,12 +168,12 @@ def _gateway_references(network: Network, found: Collector) -> None:
     vpn_gateway = Dangling(found, "note", "the virtual private gateway", "it is not used", network.vpn_gateways)
     vpc = Dangling(found, "note", "the VPC", "flows through the peering connection are UNKNOWN", network.vpcs)
     for gateway in network.nat_gateways.values():
-        if gateway.state in (None, "available"):
+        if is_working(gateway.state):
             subnet.check([gateway.subnet_id], gateway.nat_gateway_id)
             table.check([gateway.route_table_id], gateway.nat_gateway_id)
             interface.check([each.interface_id for each in gateway.addresses], gateway.nat_gateway_id)
     for endpoint in network.vpc_endpoints.values():
-        if endpoint.state in (None, "available"):
+        if is_working(endpoint.state):
             subnet.check(endpoint.subnet_ids, endpoint.endpoint_id)
             interface.check(endpoint.interface_ids, endpoint.endpoint_id)
     for connection in network.vpn_connections.values():
@@ -149,7 +192,7 @@ def _attachment_references(network: Network, found: Collector) -> None:
     gateway = Dangling(found, "note", "the transit gateway", unknown, network.transit_gateways)
     connection = Dangling(found, "note", "the VPN connection", "its state is not known", network.vpn_connections)
     for attachment in network.transit_gateway_attachments.values():
-        if attachment.state not in (None, "available"):
+        if not is_working(attachment.state):
             continue
         name = attachment.attachment_id
         gateway.check([attachment.transit_gateway_id, attachment.peer_transit_gateway_id], name)
@@ -208,7 +251,11 @@ def _target_references(network: Network, found: Collector) -> None:
     unknown = "whether this target is reached is UNKNOWN"
     instance = Dangling(found, "warning", "the instance", unknown, network.instances)
     balancer = Dangling(found, "warning", "the load balancer", unknown, network.load_balancers)
-    held = {(each.vpc_id, own.address) for each in network.interfaces.values() for own in each.addresses}
+    held: set[tuple[str | None, Any]] = {
+        (interface.vpc_id, each)
+        for interface in network.interfaces.values()
+        for each in (*(own.address for own in interface.addresses), *interface.prefixes)
+    }
     for group in network.target_groups.values():
         ids = [target.target_id for target in group.targets or ()]
         if group.target_type == "instance":
@@ -224,12 +271,13 @@ def _target_references(network: Network, found: Collector) -> None:
 def _lost_addresses(
     network: Network, group: TargetGroup, ids: list[str], held: set[tuple[str | None, Any]], found: Collector
 ) -> None:
-    """Targets inside the CIDRs of their VPC that no interface holds."""
+    """Targets inside the CIDRs of their VPC that no interface holds; `held`: addresses, delegated prefixes (EN-02)."""
     vpc = network.vpcs.get(group.vpc_id or "")
     lost = []
     for address in map(ip_address, ids):
         inside = vpc and any(address.version == block.version and address in block for block in vpc.blocks)
-        if inside and (group.vpc_id, address) not in held:
+        around = (ip_network((address, length), strict=False) for length in range(address.max_prefixlen + 1))
+        if inside and all((group.vpc_id, each) not in held for each in (address, *around)):
             lost.append(str(address))
     if lost:
         message = f"no described interface holds the targets {some(lost)}: whether they are reached is UNKNOWN"
