@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from ..errors import NetworkError
 
@@ -204,6 +204,19 @@ def _is_plain(info: zipfile.ZipInfo) -> bool:
     return not info.is_dir() and kind in (0, stat.S_IFREG)
 
 
+class _Header(tarfile.TarInfo):
+    """The header of a member. What `tarfile` takes for the end, but is no end mark, is an archive that was cut."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if len(buf) == tarfile.BLOCKSIZE and not any(buf):  # the end mark
+                raise
+            raise tarfile.ReadError(f"ends early or is damaged: {error}") from None
+
+
 def _tar_members(path: Path, budget: _Budget) -> Iterator[Member]:
     """Read in one pass (a gzip stream cannot go back), then sorted."""
     members: list[Member] = []
@@ -212,11 +225,14 @@ def _tar_members(path: Path, budget: _Budget) -> Iterator[Member]:
         file.seek(0)
         stream: IO[bytes] = gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[assignment]
         bounded = _BoundedReader(stream, str(path), budget.limits.total_bytes)
-        with tarfile.open(fileobj=bounded, mode="r|") as archive:
+        with tarfile.open(fileobj=bounded, mode="r|", tarinfo=_Header) as archive:
             for info in archive:
                 content = archive.extractfile(info) if info.isreg() and _wanted(info.name) else None
                 if content is not None:
                     members.append(_read(_clean(info.name), f"{path}/{info.name}", content, budget))
+            while rest := archive.fileobj.read(1 << 16):
+                if rest.strip(b"\0"):
+                    raise tarfile.ReadError("there is something after the archive's end")
     yield from sorted(members, key=lambda member: _order(member.name))
 
 
