@@ -250,7 +250,8 @@ class _Compiler:
             return EntryArrays.of([]), word(unsure("UNKNOWN_RESOURCE"))
         known = [group_id for group_id in groups if group_id in self.network.security_groups]
         entries = union([vpc.rules.entries(group_id, egress) for group_id in known])
-        if len(known) < len(groups):
+        described = (self.network.security_groups[group_id].is_described(egress) for group_id in known)
+        if len(known) < len(groups) or not all(described):
             return entries, word(unsure("UNKNOWN_RESOURCE"))
         any_rule = any(rule.egress == egress for g in known for rule in self.network.security_groups[g].rules)
         return entries, word(deny("ENI_SG_RULES_MISMATCH" if any_rule else "SG_HAS_NO_RULES"))

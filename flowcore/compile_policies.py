@@ -229,8 +229,8 @@ class GroupRules:
     def _rows(self, rule: SecurityGroupRule) -> list[tuple[int, int, int, int, int]]:
         span = self._ports.number(port_spans(rule.protocol, rule.from_port, rule.to_port))
         decided = word(0, self._labels[rule.rule_id])
-        type_unknown = word(unsure("ICMP_TYPE_UNKNOWN"))
-        rows = [(atom, decided, type_unknown, 0, span) for atom in self._definite(rule)]
+        type_unknown = word(unsure("ICMP_TYPE_UNKNOWN" if rule.certain else "UNKNOWN_RESOURCE"))
+        rows = [(atom, decided, type_unknown, int(not rule.certain), span) for atom in self._definite(rule)]
         for atom, reason in self._maybe(rule):
             rows.append((atom, decided, word(unsure(reason)), 1, span))
         return rows

@@ -190,6 +190,8 @@ class TransitPlan:
             return self._tables[table.route_table_id], unread
         own = [each for each in network.transit_gateway_route_tables.values() if each.transit_gateway_id == gateway_id]
         known = bool(own) and all(each.attachment_ids is not None for each in own)
+        for key in ("TransitGatewayAttachments", "TransitGatewayRouteTables"):
+            known = known and (key, gateway_id) not in network.partly_described
         return 0, deny("TGW_ATTACH_MISSING_TGW_RTB_ASSOCIATION") if known else unsure("TGW_RTB_ROUTES_ARE_UNKNOWN")
 
     def _is_spread(self, attachment: TransitGatewayAttachment) -> bool:

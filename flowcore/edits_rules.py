@@ -158,7 +158,7 @@ class ReplaceRule(Edit, frozen=True, tag="replace rule"):
         changed = replace(rule, protocol=protocol, from_port=first, to_port=last)
         if any(given):
             remote = {"cidr_block": None, "prefix_list_id": None, "referenced_group_id": None} | _remote(draft, *given)
-            changed = replace(changed, referenced_vpc_id=None, peering_status=None, **remote)
+            changed = replace(changed, referenced_vpc_id=None, peering_id=None, peering_status=None, **remote)
         if changed == rule:
             raise EditError("changes nothing", "rule", self.rule)
         _put_rules(draft, group, [changed if each is rule else each for each in group.rules])

@@ -61,6 +61,10 @@ LONG_DESTINATION_TYPES = frozenset(
 )
 
 
+#: Stands for the VPC of a group at the other end of a peering connection that is not described. No interface is in it.
+UNDESCRIBED_VPC = "vpc-undescribed"
+
+
 class RouteTarget:
     """Kinds of route target (RT-16), as plain strings."""
 
@@ -223,10 +227,15 @@ class SecurityGroupRule:
     prefix_list_id: str | None = None
     referenced_group_id: str | None = None
     referenced_vpc_id: str | None = None
-    """VPC of the referenced group, where the description names it."""
+    """VPC of the referenced group, where the description names it, or the other end of `peering_id`. UNDESCRIBED_VPC:
+    at the other end of a peering connection that is not described."""
+    peering_id: str | None = None
+    """VpcPeeringConnectionId of the reference: AWS names it, and no VPC, for a group of another account."""
     peering_status: str | None = None
     """PeeringStatus of the reference; anything but active means stale (SG-26)."""
     description: str | None = None
+    certain: bool = True
+    """False: two answers disagree whether the group has it; what only it matches is UNKNOWN."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +249,13 @@ class SecurityGroup:
     tags: Mapping[str, str] = field(default_factory=dict)
     associated_vpc_ids: tuple[str, ...] = ()
     """Further VPCs whose interfaces may carry it (SG-27)."""
+    ingress_described: bool = True
+    """False: it may have further inbound rules that are not described."""
+    egress_described: bool = True
+
+    def is_described(self, egress: bool) -> bool:
+        """Whether all its rules of a direction are described."""
+        return self.egress_described if egress else self.ingress_described
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,6 +398,11 @@ class Network(Displayed):
     block_public_access_exclusions: tuple[BlockPublicAccessExclusion, ...] = ()
     described_keys: frozenset[str] = frozenset()
     """Top-level keys the description held, e.g. "InternetGateways"."""
+    partly_described: frozenset[tuple[str, str]] = frozenset()
+    """(top-level key, id) where not all of a VPC's or transit gateway's records under that key are described: pages
+    are missing, or records do not say what they belong to. What is not described is then not known, instead of absent:
+    NetworkAcls, RouteTables, InternetGateways of a VPC; TransitGatewayAttachments, TransitGatewayRouteTables of a
+    transit gateway."""
     other: Mapping[str, tuple[Any, ...]] = _by_id()
     """Described but not modelled yet: top-level key -> its records as read."""
     issues: tuple[Issue, ...] = ()
@@ -402,7 +423,8 @@ class Network(Displayed):
 
     @cached_property
     def _default_acls(self) -> dict[str, str]:
-        return {acl.vpc_id: acl.network_acl_id for acl in self.network_acls.values() if acl.is_default}
+        found = {acl.vpc_id: acl.network_acl_id for acl in self.network_acls.values() if acl.is_default}
+        return {vpc_id: acl for vpc_id, acl in found.items() if ("NetworkAcls", vpc_id) not in self.partly_described}
 
     @cached_property
     def _subnet_tables(self) -> dict[str, str]:
@@ -410,21 +432,24 @@ class Network(Displayed):
 
     @cached_property
     def _main_tables(self) -> dict[str, str]:
-        return {table.vpc_id: table.route_table_id for table in self.route_tables.values() if table.main}
+        found = {table.vpc_id: table.route_table_id for table in self.route_tables.values() if table.main}
+        return {vpc_id: main for vpc_id, main in found.items() if ("RouteTables", vpc_id) not in self.partly_described}
 
     @cached_property
     def _gateway_tables(self) -> dict[str, str]:
         return {g: table.route_table_id for table in self.route_tables.values() for g in table.gateway_ids}
 
     def acl_of(self, subnet_id: str | None, vpc_id: str | None) -> NetworkAcl | None:
-        """The ACL of a subnet: its association, else the VPC's default (NA-01). None: not described."""
+        """The ACL of a subnet: its association, else the VPC's default (NA-01). None: not described, or the subnet has
+        no association while the VPC's ACLs are described in part: another one may have it."""
         if subnet_id is None:
             return None
         acl_id = self._subnet_acls.get(subnet_id) or self._default_acls.get(vpc_id or "")
         return self.network_acls[acl_id] if acl_id else None
 
     def route_table_of(self, subnet_id: str | None, vpc_id: str | None) -> RouteTable | None:
-        """The route table of a subnet: its association, else the VPC's main table (RT-01). None: not described."""
+        """The route table of a subnet: its association, else the VPC's main table (RT-01). None: not described, or the
+        subnet has no association while the VPC's tables are described in part: another one may have it."""
         if subnet_id is None:
             return None
         table_id = self._subnet_tables.get(subnet_id) or self._main_tables.get(vpc_id or "")
@@ -529,7 +554,8 @@ class Network(Displayed):
     def vpcs_with_undescribed_internet_gateway(self) -> frozenset[str]:
         """VPCs without a described internet gateway that may have one all the same.
 
-        Either no internet gateways were described at all, or an active route names one that was not.
+        Either no internet gateways were described at all, or not all that the VPC may have, or an active route names
+        one that was not.
         """
         without = set(self.vpcs) - set(self.internet_gateway_of)
         if "InternetGateways" not in self.described_keys:
@@ -542,6 +568,7 @@ class Network(Displayed):
             and not route.blackhole
             and route.target_id not in self.internet_gateways
         }
+        named |= {vpc_id for key, vpc_id in self.partly_described if key == "InternetGateways"}
         return frozenset(without & named)
 
     def block_mode_of(self, subnet_id: str | None, vpc_id: str | None) -> str:
@@ -575,6 +602,7 @@ __all__ = [
     "EDGE_ATTACHMENTS",
     "LONG_DESTINATION_TYPES",
     "TARGET_PATHS",
+    "UNDESCRIBED_VPC",
     "UNMODELLED_SOURCE_TYPES",
     "WAYS_IN",
     "WORKING_STATES",

@@ -196,12 +196,13 @@ class NetworkIndex:
         return self._services[vpc_id]
 
     def group_rules(self, group_ids: tuple[str, ...], egress: bool) -> tuple[list[SecurityGroupRule], bool]:
-        """The rules of one direction of several groups, sorted by id (SG-01), and whether all groups are described."""
+        """The rules of one direction of several groups, sorted by id (SG-01), and whether all of them are described."""
         key = group_ids, egress
         if key not in self._group_rules:
             groups = [self.network.security_groups.get(group_id) for group_id in group_ids]
             rules = [rule for group in groups if group for rule in group.rules if rule.egress == egress]
-            self._group_rules[key] = sorted(rules, key=lambda rule: rule.rule_id), all(groups)
+            whole = all(group is not None and group.is_described(egress) for group in groups)
+            self._group_rules[key] = sorted(rules, key=lambda rule: rule.rule_id), whole
         return self._group_rules[key]
 
     def acl_entries(self, acl_id: str, egress: bool) -> list[NetworkAclEntry]:
@@ -266,14 +267,18 @@ def judge_groups(
             match, reason = _YES, None
         else:
             match, reason = _remote_match(index, rule, remote, interface.vpc_id, party)
-        if match == _YES and protocol == _YES:
+        if match == _YES and protocol == _YES and rule.certain:
             return index.remembered((interface.group_ids, egress, rule.rule_id), _allowing, rule, len(rules))
         if match != _NO and maybe is None:
-            maybe = reason or "ICMP_TYPE_UNKNOWN", rule
+            maybe = reason or ("ICMP_TYPE_UNKNOWN" if rule.certain else "UNKNOWN_RESOURCE"), rule
     if maybe:
         return Outcome(UNKNOWN, maybe[0], None, group_rule_text(maybe[1]), f"{maybe[1].rule_id} may match")
     if not all_described:
-        return Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note="no rule matches, but not all of its groups are described")
+        return Outcome(
+            UNKNOWN,
+            "UNKNOWN_RESOURCE",
+            note="no rule matches, but not all of its groups, or of their rules, are described",
+        )
     if not rules:
         return Outcome(DENY, "SG_HAS_NO_RULES", note="no rules in this direction (SG-02)")
     return Outcome(DENY, "ENI_SG_RULES_MISMATCH", note=f"none of {_count(len(rules), 'rule')} matches (SG-01)")

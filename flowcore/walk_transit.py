@@ -163,7 +163,9 @@ def _judge_table(
         tables = [
             each for each in network.transit_gateway_route_tables.values() if each.transit_gateway_id == gateway_id
         ]
-        if tables and all(each.attachment_ids is not None for each in tables):
+        parts = {("TransitGatewayAttachments", gateway_id), ("TransitGatewayRouteTables", gateway_id)}
+        whole = not parts & network.partly_described
+        if tables and whole and all(each.attachment_ids is not None for each in tables):
             note = f"{attachment_id} is associated with no route table (TG-02)"
             return Outcome(DENY, "TGW_ATTACH_MISSING_TGW_RTB_ASSOCIATION", note=note), None
         return Outcome(UNKNOWN, "TGW_RTB_ROUTES_ARE_UNKNOWN", note="its associations are not described"), None

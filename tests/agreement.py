@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from ipaddress import ip_network
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
@@ -99,13 +101,48 @@ def altered_documents(seed: int) -> dict[str, Any]:
     return documents
 
 
+def partly_described(network: Network, seed: int) -> Network:
+    """The network with what is described in part: rules that two answers disagree about, groups without all of their
+    rules, ACLs, route tables, gateways and attachments of which some are on a lost page."""
+    rng = Random(seed)
+    groups = {
+        group_id: replace(
+            group,
+            rules=tuple(replace(rule, certain=rng.random() > 0.3) for rule in group.rules),
+            ingress_described=rng.random() > 0.3,
+            egress_described=rng.random() > 0.3,
+        )
+        for group_id, group in network.security_groups.items()
+    }
+    parts = [
+        (key, owner)
+        for keys, owners in (
+            (("NetworkAcls", "RouteTables", "InternetGateways"), network.vpcs),
+            (("TransitGatewayAttachments", "TransitGatewayRouteTables"), network.transit_gateways),
+        )
+        for key in keys
+        for owner in owners
+    ]
+    lost = [each for each in network.transit_gateway_attachments if rng.random() < 0.3]
+    attachments = {key: each for key, each in network.transit_gateway_attachments.items() if key not in lost}
+    return replace(
+        network,
+        security_groups=MappingProxyType(groups),
+        transit_gateway_attachments=MappingProxyType(attachments),
+        partly_described=frozenset(part for part in parts if rng.random() < 0.3),
+    )
+
+
 def _network(block: str) -> str:
     return str(ip_network(block, strict=False))
 
 
 def drawn(kind: str, seed: int, count: int) -> tuple[Network, pl.DataFrame]:
-    """Network and flows of one seed; `kind`: edge, between (an eighth of whose flows are edge flows), or altered: the
-    flows of a between network in one that is `altered_documents`."""
+    """Network and flows of one seed; `kind`: edge, between (an eighth of whose flows are edge flows), or altered or
+    partly: the flows of a between network in one that is `altered_documents` or `partly_described`."""
+    if kind == "partly":
+        network = between_network(seed)
+        return partly_described(network, seed), between_flows(network, seed, count)
     if kind == "altered":
         return between_network(seed, altered_documents(seed)), between_flows(between_network(seed), seed, count)
     if kind == "edge":

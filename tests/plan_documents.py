@@ -187,7 +187,7 @@ def documents() -> dict[str, Any]:
             }
         ],
         "SecurityGroups": [
-            {"GroupId": group, "VpcId": "vpc-1", "GroupName": name, "IpPermissions": [], "IpPermissionsEgress": []}
+            {"GroupId": group, "VpcId": "vpc-1", "GroupName": name}
             for group, name in (("sg-web", "web"), ("sg-db", "db"), ("sg-default", "default"))
         ],
         "SecurityGroupRules": [

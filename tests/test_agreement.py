@@ -28,11 +28,11 @@ from flowcore.schema import PATHS, REASONS, STAGES, stage_names
 from flowcore.sources.describe import network_from_documents
 from flowcore.synthetic import network_documents, traffic
 
-FLOWS_A_SEED = {"edge": 2500, "between": 1000, "altered": 700}
+FLOWS_A_SEED = {"edge": 2500, "between": 1000, "altered": 700, "partly": 500}
 SEEDS_A_CHUNK = 10
-CHUNKS = {"edge": 30, "between": 25, "altered": 3}
+CHUNKS = {"edge": 30, "between": 25, "altered": 3, "partly": 1}
 """Normal run: 300 seeds of edge networks, 250 of networks full of what stands between, 30 of these altered
-(`agreement.altered_documents`); a million flows."""
+(`agreement.altered_documents`), 10 described in part (`agreement.partly_described`); a million flows."""
 NIGHTLY = 10
 """Times as many nightly."""
 

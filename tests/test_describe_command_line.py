@@ -47,7 +47,9 @@ def snapshot(tmp_path: Path) -> Path:
             for n in (1, 2)
         ],
         "RouteTables": [_table("subnet-1", NetworkInterfaceId="eni-2"), _table("subnet-2", GatewayId="igw-1")],
-        "NetworkAcls": [{"NetworkAclId": "acl-1", "VpcId": "vpc-1", "IsDefault": True, "Entries": entries}],
+        "NetworkAcls": [
+            {"NetworkAclId": "acl-1", "VpcId": "vpc-1", "IsDefault": True, "Associations": [], "Entries": entries}
+        ],
         "SecurityGroups": [{"GroupId": "sg-1", "VpcId": "vpc-1", "IpPermissions": ALL, "IpPermissionsEgress": ALL}],
         "NetworkInterfaces": [
             _interface("eni-1", "subnet-1", "10.0.1.10"),

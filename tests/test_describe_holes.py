@@ -111,7 +111,13 @@ def acl(vpc: int) -> dict[str, Any]:
         {"RuleNumber": 100, "Egress": egress, "Protocol": "-1", "RuleAction": "allow", "CidrBlock": "0.0.0.0/0"}
         for egress in (False, True)
     ]
-    return {"NetworkAclId": f"acl-{vpc}", "VpcId": f"vpc-{vpc}", "IsDefault": True, "Entries": entries}
+    return {
+        "NetworkAclId": f"acl-{vpc}",
+        "VpcId": f"vpc-{vpc}",
+        "IsDefault": True,
+        "Associations": [],
+        "Entries": entries,
+    }
 
 
 def group(vpc: int) -> dict[str, Any]:

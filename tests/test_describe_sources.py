@@ -61,6 +61,41 @@ def test_archives_are_read_like_folders(tmp_path: Path, suffix: str) -> None:
     assert fc.read_network(pack(folder, suffix)) == network
 
 
+def test_a_tar_that_ends_early_or_goes_on_is_refused(tmp_path: Path) -> None:
+    whole = pack(write_snapshot(tmp_path), ".tar").read_bytes()
+    end = len(whole.rstrip(b"\0")) // 512 * 512 + 512
+    cut = tmp_path / "cut.tar"
+    for data in (
+        whole[:512],
+        whole[: end - 512],
+        whole[:end],
+        whole[: end + 100],
+        whole + whole,
+        whole[:end] + b"x" * 512,
+    ):
+        cut.write_bytes(data)
+        with pytest.raises(NetworkError, match="cannot be read"):
+            fc.read_network(cut)
+    cut.write_bytes(whole[: end + 1024])
+    assert fc.read_network(cut) == fc.read_network(tmp_path / "snapshot")
+
+
+@pytest.mark.parametrize(
+    ("folder", "account"),
+    [
+        ("202611231430", None),
+        ("209902292359", None),
+        ("accounts/202611231430", "202611231430"),
+        ("202613231430", "202613231430"),
+        ("202611232430", "202611232430"),
+        ("111122223333", "111122223333"),
+    ],
+)
+def test_a_folder_named_by_a_time_is_no_account(folder: str, account: str | None) -> None:
+    network = fc.network_from_documents([(f"{folder}/eu-west-1/a.json", everything())])
+    assert network.vpcs["vpc-2"].owner_id == account
+
+
 def test_folder_gives_region_and_account(tmp_path: Path) -> None:
     network = fc.read_network(write_snapshot(tmp_path))
     assert network.vpcs["vpc-2"].region == "eu-west-1"

@@ -465,6 +465,31 @@ def test_answers_that_were_cut_are_not_used(key: str) -> None:
     assert issues(network, "incomplete", TABLE)[0].severity == "error"
 
 
+def test_tg02_tg05_answers_in_several_pages_are_united() -> None:
+    ends = "tgw-attach-1", "tgw-attach-2"
+    for order in (1, -1):
+        spread = [propagations(end)[0] for end in ends], [members(end)[0] for end in ends]
+        for rows in spread:
+            rows[0]["NextToken"] = "more"
+        described = {"TransitGatewayPropagations": spread[0][::order], "TransitGatewayAssociations": spread[1][::order]}
+        network = transit(**described, TransitGatewayAttachments=None, TransitGatewayStaticRoutes=routes())
+        found = network.transit_gateway_route_tables[TABLE]
+        assert found.attachment_ids == ends
+        assert set(reached(found).values()) == {(end,) for end in ends}
+        assert not issues(network, "incomplete")
+
+
+@pytest.mark.parametrize("key", ["TransitGatewayRoutes", "TransitGatewayStaticRoutes"])
+@pytest.mark.parametrize("more", [{"NextToken": "more"}, {"NextToken": "more", "AdditionalRoutesAvailable": True}])
+def test_tg03_routes_in_several_pages(key: str, more: dict[str, Any]) -> None:
+    pages = [*routes(route("10.8.0.0/16", "tgw-attach-1"), **more), *routes(route("10.9.0.0/16", "tgw-attach-2"))]
+    whole = table(**{key: pages, "TransitGatewayPropagations": propagations()})
+    assert (set(reached(whole)), whole.complete) == ({"10.8.0.0/16", "10.9.0.0/16"}, True)
+    assert not table(**{key: pages[:1], "TransitGatewayPropagations": propagations()}).complete
+    cut = [*pages[1:], *routes(AdditionalRoutesAvailable=True)]
+    assert not table(**{key: cut, "TransitGatewayPropagations": propagations()}).complete
+
+
 @pytest.mark.parametrize(
     ("keys", "where", "found"),
     [

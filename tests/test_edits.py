@@ -94,7 +94,7 @@ def test_rt01_associations() -> None:
 
 def test_na01_a_subnet_moves_to_another_acl() -> None:
     described = documents()
-    described["NetworkAcls"].append({"NetworkAclId": "acl-2", "VpcId": "vpc-1", "Entries": []})
+    described["NetworkAcls"].append({"NetworkAclId": "acl-2", "VpcId": "vpc-1", "Associations": [], "Entries": []})
     over = network(described)
     moved = edits.associate_acl(over, "acl-2", "subnet-a")
     assert (moved.network_acls["acl-1"].subnet_ids, moved.network_acls["acl-2"].subnet_ids) == (

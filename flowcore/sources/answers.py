@@ -155,6 +155,7 @@ class PrefixListReference(Answer):
 class GroupReference(Answer):
     group_id: Id
     vpc_id: MaybeId | None = None
+    vpc_peering_connection_id: MaybeId | None = None
     peering_status: str | None = None
     description: str | None = None
 

@@ -273,6 +273,7 @@ class ListenersWrapper(Answer):
     load_balancer_arn: Id
     listeners: list[ListenerAnswer]
     next_marker: str | None = None
+    next_token: str | None = None
 
 
 class SourceIpConfig(Answer):
@@ -296,6 +297,7 @@ class RulesWrapper(Answer):
     listener_arn: Id
     rules: list[RuleAnswer]
     next_marker: str | None = None
+    next_token: str | None = None
 
 
 class CrossZone(Answer):

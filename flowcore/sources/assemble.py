@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Any
 
-from ..model import ElasticAddress, Instance, Network, NetworkInterface, SecurityGroup
+from ..model import (
+    UNDESCRIBED_VPC,
+    ElasticAddress,
+    Instance,
+    Network,
+    NetworkInterface,
+    SecurityGroup,
+    SecurityGroupRule,
+)
 from . import rules
 from .assemble_between import settle_between
+from .assemble_pages import partly_described, settle_pages
 from .assemble_transit import settle_transit_gateways
 from .assemble_vpcs import settle_vpcs, some
 from .collect import Collector
@@ -19,8 +30,10 @@ __all__ = ["assemble", "some"]
 
 def assemble(found: Collector) -> Network:
     """The network of everything collected, not yet checked for dangling references."""
+    settle_pages(found)
     _settle_groups(found)
     _settle_interfaces(found)
+    _settle_references(found)
     settle_between(found)
     settle_vpcs(found)
     settle_transit_gateways(found)  # what propagates are the VPCs' CIDRs
@@ -36,6 +49,7 @@ def assemble(found: Collector) -> Network:
             sorted(found.exclusions, key=lambda e: (e.resource_id, e.state or "", e.mode))
         ),
         described_keys=frozenset(found.keys),
+        partly_described=partly_described(found),
         other=MappingProxyType({key: tuple(found.other[key]) for key in sorted(found.other)}),
     )
 
@@ -51,20 +65,53 @@ def _settle_groups(found: Collector) -> None:
     for group_id in found.rows.keys() - groups.keys():
         groups[group_id] = SecurityGroup(group_id, owner_id=found.row_owners.get(group_id))
     for group_id, group in groups.items():
-        rows = found.rows.get(group_id)
+        described = found.group_parts.get(group_id, (False, False))
         expanded = found.group_rules.get(group_id, [])
-        if rows:
-            covered = {rules.key_of(rule) for rule in rows.values()}
-            missing = [rule for rule in expanded if rules.key_of(rule) not in covered]
-            for rule in missing:
-                message = f"{rule.rule_id} stands in the group's permissions but not in SecurityGroupRules; it is used"
-                found.issue("warning", "conflict", group_id, message, found.origins.get(group_id, ""))
-            expanded = [*rows.values(), *missing]
-        if expanded:
-            groups[group_id] = replace(group, rules=tuple(sorted(expanded, key=lambda rule: rule.rule_id)))
+        if found.rows.get(group_id):
+            is_partial = found.is_partial("SecurityGroupRules", group_id)
+            expanded = _with_rows(found, group_id, expanded, described, is_partial)
+            if not is_partial:
+                described = True, True
+        ordered = tuple(sorted(expanded, key=lambda rule: rule.rule_id))
+        ingress, egress = described
+        groups[group_id] = replace(group, rules=ordered, ingress_described=ingress, egress_described=egress)
+        if not (ingress and egress):
+            message = "not all of its rules are described; flows that no known rule matches are UNKNOWN"
+            found.issue("error", "incomplete", group_id, message, found.origins.get(group_id, ""))
     for group_id, vpc_ids in found.group_vpcs.items():
         if group_id in groups:
             groups[group_id] = replace(groups[group_id], associated_vpc_ids=tuple(sorted(vpc_ids)))
+
+
+def _with_rows(
+    found: Collector,
+    group_id: str,
+    expanded: list[SecurityGroupRule],
+    described: tuple[bool, bool],
+    is_partial: bool,
+) -> list[SecurityGroupRule]:
+    """The rows of a group, and its permissions that no row covers. A row that no permission covers, where the group's
+    are described, may be of another time: which of the two answers is right is not known."""
+    rows, origin = found.rows[group_id], found.origins.get(group_id, "")
+    keys, covered = {rules.key_of(rule) for rule in expanded}, {rules.key_of(rule) for rule in rows.values()}
+    settled = []
+    for rule in rows.values():
+        if described[rule.egress] and rules.key_of(rule) not in keys:
+            message = (
+                f"{rule.rule_id} stands in SecurityGroupRules but not in the group's permissions: flows that only it "
+                "matches are UNKNOWN"
+            )
+            found.issue("warning", "conflict", group_id, message, found.origins.get(rule.rule_id, origin))
+            settled.append(replace(rule, certain=False))
+        else:
+            settled.append(rule)
+    for rule in expanded:
+        if rules.key_of(rule) not in covered:
+            settled.append(rule)
+            if not is_partial:
+                message = f"{rule.rule_id} stands in the group's permissions but not in SecurityGroupRules; it is used"
+                found.issue("warning", "conflict", group_id, message, origin)
+    return settled
 
 
 def _settle_interfaces(found: Collector) -> None:
@@ -92,6 +139,33 @@ def _add_instances(found: Collector, interfaces: dict[str, NetworkInterface]) ->
             others = sorted({*own.get(instance_id, ())} - {first})
             primary = interfaces[first]
             instances[instance_id] = Instance(instance_id, None, primary.vpc_id, primary.subnet_id, (first, *others))
+
+
+def _settle_references(found: Collector) -> None:
+    """SG-22: the VPC of a group that a rule names by the peering connection only: the other end of it."""
+    carriers: dict[str, set[str]] = {}
+    interfaces: dict[str, NetworkInterface] = found.tables.get("interfaces", {})
+    for interface in interfaces.values():
+        for group_id in interface.group_ids or ():
+            carriers.setdefault(group_id, set()).update([interface.vpc_id] if interface.vpc_id else [])
+    groups: dict[str, SecurityGroup] = found.tables["security_groups"]
+    for group_id, group in groups.items():
+        if any(rule.peering_id and not rule.referenced_vpc_id for rule in group.rules):
+            own = {group.vpc_id, *group.associated_vpc_ids} if group.vpc_id else carriers.get(group_id, set())
+            settled = (_with_other_end(found, rule, own, carriers) for rule in group.rules)
+            groups[group_id] = replace(group, rules=tuple(settled))
+
+
+def _with_other_end(
+    found: Collector, rule: SecurityGroupRule, own: AbstractSet[str | None], carriers: Mapping[str, AbstractSet[str]]
+) -> SecurityGroupRule:
+    """`own`: the VPCs of the rule's group. Where the connection does not tell, those that carry the group named may."""
+    if not rule.peering_id or rule.referenced_vpc_id:
+        return rule
+    peering = found.tables.get("peering_connections", {}).get(rule.peering_id)
+    ends = {peering.requester_vpc_id, peering.accepter_vpc_id} - {None} if peering else set()
+    others = ends - own if ends & own else carriers.get(rule.referenced_group_id or "", set()) - own
+    return replace(rule, referenced_vpc_id=min(others) if len(others) == 1 else UNDESCRIBED_VPC)
 
 
 def _with_public(

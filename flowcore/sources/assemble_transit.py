@@ -170,6 +170,7 @@ def _routes_of(found: Collector, table_id: str) -> tuple[tuple[TransitGatewayRou
     ]
     if searched is None:
         complete = complete and static is not None and propagating is not None
+        complete = complete and not found.files.missing("TransitGatewayPrefixListReferences")
     elif propagating and not any(route.propagated for route in routes):
         message = "none of the routes is propagated, though attachments propagate; theirs are added"
         found.issue("note", "conflict", table_id, message, found.origins.get(table_id, ""))

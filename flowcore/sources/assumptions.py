@@ -30,10 +30,20 @@ def assume(network: Network, found: Collector) -> Network:
     """The network with AWS's defaults filled in where nothing is described."""
     return replace(
         network,
+        partly_described=_without_defaults(network, found),
         network_acls=_sorted(network.network_acls, _default_acls(network, found)),
         route_tables=_sorted(network.route_tables, _main_tables(network, found)),
         internet_gateways=_sorted(network.internet_gateways, _internet_gateways(network, found)),
     )
+
+
+def _without_defaults(network: Network, found: Collector) -> frozenset[tuple[str, str]]:
+    """What is described in part, without ACLs and route tables: the default and main ones stand in (NA-01, RT-01)."""
+    for key, vpc_id in sorted(network.partly_described):
+        if key in ("NetworkAcls", "RouteTables"):
+            which = "network ACL" if key == "NetworkAcls" else "route table"
+            _note(found, vpc_id, f"{key} are described in part: subnets that no {which} names are assumed to have none")
+    return frozenset(part for part in network.partly_described if part[0] not in ("NetworkAcls", "RouteTables"))
 
 
 def _sorted(described: Any, assumed: dict[str, Any]) -> Any:

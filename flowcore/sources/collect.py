@@ -12,6 +12,7 @@ from ..model import (
     BlockPublicAccessOptions,
     ElasticAddress,
     IPAddress,
+    IPNetwork,
     Issue,
     NetworkInterface,
     PrefixList,
@@ -22,11 +23,12 @@ from ..model import (
 )
 from . import answers, records, rules
 from .answers_between import ClassicLoadBalancerAnswer
+from .pages import Pages
 from .records import Scope
 from .records_balancers import ActionsPart, ListenerPart
 from .records_transit import AttachmentPart, RoutesPart
 
-__all__ = ["BUILDERS", "Collector", "filled", "simple", "sort_issues"]
+__all__ = ["BUILDERS", "Collector", "filled", "folder_of", "keep_list", "simple", "sort_issues"]
 
 T = TypeVar("T")
 _SEVERITIES = {"error": 0, "warning": 1, "note": 2}
@@ -88,6 +90,8 @@ class Collector:
 
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     group_rules: dict[str, list[SecurityGroupRule]] = field(default_factory=dict)
+    group_parts: dict[str, tuple[bool, bool]] = field(default_factory=dict)
+    """Group id -> whether its IpPermissions, its IpPermissionsEgress are described."""
     rows: dict[str, dict[str, SecurityGroupRule]] = field(default_factory=dict)
     row_owners: dict[str, str | None] = field(default_factory=dict)
     embedded: dict[str, NetworkInterface] = field(default_factory=dict)
@@ -105,12 +109,27 @@ class Collector:
     """Made-up VPCs of which not all CIDRs are known."""
     balancers: BalancerParts = field(default_factory=BalancerParts)
     transit: TransitParts = field(default_factory=TransitParts)
+    list_entries: dict[str, list[tuple[tuple[IPNetwork, ...], str]]] = field(default_factory=dict)
+    """Prefix list id -> (entries, where) of each page of its entries."""
+    pages: Pages = field(default_factory=Pages)
+    """Pages of answers about one thing, by its id."""
+    files: Pages = field(default_factory=Pages)
+    """Pages of answers about many, by folder."""
+    cut_files: list[tuple[str, str, str, tuple[str, ...]]] = field(default_factory=list)
+    """(name, folder, token's key, keys) of files that say more pages follow."""
+    partly: set[tuple[str, str]] = field(default_factory=set)
+    """(key, VPC id) where a record of that VPC, or of any ("*"), was left out or does not say what it belongs to."""
     keys: set[str] = field(default_factory=set)
     other: dict[str, list[Any]] = field(default_factory=dict)
     issues: list[Issue] = field(default_factory=list)
 
     def issue(self, severity: str, code: str, resource: str, message: str, source: str = "") -> None:
         self.issues.append(Issue(severity, code, resource, message, source))
+
+    def is_partial(self, key: str, record_id: str) -> bool:
+        """Whether pages of `key` are missing where a record was described; anywhere, for one that was not."""
+        origin = self.origins.get(record_id)
+        return self.files.is_partial(key, None if origin is None else folder_of(origin.partition(": $")[0]))
 
     def keep(self, table: str, record_id: str, record: Any, origin: str) -> bool:
         """Keeps a record, or fills what the one that has its id does not say; else, tags aside, they must be equal."""
@@ -130,6 +149,11 @@ class Collector:
         self.issue("warning", "duplicate", record_id, message, origin)
 
 
+def folder_of(name: str) -> str:
+    """The folder of a file: answers in it are pages of one another."""
+    return name.rpartition("/")[0]
+
+
 def _untagged(record: Any) -> Any:
     return replace(record, tags={}) if getattr(record, "tags", None) else record
 
@@ -146,8 +170,10 @@ def filled(first: T, second: T) -> T:
 
 def simple(table: str, build: Callable[..., Any], id_name: str) -> Callable[..., None]:
     def add(answer: Any, scope: Scope, found: Collector, origin: str) -> None:
-        record_id = getattr(answer, id_name)
-        found.keep(table, record_id, build(answer, scope), origin)
+        record_id, record = getattr(answer, id_name), build(answer, scope)
+        if record is None:
+            return
+        found.keep(table, record_id, record, origin)
         owner = getattr(answer, "owner_id", None)
         if owner and scope.account and owner != scope.account:
             found.owners.setdefault((scope.account, owner), []).append(record_id)
@@ -158,6 +184,55 @@ def simple(table: str, build: Callable[..., Any], id_name: str) -> Callable[...,
 _KEEP_INTERFACE = simple("interfaces", records.interface, "network_interface_id")
 
 
+def _part(
+    found: Collector, key: str, vpc_id: str, record_id: str, missing: Mapping[str, object], what: str, origin: str
+) -> bool:
+    """Whether fields are missing that AWS always prints, empty ones too: a dump of chosen fields (--query)."""
+    names = [name for name, value in missing.items() if value is None]
+    if names:
+        found.partly.add((key, vpc_id))
+        message = f"{' and '.join(names)} of it {'is' if len(names) == 1 else 'are'} missing, not empty: {what}"
+        found.issue("error", "incomplete", record_id, message, origin)
+    return bool(names)
+
+
+_keep_acl = simple("network_acls", records.network_acl, "network_acl_id")
+_keep_table = simple("route_tables", records.route_table, "route_table_id")
+
+
+def _add_acl(answer: answers.NetworkAclAnswer, scope: Scope, found: Collector, origin: str) -> None:
+    """NA-01: without its associations, or without its entries, it is not known which subnets have what."""
+    given = "NetworkAcls", answer.vpc_id, answer.network_acl_id
+    if _part(found, *given, {"Entries": answer.entries}, "it is not used, flows that it judges are UNKNOWN", origin):
+        return
+    what = "flows of subnets that no other network ACL names are UNKNOWN"
+    _part(found, *given, {"Associations": answer.associations}, what, origin)
+    _keep_acl(answer, scope, found, origin)
+
+
+def _add_table(answer: answers.RouteTableAnswer, scope: Scope, found: Collector, origin: str) -> None:
+    """RT-01: without its associations, or without its routes, it is not known which subnets have what."""
+    given = "RouteTables", answer.vpc_id, answer.route_table_id
+    if _part(found, *given, {"Routes": answer.routes}, "it is not used, flows that take it are UNKNOWN", origin):
+        return
+    what = "flows of subnets that no other route table names are UNKNOWN"
+    _part(found, *given, {"Associations": answer.associations}, what, origin)
+    _keep_table(answer, scope, found, origin)
+
+
+def _add_gateway(key: str, table: str, build: Callable[..., Any], id_name: str) -> Callable[..., None]:
+    """A gateway of which it is not said where it is attached is left out: it may be attached anywhere."""
+    keep = simple(table, build, id_name)
+    name, attribute = ("VpcAttachments", "vpc_attachments") if key == "VpnGateways" else ("Attachments", "attachments")
+
+    def add(answer: Any, scope: Scope, found: Collector, origin: str) -> None:
+        missing, what = {name: getattr(answer, attribute)}, "it is not used, flows through it may be UNKNOWN"
+        if not _part(found, key, "*", getattr(answer, id_name), missing, what, origin):
+            keep(answer, scope, found, origin)
+
+    return add
+
+
 def _add_group(answer: answers.SecurityGroupAnswer, scope: Scope, found: Collector, origin: str) -> None:
     group_id = answer.group_id
     owner = answer.owner_id or None
@@ -166,6 +241,7 @@ def _add_group(answer: answers.SecurityGroupAnswer, scope: Scope, found: Collect
     expanded = rules.permission_rules(answer)
     if found.keep("security_groups", group_id, group, origin):
         found.group_rules[group_id] = expanded
+        found.group_parts[group_id] = answer.ip_permissions is not None, answer.ip_permissions_egress is not None
     elif {rules.key_of(rule) for rule in expanded} != {rules.key_of(rule) for rule in found.group_rules[group_id]}:
         found.differs(group_id, origin)
 
@@ -181,20 +257,25 @@ def _add_row(answer: answers.SecurityGroupRuleAnswer, scope: Scope, found: Colle
         found.differs(rule.rule_id, origin)
 
 
-def _add_list(build: Callable[..., PrefixList]) -> Callable[..., None]:
-    def add(answer: Any, scope: Scope, found: Collector, origin: str) -> None:
-        new = build(answer, scope)
-        lists = found.tables.setdefault("prefix_lists", {})
-        old = lists.get(new.prefix_list_id)
-        found.origins.setdefault(new.prefix_list_id, origin)
-        if old is None:
-            lists[new.prefix_list_id] = new
-            return
-        lists[new.prefix_list_id] = merged = filled(old, new)
-        if filled(new, old) != merged:
-            found.differs(new.prefix_list_id, origin)
+def keep_list(new: PrefixList, found: Collector, origin: str) -> None:
+    """Keeps a prefix list, or fills what the one that has its id does not say."""
+    lists: dict[str, PrefixList] = found.tables.setdefault("prefix_lists", {})
+    old = lists.get(new.prefix_list_id, new)
+    found.origins.setdefault(new.prefix_list_id, origin)
+    lists[new.prefix_list_id] = merged = filled(old, new)
+    if filled(new, old) != merged:
+        found.differs(new.prefix_list_id, origin)
 
-    return add
+
+def _add_list(answer: answers.PrefixListAnswer, scope: Scope, found: Collector, origin: str) -> None:
+    keep_list(records.prefix_list(answer, scope), found, origin)
+
+
+def _add_list_entries(answer: answers.PrefixListEntriesAnswer, scope: Scope, found: Collector, origin: str) -> None:
+    list_id = answer.prefix_list_id
+    is_cut = scope.is_cut or bool(answer.next_token) or answer.entries is None
+    found.pages.add("ManagedPrefixListEntries", list_id, is_cut, origin)
+    found.list_entries.setdefault(list_id, []).append((records.prefix_list_entries(answer), origin))
 
 
 def _add_interface(answer: answers.NetworkInterfaceAnswer, scope: Scope, found: Collector, origin: str) -> None:
@@ -242,21 +323,26 @@ BUILDERS: Mapping[str, Callable[[Any, Scope, Collector, str], None]] = MappingPr
     {
         "Vpcs": simple("vpcs", records.vpc, "vpc_id"),
         "Subnets": simple("subnets", records.subnet, "subnet_id"),
-        "RouteTables": simple("route_tables", records.route_table, "route_table_id"),
-        "NetworkAcls": simple("network_acls", records.network_acl, "network_acl_id"),
+        "RouteTables": _add_table,
+        "NetworkAcls": _add_acl,
         "SecurityGroups": _add_group,
         "SecurityGroupRules": _add_row,
-        "PrefixLists": _add_list(records.prefix_list),
-        "ManagedPrefixListEntries": _add_list(records.prefix_list_entries),
+        "PrefixLists": _add_list,
+        "ManagedPrefixListEntries": _add_list_entries,
         "NetworkInterfaces": _add_interface,
         "Reservations": _add_reservation,
         "Instances": _add_instance,
         "Addresses": _add_address,
-        "InternetGateways": simple("internet_gateways", records.internet_gateway, "internet_gateway_id"),
-        "EgressOnlyInternetGateways": simple(
-            "egress_only_internet_gateways", records.egress_only_internet_gateway, "egress_only_internet_gateway_id"
+        "InternetGateways": _add_gateway(
+            "InternetGateways", "internet_gateways", records.internet_gateway, "internet_gateway_id"
         ),
-        "VpnGateways": simple("vpn_gateways", records.vpn_gateway, "vpn_gateway_id"),
+        "EgressOnlyInternetGateways": _add_gateway(
+            "EgressOnlyInternetGateways",
+            "egress_only_internet_gateways",
+            records.egress_only_internet_gateway,
+            "egress_only_internet_gateway_id",
+        ),
+        "VpnGateways": _add_gateway("VpnGateways", "vpn_gateways", records.vpn_gateway, "vpn_gateway_id"),
         "VpcBlockPublicAccessOptions": _add_options,
         "VpcBlockPublicAccessExclusions": _add_exclusion,
     }

@@ -25,6 +25,7 @@ def _add_listener(answer: answers.ListenerAnswer, scope: Scope, found: Collector
         message = "a listener that does not name its load balancer is not used; wrap it as LoadBalancerListeners"
         scope.issue("warning", "incomplete", answer.listener_arn or "Listeners", message)
         return
+    found.pages.add("Listeners", answer.load_balancer_arn, scope.is_cut, origin)
     _keep_listener(answer.load_balancer_arn, answer, scope, found, origin)
 
 
@@ -40,8 +41,7 @@ def _keep_listener(
 
 
 def _add_listeners(answer: answers.ListenersWrapper, scope: Scope, found: Collector, origin: str) -> None:
-    if _cut(answer.next_marker, "listeners", answer.load_balancer_arn, scope):
-        return
+    found.pages.add("Listeners", answer.load_balancer_arn, _is_cut(answer, scope), origin)
     found.balancers.listeners.setdefault(answer.load_balancer_arn, {})
     for i, item in enumerate(answer.listeners):
         with below("Listeners", i):
@@ -55,7 +55,9 @@ def _add_rule(answer: answers.RuleAnswer, scope: Scope, found: Collector, origin
         message = "a rule without RuleArn does not name its listener, it is not used; wrap it as LoadBalancerRules"
         scope.issue("warning", "incomplete", answer.rule_arn or "Rules", message)
         return
-    _keep_rule(f"{place}:listener/{rest.rpartition('/')[0]}", answer, scope, found, origin)
+    listener_id = f"{place}:listener/{rest.rpartition('/')[0]}"
+    found.pages.add("Rules", listener_id, scope.is_cut, origin)
+    _keep_rule(listener_id, answer, scope, found, origin)
 
 
 def _keep_rule(listener_id: str, answer: answers.RuleAnswer, scope: Scope, found: Collector, origin: str) -> None:
@@ -68,20 +70,16 @@ def _keep_rule(listener_id: str, answer: answers.RuleAnswer, scope: Scope, found
 
 
 def _add_rules(answer: answers.RulesWrapper, scope: Scope, found: Collector, origin: str) -> None:
-    if _cut(answer.next_marker, "rules", answer.listener_arn, scope):
-        return
+    found.pages.add("Rules", answer.listener_arn, _is_cut(answer, scope), origin)
     found.balancers.rules.setdefault(answer.listener_arn, {})
     for i, item in enumerate(answer.rules):
         with below("Rules", i):
             _keep_rule(answer.listener_arn, item, scope, found, origin)
 
 
-def _cut(marker: str | None, what: str, resource: str, scope: Scope) -> bool:
-    """Whether an answer was cut; then it is not used: what it leaves out would count as not there."""
-    if marker:
-        message = f"NextMarker is set: not all {what} are described; none is used"
-        scope.issue("error", "incomplete", resource, message)
-    return bool(marker)
+def _is_cut(answer: answers.ListenersWrapper | answers.RulesWrapper, scope: Scope) -> bool:
+    """Whether more pages follow. The CLI's own token (--max-items) stands beside AWS's."""
+    return scope.is_cut or bool(answer.next_marker or answer.next_token)
 
 
 def _add_attributes(answer: answers.LoadBalancerAttributesWrapper, scope: Scope, found: Collector, origin: str) -> None:

@@ -107,10 +107,11 @@ def _add_table(answer: answers.TransitGatewayRouteTableAnswer, scope: Scope, fou
         found.keep("transit_gateway_route_tables", table_id, transit.route_table(answer, scope), origin)
 
 
-def _add_routes(kind: str) -> Callable[..., None]:
+def _add_routes(key: str, kind: str) -> Callable[..., None]:
     def add(answer: answers.TransitGatewayRoutesWrapper, scope: Scope, found: Collector, origin: str) -> None:
         parts: dict[str, transit.RoutesPart] = getattr(found.transit, kind)
         table_id = answer.transit_gateway_route_table_id
+        found.pages.add(key, table_id, scope.is_cut or bool(answer.next_token), origin)
         transit.routes(answer, scope, parts.setdefault(table_id, transit.RoutesPart()))
         found.origins.setdefault(table_id, origin)
 
@@ -120,9 +121,8 @@ def _add_routes(kind: str) -> Callable[..., None]:
 def _add_propagations(
     answer: answers.TransitGatewayPropagationsWrapper, scope: Scope, found: Collector, origin: str
 ) -> None:
-    if _cut(answer, "propagations", scope):
-        return
     table_id = answer.transit_gateway_route_table_id
+    found.pages.add("TransitGatewayPropagations", table_id, scope.is_cut or bool(answer.next_token), origin)
     found.origins.setdefault(table_id, origin)
     kinds = found.transit.propagations.setdefault(table_id, {})
     for item in answer.transit_gateway_route_table_propagations:
@@ -133,22 +133,13 @@ def _add_propagations(
 def _add_associations(
     answer: answers.TransitGatewayAssociationsWrapper, scope: Scope, found: Collector, origin: str
 ) -> None:
-    if _cut(answer, "associations", scope):
-        return
     table_id = answer.transit_gateway_route_table_id
+    found.pages.add("TransitGatewayAssociations", table_id, scope.is_cut or bool(answer.next_token), origin)
     found.origins.setdefault(table_id, origin)
     members = found.transit.table_attachments.setdefault(table_id, set())
     for item in answer.associations:
         if item.transit_gateway_attachment_id and item.state in _ASSOCIATED:
             members.add(item.transit_gateway_attachment_id)
-
-
-def _cut(answer: Any, what: str, scope: Scope) -> bool:
-    """Whether an answer was cut; then it is not used: what it leaves out would count as not there."""
-    if answer.next_token:
-        message = f"NextToken is set: not all {what} of the table are described; none is used"
-        scope.issue("error", "incomplete", answer.transit_gateway_route_table_id, message)
-    return bool(answer.next_token)
 
 
 def _add_list_reference(answer: answers.PrefixListReferenceAnswer, scope: Scope, found: Collector, origin: str) -> None:
@@ -172,8 +163,8 @@ BUILDERS: Mapping[str, Callable[[Any, Scope, Collector, str], None]] = MappingPr
         "TransitGatewayVpcAttachments": _add_vpc_attachment,
         "TransitGatewayPeeringAttachments": _add_peering_attachment,
         "TransitGatewayRouteTables": _add_table,
-        "TransitGatewayRoutes": _add_routes("routes"),
-        "TransitGatewayStaticRoutes": _add_routes("static_routes"),
+        "TransitGatewayRoutes": _add_routes("TransitGatewayRoutes", "routes"),
+        "TransitGatewayStaticRoutes": _add_routes("TransitGatewayStaticRoutes", "static_routes"),
         "TransitGatewayPropagations": _add_propagations,
         "TransitGatewayAssociations": _add_associations,
         "TransitGatewayPrefixListReferences": _add_list_reference,

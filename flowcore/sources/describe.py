@@ -41,6 +41,7 @@ _DECODERS = {key: msgspec.json.Decoder(kind) for key, kind in _LISTS.items()}
 _SINGLE = ("VpcBlockPublicAccessOptions", "LoadBalancerAttributes")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _TOKENS = ("NextToken", "nextToken", "NextMarker", "Marker")
+_TIME = re.compile(r"20[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])([01][0-9]|2[0-3])[0-5][0-9]")
 _MAX_DEPTH = 100
 _HINT = "write each file with `aws ec2 describe-... --output json`"
 
@@ -78,7 +79,17 @@ def network_from_documents(
     found = Collector()
     pairs = [("documents", documents)] if isinstance(documents, Mapping) else documents
     with _collector_paused():
-        for name, described in pairs:
+        for i, pair in enumerate(pairs):
+            if not isinstance(pair, tuple) or len(pair) != 2:
+                raise NetworkError(
+                    "not a source name with its answer",
+                    source="documents",
+                    where=f"[{i}]",
+                    found=type(pair).__name__,
+                    expected="(source name, mapping of top-level keys to lists)",
+                    hint="give pages of boto3 as `enumerate(pages)`: each page, NextToken included, is an answer",
+                )
+            name, described = pair
             region, account = _place(str(name).split("/")[:-1])
             document = _Document(found, str(name), str(name), region, account)
             if not isinstance(described, Mapping):
@@ -136,13 +147,15 @@ def _nat_interfaces(network: Network, nat_instances: Iterable[str], source: str)
 def _place(folders: list[str]) -> tuple[str | None, str | None]:
     """Region and account that the folders name: `<account>/<region>/` or `accounts/<account>/<region>/`.
 
-    Account folders that are names and not ids (CloudMapper's) say nothing about the owner: None.
+    Account folders that are names and not ids (CloudMapper's) say nothing about the owner: None. Nor do twelve digits
+    that can be a time, 202611231430, unless they stand below `accounts/`: an account is hardly ever such a number.
     """
     region = account = None
     for i, folder in enumerate(folders):
         if folder and region_of(folder) == folder:
             region = folder
-        if re.fullmatch(r"[0-9]{12}", folder) or (i and folders[i - 1] == "accounts" and folder.isdigit()):
+        is_id = re.fullmatch(r"[0-9]{12}", folder) and not _TIME.fullmatch(folder)
+        if is_id or (i and folders[i - 1] == "accounts" and folder.isdigit()):
             account = folder
     return region, account
 
@@ -154,6 +167,7 @@ class _Document:
         self.found, self.name, self.label = found, name, label
         self.region, self.account = region, account
         self.origin = name
+        self.is_cut = False
 
     def error(self, message: str, **details: Any) -> NetworkError:
         return NetworkError(message, source=self.label, **details)
@@ -172,28 +186,31 @@ class _Document:
             raise self.error(f"not JSON ({error})", where=where, expected="complete JSON", hint=_HINT) from None
         except RecursionError:
             raise self.error("nested too deeply", expected="JSON as AWS prints it", hint=_HINT) from None
-        for key, raw in top.items():
-            self._add(key, raw)
+        self._add_all(top)
 
     def read_objects(self, answers: Mapping[str, Any]) -> None:
         """Reads an object in memory."""
-        for key, value in answers.items():
+        for key in answers:
             if not isinstance(key, str):
                 raise self.error("not a describe answer", found=key, expected="top-level keys that are strings")
-            self._add(key, value)
+        self._add_all(answers)
 
-    def _add(self, key: str, value: Any) -> None:
-        key = OTHER_SPELLINGS.get(key, key)
-        self.found.keys.add(key)
-        if key in _TOKENS:
-            self.found.keys.discard(key)
-            if self._loaded(key, value):
-                message = f"{key} is set: the answer was cut, records are missing; fetch all pages"
-                self.found.issue("error", "incomplete", self.name, message, f"{self.name}: $.{key}")
-        elif key in _SHAPES:
-            self._add_records(key, value)
-        else:
-            self._keep_other(key, self._loaded(key, value))
+    def _add_all(self, described: Mapping[str, Any]) -> None:
+        """Adds what stands under each key; null counts as absent."""
+        given = [(OTHER_SPELLINGS.get(key, key), value) for key, value in described.items() if not _is_null(value)]
+        token = next((key for key, value in given if key in _TOKENS and self._loaded(key, value)), None)
+        self.is_cut = token is not None
+        given = [(key, value) for key, value in given if key not in _TOKENS]
+        folder = collect.folder_of(self.name)
+        if token is not None:
+            self.found.cut_files.append((self.name, folder, token, tuple(key for key, _ in given)))
+        for key, value in given:
+            self.found.keys.add(key)
+            self.found.files.add(key, folder, self.is_cut, self.name)
+            if key in _SHAPES:
+                self._add_records(key, value)
+            else:
+                self._keep_other(key, self._loaded(key, value))
 
     def _loaded(self, key: str, value: Any) -> Any:
         """The plain value, not nested deeper than AWS nests."""
@@ -227,7 +244,7 @@ class _Document:
     def _add_records(self, key: str, value: Any) -> None:
         items = self._decoded(key, value)
         builder = _BUILDERS[key]
-        scope = Scope(self.region, self.account, self._issue)
+        scope = Scope(self.region, self.account, self._issue, self.is_cut)
         i = 0
         try:
             for i, item in enumerate(items):
@@ -296,6 +313,10 @@ def _value_at(value: Any, steps: str) -> Any:
 def _shown(key: str) -> str:
     """A key that is not one of ours, fit for a line of text."""
     return key[:100] if key.isascii() and key.isprintable() else ascii(key[:100])
+
+
+def _is_null(value: Any) -> bool:
+    return value is None or (isinstance(value, msgspec.Raw) and memoryview(value).tobytes() == b"null")
 
 
 def _children(item: Any) -> Iterator[Any]:

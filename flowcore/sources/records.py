@@ -94,6 +94,8 @@ class Scope:
     account: str | None
     issue: Callable[[str, str, str, str], None]
     """severity, code, resource, message"""
+    is_cut: bool = False
+    """The answer has a token: more pages follow."""
 
 
 def tags_of(tags: list[answers.Tag] | None) -> Mapping[str, str]:
@@ -157,10 +159,15 @@ def _ipv6_blocks(items: list[answers.Ipv6CidrAssociation] | None) -> tuple[IPv6N
     )
 
 
-def subnet(answer: answers.SubnetAnswer, scope: Scope) -> Subnet:
-    """A subnet; `cidr_block` is None for an IPv6-only one."""
+def subnet(answer: answers.SubnetAnswer, scope: Scope) -> Subnet | None:
+    """A subnet; `cidr_block` is None for an IPv6-only one. None: an IPv6-only one whose CIDR is not associated."""
     ipv6_blocks = _ipv6_blocks(answer.ipv6_cidr_block_association_set)
     if not answer.cidr_block and not ipv6_blocks:
+        states = [item.ipv6_cidr_block_state for item in answer.ipv6_cidr_block_association_set or ()]
+        if states:
+            message = f"its only CIDR is {states[0].state if states[0] else ''}, not associated: the subnet is not used"
+            scope.issue("warning", "state", answer.subnet_id, message)
+            return None
         raise BadValueError(None, "an IPv4 CIDR, or an IPv6 CIDR in Ipv6CidrBlockAssociationSet", "CidrBlock")
     return Subnet(
         subnet_id=answer.subnet_id,
@@ -299,23 +306,20 @@ def prefix_list(answer: answers.PrefixListAnswer, scope: Scope) -> PrefixList:
         raise BadValueError(answer.address_family, "IPv4 or IPv6", "AddressFamily")
     blocks = None
     if answer.cidrs is not None:
-        blocks = _sorted_networks(network(text, "Cidrs", i) for i, text in enumerate(answer.cidrs))
+        blocks = sorted_networks(network(text, "Cidrs", i) for i, text in enumerate(answer.cidrs))
     return PrefixList(
         answer.prefix_list_id, blocks, family, answer.prefix_list_name, answer.owner_id or None, answer.max_entries
     )
 
 
-def prefix_list_entries(answer: answers.PrefixListEntriesAnswer, scope: Scope) -> PrefixList:
-    """A prefix list of which only the entries are known."""
-    if answer.next_token or answer.entries is None:
-        message = "not all entries are described; flows that only they could match are UNKNOWN"
-        scope.issue("error", "incomplete", answer.prefix_list_id, message)
-        return PrefixList(answer.prefix_list_id)
-    found = (network(entry.cidr, "Entries", i, "Cidr") for i, entry in enumerate(answer.entries))
-    return PrefixList(answer.prefix_list_id, _sorted_networks(found))
+def prefix_list_entries(answer: answers.PrefixListEntriesAnswer) -> tuple[IPNetwork, ...]:
+    """The entries of one page of get-managed-prefix-list-entries."""
+    found = (network(entry.cidr, "Entries", i, "Cidr") for i, entry in enumerate(answer.entries or ()))
+    return sorted_networks(found)
 
 
-def _sorted_networks(found: Iterable[IPNetwork]) -> tuple[IPNetwork, ...]:
+def sorted_networks(found: Iterable[IPNetwork]) -> tuple[IPNetwork, ...]:
+    """Each once, in the order of their addresses."""
     return tuple(sorted(set(found), key=lambda net: (net.version, int(net.network_address), net.prefixlen)))
 
 

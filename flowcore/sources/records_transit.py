@@ -149,7 +149,7 @@ def route_table(answer: answers.TransitGatewayRouteTableAnswer, scope: Scope) ->
 def routes(answer: answers.TransitGatewayRoutesWrapper, scope: Scope, part: RoutesPart) -> None:
     """Adds the routes of one answer about a table to `part`."""
     table_id = answer.transit_gateway_route_table_id
-    if answer.additional_routes_available or answer.next_token:
+    if answer.additional_routes_available and not answer.next_token:  # with a token, the next page has them
         part.complete = False
         message = "not all routes of the table are described; flows that find none are UNKNOWN"
         scope.issue("warning", "incomplete", table_id, message)

@@ -48,6 +48,9 @@ def permission_rules(group: SecurityGroupAnswer) -> list[SecurityGroupRule]:
 def _expand(group_id: str, permission: IpPermission, egress: bool, name: str, i: int) -> Iterator[SecurityGroupRule]:
     protocol = protocol_number(permission.ip_protocol, name, i, "IpProtocol")
     first, last = _ports(protocol, permission.from_port, permission.to_port, name, i)
+    remotes = permission.ip_ranges, permission.ipv6_ranges, permission.prefix_list_ids, permission.user_id_group_pairs
+    if not any(remotes):
+        raise BadValueError(None, "a remote in IpRanges, Ipv6Ranges, PrefixListIds or UserIdGroupPairs", name, i)
     start = f"{group_id}:{'out' if egress else 'in'}:{protocol_name(protocol)}:{_ports_text(first, last)}:"
     for j, ip_range in enumerate(permission.ip_ranges or ()):
         cidr: IPNetwork = ipv4_network(ip_range.cidr_ip, name, i, "IpRanges", j, "CidrIp")
@@ -92,6 +95,7 @@ def _group_rule(
         *ports,
         referenced_group_id=remote.group_id,
         referenced_vpc_id=remote.vpc_id or None,
+        peering_id=remote.vpc_peering_connection_id or None,
         peering_status=remote.peering_status or None,
         description=description,
     )
