@@ -38,6 +38,7 @@ from .compile_policies import (
     EntryArrays,
     GroupRules,
     PortAxis,
+    SharedAddresses,
     acl_entries,
     bundle,
     deny,
@@ -133,6 +134,7 @@ class _Compiler:
             addresses += self.long.addresses()
         self.axis = AddressAxis(prefixes, addresses)
         self.space = AddressSpace(network, self.axis, self.interfaces, self.vpcs)
+        self.shared = SharedAddresses(self.axis.size, self._held())
         if self.long:
             self.long.begin(self.axis, self.vpcs)
         self.group_ports, self.acl_ports = PortAxis(), PortAxis()
@@ -148,7 +150,10 @@ class _Compiler:
         parts = self._parts(n_group_ports, n_acl_ports, parties * n_nodes)
         remote_class = np.zeros((len(vpcs) + 1, n_nodes, 2), np.uint32)
         party_class = np.zeros((len(vpcs) + 1, n_nodes, parties - 1), np.uint32)
-        sections = np.concatenate([nodes.representative + party * self.axis.size for party in range(parties)])
+        place = self._group_places(nodes)
+        sections = np.concatenate(
+            [place + party * (self.axis.size + len(self.shared.place)) for party in range(parties)]
+        )
         for number, (vpc, signature) in enumerate(zip(vpcs, signatures, strict=True), 1):
             group_sig, prefix_sig = signature
             classes, representative = classes_of(group_sig, sections)
@@ -207,7 +212,7 @@ class _Compiler:
 
     def _collect(self, vpc_id: str) -> VpcPlan:
         """Policies, ACL lists and profiles that the interfaces of a VPC use, with the atoms their rules name."""
-        by_group = Atoms(self.axis, self.long.parties if self.long else 1)
+        by_group = Atoms(self.axis, self.long.parties if self.long else 1, self.shared)
         neighbours = self.long.neighbours(vpc_id) if self.long else frozenset()
         rules = GroupRules(self.network, vpc_id, by_group, self.group_ports, self.labels.group, neighbours)
         vpc = VpcPlan(vpc_id, by_group, Atoms(self.axis), rules)
@@ -280,12 +285,24 @@ class _Compiler:
         keys = [random_keys(2, max(len(atoms.spans), 1)) for atoms in (vpc.by_group, vpc.by_prefix)]
         return vpc.by_group.signatures(keys[0]), vpc.by_prefix.signatures(keys[1])
 
+    def _held(self) -> Iterable[tuple[int, str]]:
+        """(interval, VPC id) of every address of an interface."""
+        return ((each.interval, str(self.interfaces[each.interface].vpc_id)) for each in self.space.endpoints)
+
+    def _group_places(self, nodes: Nodes) -> Array:
+        """int64[nodes]: where group policies look for a node: on the axis, or behind it (SharedAddresses)."""
+        place: Array = nodes.representative.copy()
+        for node, held in zip(nodes.of_endpoint.tolist(), self._held(), strict=True):
+            place[node] = self.shared.place.get(held, held[0])
+        return place
+
     def _address_classes(self, signatures: list[tuple[Array, Array]]) -> Array:
         """int64[axis]: intervals that no rule of any VPC tells apart have one number."""
         total = np.zeros((2, self.axis.size), np.uint64)
         for group_sig, prefix_sig in signatures:
-            for party, factor in enumerate(_PARTY_FACTORS[: group_sig.shape[1] // self.axis.size]):
-                total ^= group_sig[:, party * self.axis.size : (party + 1) * self.axis.size] * factor
+            size = self.axis.size + len(self.shared.place)
+            for party, factor in enumerate(_PARTY_FACTORS[: group_sig.shape[1] // size]):
+                total ^= group_sig[:, party * size : party * size + self.axis.size] * factor
             total ^= prefix_sig
         if self.long:
             total ^= self.long.signatures

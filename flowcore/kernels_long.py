@@ -321,7 +321,9 @@ FAMILY, HIGH, LOW, NODE, VIEW = _codes(range(5))
 FORWARD_PART, REPLY_PART = _codes((66, 70))  # (4 registers each)
 DENIES, DENIED, DOUBTED = _codes(range(3))  # mask; first deny, first unknown: stage << 8 | outcome
 RULES = np.int64(74)
-REGISTERS = np.int64(82)
+#: Node of the interface that the packet's source address belongs to, in its own VPC's view; 0: not known.
+SENDER = np.int64(82)
+REGISTERS = np.int64(83)
 STACK = REGISTERS
 (
     K_KIND, K_VPC, K_WHERE, K_INTERFACE, K_SOURCE, K_DESTINATION, K_BACK_PORT, K_TABLE, K_ZONE, K_STRAIGHT, K_ENTERED,
@@ -536,7 +538,9 @@ def _group_check(g, w, node, outward, party, stage, rule):
     """Check the groups of a node's interface with the packet's other end, seen as `party`."""
     own = g.numbers[OF_NODE] + node * NODE_WIDTH
     pages = EGRESS if outward else INGRESS
-    remote = _seen(g, w, D if outward else S, np.int64(g.words[own + N_VPC]) & VPC_MASK)
+    remote = w[SENDER]
+    if outward or remote == 0:
+        remote = _seen(g, w, D if outward else S, np.int64(g.words[own + N_VPC]) & VPC_MASK)
     word = _group_word(g, own, pages, remote, party, w[GROUP_PORT])
     if party != DIRECT and 0 < word >> LABEL_BITS < UNSURE:
         could = False
@@ -622,7 +626,7 @@ def _new_leg(g, w, low):
         w[BACK_PORT] = g.numbers[H_TCP_ANY if w[PROTOCOL] == TCP else H_UDP_ANY]
     if w[LEG] == 0:
         w[MET_FIRST] = w[MET]
-    w[LEG], w[MET], w[TRANSITS] = 1, 0, 0
+    w[LEG], w[MET], w[TRANSITS], w[SENDER] = 1, 0, 0, 0
 
 
 @step
@@ -931,6 +935,7 @@ def _internet(g, w):
     if ipv4:
         _set_address(w, S, IPV4, NOTHING, public)
         _set_address(w, D, IPV4, NOTHING, n[n[OF_NODE_LOW] + end])
+        w[SENDER] = 0
     w[UNSEEN], w[END], w[NUMBER], w[CODE] = 1, end, 0, 0
     return ENTER
 
@@ -1330,6 +1335,7 @@ def _box(g, w):
             _push(w, AT_TRANSLATOR, where, number)
             _new_leg(g, w, primary)
             w[BY_NAT] = w[UNSEEN] = 0  # group references see the instance
+            w[SENDER] = _seen(g, w, S, _column(g, node, NODE_VPC) & VPC_MASK)
     _go(g, w, where)
     return STEP
 
@@ -1401,10 +1407,10 @@ def _at_preserved(g, w, node, target):
     carries = _interface(g, _column(g, node, NODE_INTERFACE), I_FLAGS) & F_CARRIES
     by_reference = carries and _group_word(g, own, INGRESS, node, REFERENCES, w[GROUP_PORT]) >> LABEL_BITS == 0
     if not by_reference:
-        met = w[MET]
-        w[MET] |= MET_NAT  # behind a load balancer, as behind what translates
+        met, sender = w[MET], w[SENDER]
+        w[MET], w[SENDER] = met | MET_NAT, 0  # behind a load balancer, as behind what translates
         _group_check(g, w, target, INWARD, NOBODY, AT_MIDDLE_SG, NO_RULE)
-        w[MET] = met
+        w[MET], w[SENDER] = met, sender
     if _interface(g, number, I_FLAGS) & F_UNUSABLE:
         _check(w, AT_BOX, n[SAYING + D_BAD_STATE] << LABEL_BITS, NO_RULE)
 
@@ -1590,7 +1596,7 @@ def _start(g, w, start):
     )
     if w[S + FAMILY] == 4 and n[n[OF_NODE_PUBLIC] + start] == w[S + LOW]:
         w[S + LOW] = n[n[OF_NODE_LOW] + start]
-    w[OWN], w[S + NODE], w[S + VIEW] = start, start, n[n[OF_VIEW_OF_VPC] + vpc]
+    w[OWN], w[SENDER], w[S + NODE], w[S + VIEW] = start, start, start, n[n[OF_VIEW_OF_VPC] + vpc]
     w[STACK + K_KIND], w[STACK + K_VPC], w[STACK + K_WHERE], w[STACK + K_INTERFACE] = AT_INTERFACE, vpc, place, number
     _expect(w)
     _go(g, w, place)
@@ -1623,12 +1629,12 @@ def _ask_start(g, w):
     denied, doubted, port = w[FORWARD_PART + DENIED], w[FORWARD_PART + DOUBTED], w[GROUP_PORT]
     at_source = denied >> 8 == AT_SOURCE and denied != 0
     node, view = w[D + NODE], w[D + VIEW]
-    w[D + NODE] = w[FIRST_END]
+    party = DIRECT if met & ~MET_PEERING == 0 else NOBODY
+    w[D + NODE] = w[END] if party == DIRECT and w[END] >= 0 and not w[LEFT] else w[FIRST_END]
     w[D + VIEW] = g.numbers[g.numbers[OF_VIEW_OF_VPC] + (_column(g, w[OWN], NODE_VPC) & VPC_MASK)]
     last, w[MET], w[GROUP_PORT] = w[MET], met, w[FIRST_PORT]
     if not at_source:
         w[FORWARD_PART + DENIED] = w[FORWARD_PART + DOUBTED] = 0
-    party = DIRECT if met & ~MET_PEERING == 0 else NOBODY
     outcome = _group_check(g, w, w[OWN], OUTWARD, party, AT_SG_OUT, RULE_SG_OUT)
     w[D + NODE], w[D + VIEW], w[MET], w[GROUP_PORT] = node, view, last, port
     if at_source:

@@ -150,8 +150,10 @@ class LongWalk:
         walker.at_end = True
         going = self._arrive(walker.run(walker.place(interface.subnet_id, interface.vpc_id)))
         party = DIRECT if all(kind == PEERING for kind in first_leg.met) else NONE  # SG-22
-        outcome = judge_groups(self.index, interface, True, packet, party)
-        groups.outcome = without_party(self.index, interface, True, packet, outcome, first_leg, party)
+        arrived = party == DIRECT and self.arrived is not None and self.left is None
+        other = self.destination.vpc_id if arrived and self.destination is not None else None
+        outcome = judge_groups(self.index, interface, True, packet, party, other_vpc=other)
+        groups.outcome = without_party(self.index, interface, True, packet, outcome, first_leg, party, other)
         turned = going and self._come_back()
         return self._answer(turned, self._way())
 
