@@ -18,7 +18,7 @@ from .addresses import AddressAxis, special_prefixes
 from .compile_balancers import BalancerPlan
 from .compile_cases import case_tables, stages_that_apply
 from .compile_layout import Parts, VpcPlan, profile_place
-from .compile_long import Layout, LongPlan, block_stops, is_long, pack
+from .compile_long import Layout, LongPlan, block_stops, block_unsure, is_long, pack
 from .compile_nodes import (
     AddressSpace,
     Nodes,
@@ -29,6 +29,7 @@ from .compile_nodes import (
     ipv6_intervals,
     make_nodes,
     pages,
+    private_ipv6,
     reserved_addresses,
     service_addresses,
 )
@@ -398,11 +399,12 @@ class _Compiler:
         """uint32[endpoints, NODE_WIDTH]: what an address of an interface knows; codes and peer are left to the node."""
         owners = np.array([endpoint.interface for endpoint in self.space.endpoints], np.int64)
         rows = by_interface[owners]
-        edges = self._edges()
+        edges, private = self._edges(), private_ipv6(self.network, self.axis)
         for number, endpoint in enumerate(self.space.endpoints):
             interface = self.interfaces[endpoint.interface]
             rows[number, k.N_VPC] |= edges[number] << 24
-            codes = self._gateway_codes(interface, endpoint.ipv4, endpoint.public_interval >= 0)
+            mapped = endpoint.public_interval >= 0 if endpoint.ipv4 else not private[endpoint.interval]
+            codes = self._gateway_codes(interface, endpoint.ipv4, mapped)
             redirected = edges[number] == _REDIRECTED and codes & 255 == 0  # RT-21: the long walk says
             rows[number, k.N_GATEWAY] = codes | (k.LONG if redirected else 0)
         return rows
@@ -428,16 +430,20 @@ class _Compiler:
         return result
 
     def _gateway_codes(self, interface: NetworkInterface, ipv4: bool, mapped: bool) -> int:
-        """Outcomes of the gateway steps that depend on the interface alone (N_GATEWAY)."""
+        """Outcomes of the gateway steps that depend on the interface alone (N_GATEWAY).
+
+        `mapped`: the internet knows the address: IPv4 mapped to a public one, IPv6 that is not private.
+        """
         network, vpc_id = self.network, str(interface.vpc_id)
         out_stopped, nat_stopped, out_only_stopped, in_stopped = block_stops(network, interface.subnet_id, vpc_id)
         if interface.interface_type == "nat_gateway":
             out_stopped = nat_stopped
-        blocked = deny("VPC_BLOCK_PUBLIC_ACCESS_ENABLED")
+        unsure_of_it = block_unsure(network, interface.subnet_id, vpc_id)
+        blocked = unsure("UNKNOWN_RESOURCE") if unsure_of_it else deny("VPC_BLOCK_PUBLIC_ACCESS_ENABLED")
         denied = deny("DENY_ALL_IGW_TRAFFIC") if not ipv4 and interface.deny_all_igw_traffic else 0
-        unmapped = deny("IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS") if ipv4 and not mapped else 0
+        unmapped = 0 if mapped else deny("IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS")
         out = blocked if out_stopped else unmapped or denied
-        out_egress_only = blocked if out_only_stopped else 0
+        out_egress_only = blocked if out_only_stopped else 0 if ipv4 else unmapped
         entering = blocked if in_stopped else denied
         other_ways = vpc_id in network.vpcs_with_other_ways_in
         public, private = entering, entering
@@ -445,7 +451,7 @@ class _Compiler:
             unknown = vpc_id in network.vpcs_with_undescribed_internet_gateway
             public = unsure("UNKNOWN_RESOURCE") if unknown else deny("NO_PATH")
             private = k.LONG if other_ways and not unknown else public
-        if ipv4 and not mapped:
+        if not mapped:
             private = k.LONG if other_ways else deny("IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS")
         return out | out_egress_only << 8 | private << 16 | public << 24
 

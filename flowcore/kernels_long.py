@@ -100,7 +100,8 @@ INGRESS, EGRESS = _codes((N_INGRESS_PAGES, N_EGRESS_PAGES))
 # -- what the tables hold --------------------------------------------------------------------------------
 
 P_VPC, P_SUBNET, P_ZONE, P_PAGES, P_COLUMNS, P_CLASSES, P_STOPS, PLACE_WIDTH = _codes(range(8))
-# P_STOPS: what VPC Block Public Access stops: 1 out, 2 out from a NAT gateway, 4 out by an egress-only gateway, 8 in.
+# P_STOPS: what VPC Block Public Access stops: 1 out, 2 out from a NAT gateway, 4 out by an egress-only gateway, 8 in;
+#          with 16 it may do so, or not.
 
 (
     I_PLACE, I_TYPE, I_FLAGS, I_BALANCER, I_PRIMARY, I_LISTENERS, I_N_LISTENERS, I_BALANCED, I_MISMATCH,
@@ -257,7 +258,7 @@ NUMBERS = (
     "node_high",
     "node_kind",  # [nodes] addresses.INTERNET ...
     "node_local",  # [nodes] in its VPC: 0 nobody's, 1 held by one, 2 by several, 3 reserved
-    "node_public",  # [nodes] mapped public IPv4, -1 none
+    "node_public",  # [nodes] mapped public IPv4, -1 none, -2 (NOT_ADVERTISED) private IPv6
     "node_end",  # [nodes] seen from the internet: node of the interface, -1 none, -2 several
     "view_of_vpc", "route_gate", "route_path", "destination_out_outcome", "source_in_outcome", "icmp_reply",
     "case", "fixed", "ipv6_start", "ipv6_high", "ipv6_low",  # as in kernels.Tables, flat
@@ -316,6 +317,7 @@ HEADER = SAYING + 48
 # target that the next action goes to. ASKED: the destination port. FORKED: forks met so far.
 # FIRST_END: node of the flow's destination as A's VPC sees it.
 NO_TABLE, UNKNOWN_TABLE = -1, -2
+NOT_ADVERTISED = -2
 S, D = _codes((56, 61))  # the packet's source and destination, each:
 FAMILY, HIGH, LOW, NODE, VIEW = _codes(range(5))
 FORWARD_PART, REPLY_PART = _codes((66, 70))  # (4 registers each)
@@ -901,13 +903,15 @@ def _internet(g, w):
     elif code == INTERNET_DETACHED or code == EGRESS_DETACHED:
         outcome = n[SAYING + D_ATTACHMENT]
     elif _place(g, w[PLACE], P_STOPS) & (4 if only else (2 if w[BY_NAT] else 1)):
-        outcome = n[SAYING + D_BLOCKED]
+        outcome = n[SAYING + (U_RESOURCE if _place(g, w[PLACE], P_STOPS) & 16 else D_BLOCKED)]
     elif not only and ipv4 and public < 0:
         inside = _is_from(g, w, vpc)
         saying = D_NO_PUBLIC if inside == 1 else (U_RESOURCE if inside else D_SPOOFED)
         outcome = n[SAYING + (U_UNSUPPORTED if w[MET] & MET_APPLIANCE else saying)]
     elif not only and not ipv4 and holder < 0:
         outcome = n[SAYING + D_SPOOFED]
+    elif not ipv4 and n[n[OF_NODE_PUBLIC] + node] == NOT_ADVERTISED:
+        outcome = n[SAYING + D_NO_PUBLIC]
     elif not only and not ipv4 and _interface(g, _column(g, max(holder, 0), NODE_INTERFACE), I_FLAGS) & F_NO_GATEWAY:
         outcome = n[SAYING + D_NO_GATEWAY]
     elif kind and end == -1:
@@ -958,12 +962,13 @@ def _enter(g, w):
     missing = n[n[OF_VPC] + vpc * VPC_WIDTH + V_ENTER]
     other_ways, ipv4 = by_private and n[n[OF_VPC] + vpc * VPC_WIDTH + V_OTHER_WAYS], w[D + FAMILY] == 4
     outcome = w[NUMBER]
-    if by_private and ipv4 and _column(g, end, NODE_PEER) == NULL32:
+    hidden = n[n[OF_NODE_PUBLIC] + end] == NOT_ADVERTISED
+    if hidden or (by_private and ipv4 and _column(g, end, NODE_PEER) == NULL32):
         outcome = n[SAYING + (U_UNSUPPORTED if other_ways else D_NO_PRIVATE)]
     elif missing:
         outcome = n[SAYING + U_UNSUPPORTED] if other_ways and missing < UNSURE else missing
     elif _place(g, place, P_STOPS) & 8:
-        outcome = n[SAYING + D_BLOCKED]
+        outcome = n[SAYING + (U_RESOURCE if _place(g, place, P_STOPS) & 16 else D_BLOCKED)]
     elif not ipv4 and _interface(g, number, I_FLAGS) & F_NO_GATEWAY:
         outcome = n[SAYING + D_NO_GATEWAY]
     if _check(w, AT_GATEWAY, outcome << LABEL_BITS, NO_RULE):
@@ -1616,7 +1621,7 @@ def _start(g, w, start):
     if flags & F_ENDPOINT:
         _check(w, AT_SOURCE, n[SAYING + D_ENDPOINT] << LABEL_BITS, NO_RULE)
     if _interface(g, number, I_TYPE) == T_NAT:
-        w[BY_NAT] = 2 + n[n[OF_NODE_PUBLIC] + start]
+        w[BY_NAT] = 2 + max(n[n[OF_NODE_PUBLIC] + start], np.int64(-1))
     if second == DST_LOCAL or second == DST_PUBLIC:
         w[DESTINATION] = _column(g, end if second == DST_LOCAL else _column(g, end, NODE_PEER), NODE_INTERFACE)
     return STEP
@@ -1683,7 +1688,9 @@ def _find_way_in(g, w, first, end, by_private):
         return ENTER
     place = _interface(g, number, I_PLACE)
     code = np.int64(g.words[_line(g, place, _seen(g, w, S, vpc)) + 3]) & 255
-    mapped = w[D + FAMILY] == 6 or _column(g, end, NODE_PEER) != NULL32
+    mapped = _column(g, end, NODE_PEER) != NULL32
+    if w[D + FAMILY] == 6:
+        mapped = n[n[OF_NODE_PUBLIC] + end] != NOT_ADVERTISED
     if first == SRC_INTERNET and mapped and n[n[OF_ROUTE_GATE] + code] == GATE_INTERNET:
         return ENTER
     w[REPLY], w[PROBE] = 1, 1

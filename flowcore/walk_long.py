@@ -189,7 +189,10 @@ class LongWalk:
     def _is_by_internet(self, receiver: End) -> bool:
         """Whether a source on the internet comes to the receiver by its VPC's internet gateway."""
         address = receiver.address
-        if is_private(self.packet.source) or (address.version == 4 and receiver.public_address is None):
+        public = (
+            receiver.public_address is not None if address.version == 4 else not self.index.is_private_ipv6(address)
+        )
+        if is_private(self.packet.source) or not public:
             return False
         place = self.walker.place(receiver.interface.subnet_id, receiver.interface.vpc_id)
         _, choice = route_of(self.walker, place, self.packet.source)

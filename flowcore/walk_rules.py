@@ -145,6 +145,13 @@ class NetworkIndex:
         vpc = self.network.vpcs.get(vpc_id or "")
         return vpc.blocks if vpc else ()
 
+    def is_private_ipv6(self, address: IPAddress) -> bool:
+        """Whether an IPv6 address is not advertised on the internet: fc00::/7, or in a VPC's private CIDR [inf]."""
+        if address.version == 4:
+            return False
+        vpcs = self.network.vpcs.values()
+        return is_private(address) or any(address in block for vpc in vpcs for block in vpc.private_ipv6_cidr_blocks)
+
     @cached_property
     def closed_endpoints(self) -> frozenset[str]:
         """Interfaces of described VPC endpoints that are not available (EP-04)."""

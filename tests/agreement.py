@@ -38,7 +38,7 @@ def between_network(seed: int, documents: dict[str, Any] | None = None) -> Netwo
 
 def altered_documents(seed: int) -> dict[str, Any]:
     """The documents of a between network with what is rare there: source-ip conditions, many targets, appliance mode,
-    VPCs and peering connections whose CIDRs are not described."""
+    VPCs and peering connections whose CIDRs are not described, private IPv6, Block Public Access without exclusions."""
     rng, documents = Random(seed), copy.deepcopy(dict(between_documents(seed)))
     hosts = [row["PrivateIpAddress"] for row in documents["NetworkInterfaces"] if row.get("PrivateIpAddress")]
     instances = [
@@ -78,6 +78,11 @@ def altered_documents(seed: int) -> dict[str, Any]:
             if rng.random() < 0.3:
                 row[end] = {key: value for key, value in row[end].items() if "Cidr" not in key}
     documents["Vpcs"] = [row for row in documents["Vpcs"] if rng.random() > 0.2]
+    for row in documents["Vpcs"]:
+        for block in row.get("Ipv6CidrBlockAssociationSet", []) if rng.random() < 0.2 else []:
+            block["Ipv6AddressAttribute"] = "private"
+    if rng.random() < 0.5:
+        documents.pop("VpcBlockPublicAccessExclusions", None)
     return documents
 
 
