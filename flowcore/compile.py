@@ -272,7 +272,8 @@ class _Compiler:
         described = self.network.vpcs.get(vpc.vpc_id)
         for block in (*described.cidr_blocks, *described.ipv6_cidr_blocks) if described else ():
             vpc.by_prefix.prefix(block)
-        vpc.by_prefix.number("IPv4", lambda: self.axis.family_span(4))  # a class never mixes families
+        vpc.by_prefix.number("IPv4", lambda: self.axis.family_span(4))  # a class never mixes families, or kinds
+        vpc.by_prefix.number("internet", self.axis.internet_spans)
         for _, table_id in vpc.profiles:
             for route in self.network.routes_of(self.network.route_tables[table_id]) if table_id else ():
                 if not isinstance(route.destination, str):

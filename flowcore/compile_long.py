@@ -198,6 +198,7 @@ class LongPlan:
         self.axis, self.vpcs = axis, vpcs
         atoms = Atoms(axis)
         atoms.number("IPv4", lambda: axis.family_span(4))
+        atoms.number("internet", axis.internet_spans)
         for prefix in self.prefixes():
             atoms.prefix(prefix)
         for vpc in self.network.vpcs.values():

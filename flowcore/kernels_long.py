@@ -35,6 +35,7 @@ from .kernels import (  # fmt: skip
     DST_IN_PUBLIC,
     DST_LOCAL,
     DST_PUBLIC,
+    DST_UNFORWARDED,
     GATE_INTERNET,
     ICMP,
     ICMP_CODES,
@@ -149,7 +150,7 @@ B_OUTCOME, B_PLACE, FIREWALL_WIDTH = _codes(range(3))
     TO_FIREWALL,
 ) = _codes(range(8, 18))  # fmt: skip
 NO_ROUTE, INTERNET_UNDESCRIBED, INTERNET_DETACHED, EGRESS_UNDESCRIBED, EGRESS_DETACHED = _codes((0, 4, 5, 6, 7))
-TO_UNKNOWN, FIRST_BLACKHOLE = _codes((22, 23))
+TO_UNKNOWN, FIRST_BLACKHOLE, NO_SUCH_TABLE, HIDDEN_LIST = _codes((22, 23, 1, 2))
 
 # Stages are named by their bit in blocked_by (schema.STAGE_BITS); a reply stage is one of 17 and more.
 AT_SOURCE, AT_CHECK, AT_SG_OUT, AT_ACL_OUT, AT_ROUTE, AT_GATEWAY, AT_BALANCER, AT_NAT = _codes(range(8))
@@ -1616,7 +1617,10 @@ def _start(g, w, start):
         return DONE
     if case == CASE_FIXED:
         fixed = n[n[OF_FIXED] + first * 20 + second]
-        _check(w, COMPACT_STAGES[fixed >> 8], (fixed & 255) << LABEL_BITS, NO_RULE)
+        outcome, code = fixed & 255, np.int64(g.words[_line(g, place, end) + 3]) & 255
+        if second == DST_UNFORWARDED and (code == NO_SUCH_TABLE or code == HIDDEN_LIST or code == TO_UNKNOWN):
+            outcome = n[n[OF_ROUTE_OUTCOME] + code]
+        _check(w, COMPACT_STAGES[fixed >> 8], outcome << LABEL_BITS, NO_RULE)
         return CUT
     if flags & F_ENDPOINT:
         _check(w, AT_SOURCE, n[SAYING + D_ENDPOINT] << LABEL_BITS, NO_RULE)

@@ -10,8 +10,9 @@ from functools import cached_property
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
+from .model import RouteTarget
 from .schema import ANY_PROTOCOL, ICMP, ICMPV6, TCP, UDP
-from .walk_flow import EPHEMERAL, FIRST_EPHEMERAL, LAST_PORT, Packet, is_private
+from .walk_flow import EPHEMERAL, FIRST_EPHEMERAL, INTERNET, LAST_PORT, Packet, is_private, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -513,7 +514,13 @@ def _prefix_length(index: NetworkIndex, route: Route, address: IPAddress) -> int
 
 
 def _may_hold(index: NetworkIndex, route: Route, address: IPAddress) -> bool:
-    """Whether a prefix list without described entries may hold addresses of this family."""
+    """Whether a prefix list without described entries may hold an address.
+
+    One of its family; that of a gateway endpoint, AWS's own, holds only the service's addresses, all of them on the
+    internet (RT-19, EP-01).
+    """
+    if route.target_kind == RouteTarget.GATEWAY_ENDPOINT and kind_of(address) != INTERNET:
+        return False
     listed = index.network.prefix_lists.get(str(route.destination))
     return listed is None or listed.address_family in (None, address.version)
 
