@@ -65,6 +65,8 @@ class Twin:
             kind = FORWARD.get(hop.stage) or REPLY.get(hop.stage)
             if kind is None or not hop.reached or not hop.evaluated or hop.packet_in is None:
                 continue
+            if kind == "route" and hop.component in self.network.interfaces:
+                continue  # some addresses are never forwarded (RT-12): no table is asked
             decided, matched, maybe, alone = getattr(self, f"_{kind}")(hop)
             way = "reply_" if hop.stage in REPLY else ""
             for key in matched:
@@ -73,21 +75,12 @@ class Twin:
                 self.undecided += 1
                 for key in {*matched, *maybe}:
                     self.counts[key]["possible_records"] += 1
-            elif (
-                decided is None
-                and hop.outcome == "deny"
-                and hop.reason not in _LOST
-                and (kind != "route" or self._asks_table(hop))
-            ):
+            elif decided is None and hop.outcome == "deny" and hop.reason not in _LOST:
                 self.refused += 1
             if decided is not None:
                 self._count(decided, way, flow)
                 if alone:
                     self._count(decided, f"{way}alone_", flow)
-
-    def _asks_table(self, hop: Any) -> bool:
-        """Whether a table was asked: some addresses are never forwarded (RT-12)."""
-        return hop.component in self.network.route_tables
 
     def _count(self, key: Key, prefix: str, flow: Mapping[str, Any]) -> None:
         counts = self.counts[key]
