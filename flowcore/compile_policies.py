@@ -282,23 +282,27 @@ class GroupRules:
             key = ("prefix list", rule.prefix_list_id)
             return [self._atoms.number(key, lambda: merged(axis.span(block) for block in blocks))]
         if rule.referenced_group_id is not None and rule.peering_status in (None, "active"):
-            vpcs = {self._vpc_id, *self._network.peers.get(self._vpc_id, ())}
-            if rule.peering_status == "active" and rule.referenced_vpc_id:
-                vpcs.add(rule.referenced_vpc_id)
-            group_id = rule.referenced_group_id
-            key = ("group", group_id, frozenset(vpcs))  # type: ignore[assignment]
-            found = [self._atoms.number(key, lambda: self._member_spans(group_id, vpcs), self._direct, held=True)]
-            if self._neighbours and self._atoms.parties > TRANSIT:
-                key = ("group by transit gateway", group_id)
-                spans = self._member_spans(group_id, self._neighbours)
-                found += [self._atoms.number(key, lambda: spans, [TRANSIT], held=True)] if spans else []
-            return found
+            return self._members(rule, rule.referenced_group_id)
         return []
 
-    def _member_spans(self, group_id: str, vpcs: Set[str]) -> list[tuple[int, int]]:
+    def _members(self, rule: SecurityGroupRule, group_id: str | None) -> list[int]:
+        """Atoms of the members of a group as a reference sees them; None: of what may be one, its groups not told."""
+        vpcs = {self._vpc_id, *self._network.peers.get(self._vpc_id, ())}
+        if rule.peering_status == "active" and rule.referenced_vpc_id:
+            vpcs.add(rule.referenced_vpc_id)
+        key = ("group", group_id, frozenset(vpcs))
+        found = [self._atoms.number(key, lambda: self._member_spans(group_id, vpcs), self._direct, held=True)]
+        if self._neighbours and self._atoms.parties > TRANSIT:
+            spans = self._member_spans(group_id, self._neighbours)
+            transit_key = ("group by transit gateway", group_id)
+            found += [self._atoms.number(transit_key, lambda: spans, [TRANSIT], held=True)] if spans else []
+        return found
+
+    def _member_spans(self, group_id: str | None, vpcs: Set[str]) -> list[tuple[int, int]]:
         """Private addresses of the group's members in `vpcs` (SG-20, SG-22)."""
         spans, axis, shared = [], self._atoms.axis, self._atoms.shared
-        for interface in self._network.members.get(group_id, ()):
+        members = self._network.members.get(group_id, ()) if group_id else self._network.untold_members
+        for interface in members:
             if interface.vpc_id not in vpcs or interface.vpc_id is None:
                 continue
             intervals = [axis.interval(own.address) for own in interface.addresses]
@@ -318,15 +322,14 @@ class GroupRules:
                 return [
                     (self._atoms.number(("family", family), lambda: axis.family_span(family)), "MISSING_PREFIX_LIST")
                 ]
-        elif (
-            rule.referenced_group_id is not None
-            and rule.peering_status in (None, "active")
-            and rule.referenced_vpc_id not in (None, self._vpc_id)
-            and rule.referenced_vpc_id not in self._vpcs_with_interfaces
-        ):
-            outside = self._atoms.number(("private outside",), self._private_outside, self._not_translated)
-            return [(outside, "UNKNOWN_PEERED_SGS")]
-        return []
+        found = []
+        if rule.referenced_group_id is not None and rule.peering_status in (None, "active"):
+            if self._network.untold_members:
+                found += [(atom, "UNKNOWN_RESOURCE") for atom in self._members(rule, None)]
+            if rule.referenced_vpc_id not in (None, self._vpc_id, *self._vpcs_with_interfaces):
+                outside = self._atoms.number(("private outside",), self._private_outside, self._not_translated)
+                found.append((outside, "UNKNOWN_PEERED_SGS"))
+        return found
 
     def _private_outside(self) -> list[tuple[int, int]]:
         """Intervals of private kind outside the VPC's own CIDRs."""

@@ -11,6 +11,7 @@ import msgspec
 from . import edits_routes, edits_rules
 from .edits_base import Edit
 from .errors import NetworkError
+from .sources.values import utf8_of
 
 __all__ = ["EDITS", "decode_edits"]
 
@@ -36,7 +37,7 @@ def decode_edits(path: str | os.PathLike[str]) -> tuple[Edit, ...]:
         raise NetworkError("larger than 64 MiB", source=name, hint=_HINT)
     toml = name.lower().endswith(".toml")
     try:
-        plain = (msgspec.toml if toml else msgspec.json).decode(data.removeprefix(b"\xef\xbb\xbf"))
+        plain = (msgspec.toml if toml else msgspec.json).decode(utf8_of(data))
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         form = "TOML" if toml else "JSON"
         raise NetworkError(f"not {form} ({error})", source=name, expected=f"complete {form}", hint=_HINT) from None

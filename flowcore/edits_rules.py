@@ -173,9 +173,11 @@ class AddMember(Edit, frozen=True, tag="add member"):
     def make(self, draft: Draft) -> None:
         described(draft, "security_groups", self.group, "group")
         interface = described(draft, "interfaces", self.interface, "interface")
-        if self.group in (interface.group_ids or ()):
+        if interface.group_ids is None:
+            raise EditError("the groups of the interface are not described", "interface", self.interface)
+        if self.group in interface.group_ids:
             raise EditError("the interface carries the group already", "group", self.group)
-        draft.put("interfaces", replace(interface, group_ids=(*(interface.group_ids or ()), self.group)))
+        draft.put("interfaces", replace(interface, group_ids=(*interface.group_ids, self.group)))
 
 
 class RemoveMember(Edit, frozen=True, tag="remove member"):
@@ -188,6 +190,13 @@ class RemoveMember(Edit, frozen=True, tag="remove member"):
         interface = described(draft, "interfaces", self.interface, "interface")
         if self.group not in (interface.group_ids or ()):
             raise EditError("the interface does not carry the group", "group", self.group)
+        if interface.group_ids == (self.group,):
+            raise EditError(
+                "it is the interface's last group",
+                "group",
+                self.group,
+                "a further group: AWS lets no interface go without",
+            )
         kept = tuple(each for each in interface.group_ids if each != self.group)
         draft.put("interfaces", replace(interface, group_ids=kept))
 

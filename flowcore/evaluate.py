@@ -18,7 +18,7 @@ from . import kernels_long as kl
 from .columns import flows_of
 from .compile import CompiledNetwork, compile_tables
 from .display import Displayed
-from .errors import FlowError
+from .errors import FlowError, InputError
 from .kernels import COUNTS, NULL16
 from .kernels import empty_verdicts as _unfilled
 from .model import Network
@@ -51,7 +51,13 @@ _LABELS = {
 
 
 def compile_network(network: Network) -> Evaluator:
-    """An Evaluator of `network`. Do it once; seconds for 10,000 interfaces and 100,000 rules."""
+    """An Evaluator of `network`. Do it once; seconds for 10,000 interfaces and 100,000 rules.
+
+    Raises InputError for what is no Network.
+    """
+    if not isinstance(network, Network):
+        hint = "flowcore.read_network(path) gives one" if isinstance(network, str | os.PathLike) else None
+        raise InputError("not a network", found=type(network).__name__, expected="a Network", hint=hint)
     return Evaluator(network, compile_tables(network))
 
 

@@ -248,6 +248,8 @@ class PrefixList:
     """4 or 6 where described."""
     name: str | None = None
     owner_id: str | None = None
+    max_entries: int | None = None
+    """How many entries a customer's list may have: what rules and routes with it count for in quotas (RT-24)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -450,6 +452,11 @@ class Network(Displayed):
             for group_id in interface.group_ids or ():
                 found.setdefault(group_id, []).append(interface)
         return {group_id: tuple(interfaces) for group_id, interfaces in found.items()}
+
+    @cached_property
+    def untold_members(self) -> tuple[NetworkInterface, ...]:
+        """The interfaces whose groups are not described: each may carry any group (SG-20)."""
+        return tuple(interface for interface in self.interfaces.values() if interface.group_ids is None)
 
     @cached_property
     def peers(self) -> Mapping[str, frozenset[str]]:

@@ -9,6 +9,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from .errors import IncompleteError, InputError
+from .evaluate import compile_network
+from .model import Network
 from .pipeline_output import VerdictWriter, is_single, rejects_path
 from .pipeline_parts import PartFolder, Plan, manifest_path
 from .pipeline_records import BatchEvaluator, RecordJudge, judge_records
@@ -41,7 +43,7 @@ __all__ = [
 
 
 def evaluate_logs(
-    evaluator: BatchEvaluator,
+    evaluator: BatchEvaluator | Network,
     sources: Sources,
     out: str | os.PathLike[str],
     *,
@@ -57,9 +59,10 @@ def evaluate_logs(
 ) -> Summary:
     """Judges every flow and log record in `sources`, writes the verdicts to `out` and returns what was found.
 
-    `sources`: files, folders, globs, `s3://` addresses, or a list of these, see `sources.flows.open_flows`. `out`: a
-    `.parquet` file, or a folder of part files. Files are taken in the order of their names, rows in the order of the
-    file, with the columns that came in and `schema.VERDICT_COLUMNS`, for logs also `schema.LOG_VERDICT_COLUMNS`.
+    `evaluator`: what `compile_network` gives, or the Network itself. `sources`: files, folders, globs, `s3://`
+    addresses, or a list of these, see `sources.flows.open_flows`. `out`: a `.parquet` file, or a folder of part files.
+    Files are taken in the order of their names, rows in the order of the file, with the columns that came in and
+    `schema.VERDICT_COLUMNS`, for logs also `schema.LOG_VERDICT_COLUMNS`.
     NODATA and SKIPDATA records are counted and not written; lines that cannot be read go to `OUT.rejects.csv`, beside
     `out`. The files are the same for any `batch_rows`, number of threads, order of sources and number of shards.
 
@@ -71,12 +74,13 @@ def evaluate_logs(
     Raises InputError for sources or an `out` that cannot be used, for a full disk too.
     """
     started, place = perf_counter(), Path(out)
+    judge = compile_network(evaluator) if isinstance(evaluator, Network) else evaluator
     _check(max_rejected, shard, resume, place)
     _check_apart(sources, place)
     exclude = [place, rejects_path(place), manifest_path(place)]
     options: dict[str, Any] = {} if wanted is None else {"wanted": wanted}
     reader = open_flows(sources, log_format=log_format, batch_rows=batch_rows, exclude=exclude, **options)
-    job = Job(evaluator, reader, output_columns(reader), threads or os.cpu_count() or 1, progress)
+    job = Job(judge, reader, output_columns(reader), threads or os.cpu_count() or 1, progress)
     if is_single(place):
         summary = job.write(tuple(sorted(reader.files(), key=lambda file: str(file.path))), place, overwrite=overwrite)
         manifest_path(place).unlink(missing_ok=True)

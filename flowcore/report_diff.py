@@ -50,6 +50,8 @@ class Basis:
     """Log records left out because it is not known which end opened the conversation."""
     notes: tuple[str, ...] = field(default=())
     """Warnings: what a plan leaves open, what is not modelled."""
+    gaps: tuple[str, ...] = ()
+    """Those of the notes that tell of changes which the answer leaves out."""
 
 
 # -- words ---------------------------------------------------------------------------------------------------
@@ -76,13 +78,20 @@ def moment(value: int | None) -> str | None:
     return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%MZ")
 
 
-def headline(found: Difference) -> str:
-    """The answer in one line."""
+def headline(found: Difference, basis: Basis | None = None) -> str:
+    """The answer in one line, and how far it goes."""
     counts = found.counts
     said = [f"{number(counts[name])} {name}" for name in ("broken", "opened", "unknown") if counts[name]]
     total = sum(counts.values())
     what = ", ".join(said) if said else "nothing broken, opened or unknown"
-    return f"{what} of {number(total)} flow{'' if total == 1 else 's'}"
+    return f"{what} of {number(total)} flow{'' if total == 1 else 's'}" + _reservation(basis)
+
+
+def _reservation(basis: Basis | None) -> str:
+    """What a headline adds where changes are left out of the answer."""
+    if basis is None or not basis.gaps:
+        return ""
+    return f", by what the plan tells; {number(len(basis.gaps))} warning{'' if len(basis.gaps) == 1 else 's'}"
 
 
 def basis_lines(found: Difference, basis: Basis) -> list[str]:
@@ -176,7 +185,9 @@ def diff_text(found: Difference, basis: Basis, file: IO[str]) -> str:
     """The difference for `file`, a terminal or not."""
     groups = found.groups.to_dicts()
     grids = [summary_grid(found), *([groups_grid(groups)] if groups else [])]
-    text = "\n".join(map(printable, [headline(found), *basis_lines(found, basis)])) + "\n\n" + to_text(grids, file)
+    text = (
+        "\n".join(map(printable, [headline(found, basis), *basis_lines(found, basis)])) + "\n\n" + to_text(grids, file)
+    )
     examples = [f"  {place}: {printable(line)}" for place, each in enumerate(groups, 1) for line in each["examples"]]
     return text + ("\nExamples, by number:\n" + "\n".join(examples) + "\n" if examples else "")
 
@@ -213,7 +224,7 @@ def diff_json(found: Difference, basis: Basis) -> str:
 def diff_markdown(found: Difference, basis: Basis) -> str:
     """The difference as Markdown: headline, summary, groups, examples; as long as it is."""
     groups = found.groups.to_dicts()
-    parts = [_title(found), _quiet(to_markdown(summary_grid(found)))]
+    parts = [_title(found, basis), *_gaps(basis, len(basis.gaps)), _quiet(to_markdown(summary_grid(found)))]
     if groups:
         parts.append(_quiet(to_markdown(groups_grid(groups))))
         parts.append("### Examples\n\n" + _code_block([line for each in groups for line in each["examples"]]))
@@ -226,11 +237,11 @@ def diff_github(found: Difference, basis: Basis, *, limit: int = COMMENT_LIMIT) 
     Groups are left out from the end, and counted, if there is no room for all. It begins with MARKER.
     """
     groups = found.groups.to_dicts()
-    head = "\n".join([MARKER, _title(found), _quiet(to_markdown(replace(summary_grid(found), title="")))])
-    lines = basis_lines(found, basis)
-    for kept_lines in dict.fromkeys((len(lines), min(len(lines), 12), 3)):
-        notes = lines[:kept_lines] + ([f"… and {len(lines) - kept_lines} more"] if kept_lines < len(lines) else [])
-        foot = "\n" + _folded("What this rests on", _quiet(_bullets([_cut(line, 500) for line in notes])))
+    summary = _quiet(to_markdown(replace(summary_grid(found), title="")))
+    lines = basis_lines(found, replace(basis, notes=tuple(note for note in basis.notes if note not in basis.gaps)))
+    for kept in dict.fromkeys((max(len(lines), len(basis.gaps)), 12, 3)):
+        head = "\n".join([MARKER, _title(found, basis), *_gaps(basis, min(kept, 12)), summary])
+        foot = "\n" + _folded("What this rests on", _quiet(_bullets(_first(lines, kept))))
         for shown in _fewer(len(groups)):
             text = head + _shown_groups(groups, shown) + foot
             if len(text.encode("utf-16-le")) // 2 <= limit:
@@ -269,9 +280,20 @@ def _fewer(count: int) -> list[int]:
     return tried
 
 
-def _title(found: Difference) -> str:
-    bad = any(found.counts[name] for name in ("broken", "opened", "unknown"))
-    return f"## flowcore diff: {'✗' if found.counts['broken'] else '!' if bad else '✓'} {headline(found)}\n"
+def _title(found: Difference, basis: Basis) -> str:
+    bad = basis.gaps or any(found.counts[name] for name in ("broken", "opened", "unknown"))
+    return f"## flowcore diff: {'✗' if found.counts['broken'] else '!' if bad else '✓'} {headline(found, basis)}\n"
+
+
+def _gaps(basis: Basis, most: int) -> list[str]:
+    """What the answer leaves out, for all to see; nothing where it leaves out nothing."""
+    return [_quiet(_bullets(_first(basis.gaps, most)))] if basis.gaps else []
+
+
+def _first(lines: Sequence[str], most: int) -> list[str]:
+    """The first lines, cut, and how many more there are."""
+    kept = [_cut(line, 500) for line in lines[:most]]
+    return kept + ([f"… and {number(len(lines) - most)} more"] if most < len(lines) else [])
 
 
 def _cut(text: str, most: int) -> str:
@@ -323,16 +345,22 @@ def boxes_grid(boxes: pl.DataFrame) -> Grid:
     return Grid(columns, rows, "Every address and port", frozenset({"#"}))
 
 
-def boxes_headline(boxes: pl.DataFrame) -> str:
-    """The answer in one line."""
+def boxes_headline(boxes: pl.DataFrame, basis: Basis | None = None) -> str:
+    """The answer in one line, and how far it goes."""
     counts = {name: int((boxes["category"] == name).sum()) for name in ("broken", "opened", "unknown")}
     said = [f"{number(count)} {name}" for name, count in counts.items() if count]
-    return f"boxes: {', '.join(said)}" if said else "no address and port is treated differently"
+    what = f"boxes: {', '.join(said)}" if said else "no address and port is treated differently"
+    return what + _reservation(basis)
 
 
-def boxes_text(boxes: pl.DataFrame, file: IO[str]) -> str:
+def boxes_basis_lines(basis: Basis) -> list[str]:
+    """What an answer without flows rests on, a sentence a line."""
+    return [f"before: {basis.before}; after: {basis.after} ({basis.after_kind})", *basis.notes]
+
+
+def boxes_text(boxes: pl.DataFrame, basis: Basis, file: IO[str]) -> str:
     """The boxes for `file`, a terminal or not."""
-    text = boxes_headline(boxes) + "\n"
+    text = "\n".join(map(printable, [boxes_headline(boxes, basis), *boxes_basis_lines(basis)])) + "\n"
     if boxes.height:
         text += "\n" + to_text([boxes_grid(boxes)], file)
         text += "\nExamples, by number:\n" + "".join(
@@ -341,15 +369,20 @@ def boxes_text(boxes: pl.DataFrame, file: IO[str]) -> str:
     return text
 
 
-def boxes_markdown(boxes: pl.DataFrame, *, limit: int | None = None) -> str:
+def boxes_markdown(boxes: pl.DataFrame, basis: Basis, *, limit: int | None = None) -> str:
     """The boxes as Markdown; with `limit`, the first that fit in so many characters, as a comment with MARKER."""
+    lines = boxes_basis_lines(replace(basis, notes=tuple(note for note in basis.notes if note not in basis.gaps)))
+    most = max(len(lines), len(basis.gaps)) if limit is None else 12
+    head = "\n".join([f"## flowcore diff: {boxes_headline(boxes, basis)}\n", *_gaps(basis, most)])
+    foot = "\n" + _quiet(_bullets(_first(lines, most)))
     for shown in _fewer(boxes.height) if limit else [boxes.height]:
-        text = (MARKER + "\n" if limit else "") + f"## flowcore diff: {boxes_headline(boxes)}\n"
+        text = (MARKER + "\n" if limit else "") + head
         if shown:
             text += "\n" + _quiet(to_markdown(boxes_grid(boxes.head(shown))))
             text += "\n" + _folded("Examples", _code_block(boxes["example"].head(shown).to_list()))
         if shown < boxes.height:
             text += f"\n… and {number(boxes.height - shown)} more boxes: see the full report.\n"
+        text += foot
         if limit is None or len(text.encode("utf-16-le")) // 2 <= limit:
             break
     return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .report import Grid, number, printable
@@ -11,6 +11,7 @@ from .report_diff import (
     MEANINGS,
     Basis,
     basis_lines,
+    boxes_basis_lines,
     boxes_grid,
     boxes_headline,
     cause,
@@ -108,23 +109,24 @@ def diff_html(found: Difference, basis: Basis) -> str:
     """The whole report of a difference over flows."""
     groups = found.groups.to_dicts()
     flows = _flows_of_groups(found)
-    body = [f"<h1>flowcore diff: {text(headline(found))}</h1>", bar(found.counts), table(summary_grid(found))]
+    title = f"<h1>flowcore diff: {text(headline(found, basis))}</h1>"
+    body = [title, *_gaps(basis), bar(found.counts), table(summary_grid(found))]
     if groups:
         body.append("<h2>What did it</h2>")
     for place, group in enumerate(groups[:GROUPS_SHOWN], 1):
         body.append(_group(place, group, flows[place - 1]))
     if len(groups) > GROUPS_SHOWN:
         body.append(f"<p>… and {number(len(groups) - GROUPS_SHOWN)} more groups.</p>")
-    return page(f"flowcore diff: {headline(found)}", [*body, _basis(basis_lines(found, basis))])
+    return page(f"flowcore diff: {headline(found, basis)}", [*body, _basis(basis_lines(found, basis))])
 
 
-def boxes_html(boxes: pl.DataFrame, notes: Sequence[str]) -> str:
+def boxes_html(boxes: pl.DataFrame, basis: Basis) -> str:
     """The whole report of a difference over every address and port."""
-    body = [f"<h1>flowcore diff: {text(boxes_headline(boxes))}</h1>"]
+    body = [f"<h1>flowcore diff: {text(boxes_headline(boxes, basis))}</h1>", *_gaps(basis)]
     if boxes.height:
         body.append(table(boxes_grid(boxes)))
         body.append(f"<h2>Examples</h2><pre>{text_lines(boxes['example'])}</pre>")
-    return page(f"flowcore diff: {boxes_headline(boxes)}", [*body, _basis(notes)])
+    return page(f"flowcore diff: {boxes_headline(boxes, basis)}", [*body, _basis(boxes_basis_lines(basis))])
 
 
 def text_lines(lines: Iterable[object]) -> str:
@@ -195,4 +197,13 @@ def _end(address: object, port: object, interface_id: object) -> tuple[object, .
 
 
 def _basis(lines: Iterable[str]) -> str:
-    return "<h2>What this rests on</h2><ul>" + "".join(f"<li>{text(line)}</li>" for line in lines) + "</ul>"
+    return "<h2>What this rests on</h2>" + _list(lines)
+
+
+def _gaps(basis: Basis) -> list[str]:
+    """What the answer leaves out, at the top; nothing where it leaves out nothing."""
+    return [_list(basis.gaps)] if basis.gaps else []
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "<ul>" + "".join(f"<li>{text(line)}</li>" for line in lines) + "</ul>"

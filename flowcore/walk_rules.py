@@ -384,12 +384,17 @@ def _reference_match(
         return _NO, None  # stale (SG-26)
     others = index.network.peers if party == DIRECT else index.transit_peers
     peers = others.get(vpc_id or "", frozenset())
+    untold = False
     for holder in holders:
-        if rule.referenced_group_id not in (holder.group_ids or ()):
+        if holder.group_ids is not None and rule.referenced_group_id not in holder.group_ids:
             continue
         named = holder.vpc_id == rule.referenced_vpc_id and rule.peering_status == "active"
         if holder.vpc_id in peers or (party == DIRECT and (holder.vpc_id == vpc_id or named)):
-            return _YES, None
+            if holder.group_ids is not None:
+                return _YES, None
+            untold = True
+    if untold:
+        return _MAYBE, "UNKNOWN_RESOURCE"
     elsewhere = rule.referenced_vpc_id
     undescribed = elsewhere and elsewhere != vpc_id and elsewhere not in index.vpcs_with_interfaces
     if undescribed and is_private(remote) and not index.in_vpc(remote, vpc_id):

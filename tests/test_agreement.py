@@ -12,8 +12,10 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from random import Random
 
 import polars as pl
 import pytest
@@ -85,6 +87,16 @@ def test_both_agree(kind: str, chunk: int) -> None:
 @pytest.mark.parametrize(("kind", "chunk"), _chunks(1, NIGHTLY))
 def test_both_agree_on_more(kind: str, chunk: int) -> None:
     _agree_on(kind, chunk)
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("edge", 0), ("between", 1), ("altered", 1)])
+def test_both_agree_where_groups_are_not_described(kind: str, seed: int) -> None:
+    network, flows = drawn(kind, seed, 1200)
+    rng, table = Random(seed), dict(network.interfaces)
+    for interface_id, interface in table.items():
+        if interface.group_ids and rng.random() < 0.15:
+            table[interface_id] = replace(interface, group_ids=None)
+    assert_agree(replace(network, interfaces=table), flows, f"{kind} seed {seed}")
 
 
 # In the last one VPCs share an address, and what one sends by the other's internet gateway does not come back.

@@ -235,6 +235,12 @@ def test_synth_overwrites_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
+def test_synth_says_which_options_do_not_go_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["synth", str(tmp_path / "out"), "--edges", "--interfaces", "5"]) == 2
+    assert "--interfaces" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 # -- explain -------------------------------------------------------------------------------------------
 
 BLOCKED = ("--from", "tag:Name=job-1", "--to", "tag:Name=db-1", "--port", "5432", "--source-port", "61234")

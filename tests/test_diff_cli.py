@@ -214,6 +214,44 @@ def test_a_zipped_plan_is_a_plan(folder: Path, tmp_path: Path) -> None:
     assert read_after(read_network(folder / "before"), place).kind == "plan"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_a_plan_and_edits_with_a_byte_order_mark_are_what_they_are(folder: Path, tmp_path: Path, encoding: str) -> None:
+    before = read_network(folder / "before")
+    for name in ("plan", "edits"):
+        text = (folder / f"{name}.json").read_text()
+        place = tmp_path / f"{name}.json"
+        place.write_bytes((("\ufeff" if encoding == "utf-16-be" else "") + text).encode(encoding))
+        read = read_after(before, place)
+        assert (read.kind, read.network) == (name, read_after(before, folder / f"{name}.json").network)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("plan.out", b"PK\x03\x04" + bytes(60), ["a plan file, not its JSON", "terraform show -json"]),
+        ("log.json", b'{"@level":"info"}\n{"@level":"info"}\n', ["terraform plan -json", "terraform show -json"]),
+        ("wrapped.json", b"[command]/usr/bin/terraform show -json x\n{}\n", ["wrapper", "terraform_wrapper: false"]),
+        ("wrapped.json", b"{}\n::debug::Terraform exited with code 0.\n", ["wrapper", "terraform_wrapper: false"]),
+        (
+            "cut.json",
+            b'{"format_version": "1.2", "resource_ch',
+            ["a Terraform plan, a file of edits, or what describe"],
+        ),
+        ("plan.txt", b"Terraform will perform the following actions:", ["not JSON", "terraform show -json"]),
+        ("list.json", b'[{"edit": "detach gateway"}]', ["not a JSON object", "a file of edits"]),
+        ("more.json", b'{"edits": [], "comment": "x"}', ["not a file of edits", "one key"]),
+    ],
+)
+def test_what_is_almost_a_plan_or_edits_is_told_what_it_is(
+    folder: Path, tmp_path: Path, name: str, data: bytes, words: list[str]
+) -> None:
+    place = tmp_path / name
+    place.write_bytes(data)
+    with pytest.raises(InputError) as caught:
+        read_after(read_network(folder / "before"), place)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"resource_changes": 7}', '{"edits": 7}', "\x00\xff", '{"Vpcs": 7}'])
 def test_an_after_that_is_nothing_is_bad_input(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
@@ -321,6 +359,23 @@ def test_exhaustive_needs_no_flows(folder: Path, tmp_path: Path, capsys: pytest.
 
 
 # -- exit codes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["table", "json", "markdown", "github", "html"])
+@pytest.mark.parametrize("with_flows", [True, False])
+def test_a_partial_plan_does_not_say_that_nothing_breaks(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str, with_flows: bool
+) -> None:
+    plan = json.loads((folder / "plan.json").read_text())
+    place = tmp_path / "plan.json"
+    place.write_text(json.dumps({**plan, "resource_changes": [], "errored": True}))
+    how = [folder / "flows.parquet"] if with_flows else ["--exhaustive", "--limit", str(10**12)]
+    code, out, _ = run(capsys, folder / "before", place, *how, "--format", form, "--quiet")
+    assert code == 0
+    assert "planning ended with an error" in out.partition("<details>")[0]
+    if form != "json":
+        assert "by what the plan tells; 1 warning" in out
+        assert "✓" not in out
 
 
 def test_fail_on_names_what_fails(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

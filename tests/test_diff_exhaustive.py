@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 from agreement import edge_network
 from diff_networks import orderly_network, random_edits, with_entry
+from plan_documents import network as described_network
 from walk_networks import (
     IN443V6,
     INPING,
@@ -31,6 +32,7 @@ from walk_networks import (
     with_rules,
 )
 
+from flowcore import edits
 from flowcore.analyses.diff_classes import Addresses, port_classes
 from flowcore.analyses.diff_exhaustive import _Axes, boxes, diff_exhaustive, merged
 from flowcore.analyses.diff_packets import _differing as differing
@@ -69,6 +71,17 @@ def test_a_narrowed_rule_is_one_box_a_kind_of_source() -> None:
         )
     ]
     assert found["changes"].to_list() == [["sg-1: rule sgr-in from_port, to_port"]]
+
+
+def test_a_public_address_that_is_made_up_breaks_and_opens_nothing() -> None:
+    """NG-12: AWS gives a new NAT gateway some address; what a host of the internet had there before says nothing."""
+    before = described_network()
+    after = edits.add_nat_gateway(before, gateway="nat-2", subnet="subnet-pub")
+    found = diff_exhaustive(before, after)
+    assert set(found["category"]) == {"unknown"}
+    assert "198.19.255.254" in {each for row in found["destinations"] for each in row}
+    assert diff_exhaustive(after, after).is_empty()
+    assert "broken" in set(diff_exhaustive(after, edits.remove_gateway(after, "nat-1"))["category"])
 
 
 def test_an_acl_that_refuses_replies_names_source_ports() -> None:

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from flowcore.report_html import bar, boxes_html, diff_html
 
 EVIL = "\x1b[2J\u202e</pre></details><script>alert(1)</script><img src=x onerror=alert(2)>|`x`\n```\n@octocat \"'&amp;"
 BASIS = Basis("snap", "plan.json", "plan", ("flows.parquet",), 3, 2, ("warning: aws_x: not modelled",))
+GAPS = ("warning: plan: partial plan: planning ended with an error", "warning: aws_x: is not modelled")
+PARTIAL = Basis("snap", "plan.json", "plan", notes=(*GAPS, "warning: aws_y: known after apply"), gaps=GAPS)
 
 
 def flows_of(*rows: dict[str, Any]) -> pl.DataFrame:
@@ -130,7 +133,7 @@ def is_clean(text: str) -> bool:
 
 
 def test_nothing_hostile_reaches_a_terminal() -> None:
-    evil = Basis(EVIL, EVIL, "plan", (EVIL,), notes=(EVIL,))
+    evil = Basis(EVIL, EVIL, "plan", (EVIL,), notes=(EVIL, EVIL), gaps=(EVIL,))
     found = found_by(EVIL)
     for text in (diff_text(found, evil, io.StringIO()), diff_csv(found), diff_json(found, evil)):
         assert is_clean(text)
@@ -138,7 +141,7 @@ def test_nothing_hostile_reaches_a_terminal() -> None:
 
 @pytest.mark.parametrize("form", [diff_markdown, diff_github])
 def test_nothing_hostile_is_markup_in_markdown(form: Any) -> None:
-    text = form(found_by(EVIL), Basis(EVIL, EVIL, "plan", (EVIL,), notes=(EVIL,)))
+    text = form(found_by(EVIL), Basis(EVIL, EVIL, "plan", (EVIL,), notes=(EVIL, EVIL), gaps=(EVIL,)))
     assert is_clean(text)
     outside = outside_code(text)
     assert not re.search(r"<(?!br>|details>|/details>|summary>|/summary>|!-- flowcore diff -->)", outside)
@@ -191,6 +194,36 @@ def test_an_answer_of_nothing_is_short() -> None:
     text = diff_github(same, BASIS)
     assert "✓ nothing broken, opened or unknown of 1 flow" in text
     assert "What did it" not in text
+
+
+def test_a_headline_says_that_changes_are_left_out() -> None:
+    same = diff(network(), network(), flows_of(flow(A, B)))
+    words = "nothing broken, opened or unknown of 1 flow, by what the plan tells; 2 warnings"
+    texts = [diff_text(same, PARTIAL, io.StringIO()), diff_markdown(same, PARTIAL), diff_github(same, PARTIAL)]
+    for text in (*texts, diff_html(same, PARTIAL)):
+        assert words in text
+        assert "✓" not in text
+        assert GAPS[0] in text.partition("<details>")[0]
+    assert "✗ 1 broken, 1 opened of 3 flows, by what" in diff_github(found_by(), PARTIAL)
+    boxes = diff_exhaustive(network(), network())
+    for text in (
+        report_diff.boxes_text(boxes, PARTIAL, io.StringIO()),
+        report_diff.boxes_markdown(boxes, PARTIAL),
+        report_diff.boxes_markdown(boxes, PARTIAL, limit=65_536),
+        boxes_html(boxes, PARTIAL),
+    ):
+        assert "no address and port is treated differently, by what the plan tells; 2 warnings" in text
+        assert all(gap in text for gap in GAPS)
+        assert "plan.json" in text
+
+
+def test_many_changes_that_are_left_out_are_counted() -> None:
+    gaps = tuple(f"warning: aws_x.{number}: not modelled" for number in range(300))
+    many = Basis("snapshot", "plan.json", "plan", notes=gaps, gaps=gaps)
+    text = diff_github(many_groups(3), many)
+    assert utf16(text) <= 65_536
+    assert "… and 288 more" in text.partition("<details>")[0]
+    assert all(gap in diff_text(many_groups(3), many, io.StringIO()) for gap in gaps)
 
 
 # -- a page --------------------------------------------------------------------------------------------
@@ -247,12 +280,13 @@ def test_a_page_is_well_formed_and_says_everything() -> None:
 
 
 def test_nothing_hostile_is_markup_in_a_page() -> None:
-    evil = Basis(EVIL, EVIL, EVIL, (EVIL,), notes=(EVIL,))
+    evil = Basis(EVIL, EVIL, EVIL, (EVIL,), notes=(EVIL, EVIL), gaps=(EVIL,))
     page = diff_html(found_by(EVIL), evil)
     assert is_clean(page)
     assert "<script>alert(1)</script>" in parsed(page)
     assert not re.search(r"(?i)(src|href)\s*=|@import|url\(|<script", page.replace("img src=x onerror", ""))
-    boxes = boxes_html(diff_exhaustive(network(), network(**with_rules(OUT4, OUT6, INPING, IN443V6))), [EVIL])
+    differing = diff_exhaustive(network(), network(**with_rules(OUT4, OUT6, INPING, IN443V6)))
+    boxes = boxes_html(differing, replace(evil, gaps=(EVIL,)))
     assert "every address" not in parsed(boxes)
     assert "alert(1)" in parsed(boxes)
 
@@ -260,7 +294,7 @@ def test_nothing_hostile_is_markup_in_a_page() -> None:
 def test_a_page_without_differences_and_without_flows() -> None:
     assert "nothing broken" in parsed(diff_html(diff(network(), network(), flows_of(flow(A, B))), BASIS))
     assert "0 flows" in parsed(diff_html(diff(network(), network(), flows_of(flow(A, B)).clear()), BASIS))
-    assert "no address and port" in parsed(boxes_html(diff_exhaustive(network(), network()), []))
+    assert "no address and port" in parsed(boxes_html(diff_exhaustive(network(), network()), BASIS))
 
 
 def test_one_flow_in_a_million_can_be_seen_in_the_bar() -> None:
@@ -307,12 +341,13 @@ def test_a_browser_shows_it_runs_nothing_and_loads_nothing(tmp_path: Path) -> No
 def test_boxes_are_shown_in_every_form() -> None:
     boxes = diff_exhaustive(network(), network(**with_rules(OUT4, OUT6, INPING, IN443V6)))
     for text in (
-        report_diff.boxes_text(boxes, io.StringIO()),
-        report_diff.boxes_markdown(boxes),
-        boxes_html(boxes, []),
+        report_diff.boxes_text(boxes, BASIS, io.StringIO()),
+        report_diff.boxes_markdown(boxes, BASIS),
+        boxes_html(boxes, BASIS),
     ):
-        for words in ("10.0.0.11 (eni-a2)", "443", "sgr-in443 removed", "flowcore explain BEFORE"):
+        for words in ("10.0.0.11 (eni-a2)", "443", "sgr-in443 removed", "flowcore explain BEFORE", "plan.json",
+                      "not modelled"):  # fmt: skip
             assert words in text, words
-    short = report_diff.boxes_markdown(pl.concat([boxes] * 3000), limit=65_536)
+    short = report_diff.boxes_markdown(pl.concat([boxes] * 3000), PARTIAL, limit=65_536)
     assert utf16(short) <= 65_536
     assert "more boxes" in short

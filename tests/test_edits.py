@@ -323,3 +323,19 @@ def test_every_edit_is_documented() -> None:
     text = (Path(__file__).parents[1] / "docs" / "edits.md").read_text(encoding="utf-8")
     for verb in EDITS:
         assert f"`{verb}`" in text
+
+
+def test_sg63_the_last_group_cannot_be_taken_from_an_interface() -> None:
+    with pytest.raises(fc.NetworkError, match="last group"):
+        edits.remove_member(NET, "sg-db", "eni-db")
+    both = edits.add_member(NET, "sg-web", "eni-db")
+    assert edits.remove_member(both, "sg-db", "eni-db").interfaces["eni-db"].group_ids == ("sg-web",)
+
+
+def test_groups_that_are_not_described_are_not_taken_for_none() -> None:
+    described = documents()
+    del described["NetworkInterfaces"][1]["Groups"]
+    over = network(described)
+    assert over.interfaces["eni-db"].group_ids is None
+    with pytest.raises(fc.NetworkError, match="not described"):
+        edits.add_member(over, "sg-web", "eni-db")

@@ -34,6 +34,43 @@ def between(over: Network, source: str, destination: str, port: int = 443) -> fc
     return path
 
 
+# -- target groups ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("expression", [refs("aws_lb_target_group.a.arn"), refs("local.group")])
+def test_lb08_what_a_service_registers_with_a_new_target_group_is_not_known(tmp_path: Path, expression: Any) -> None:
+    group = {"name": "a", "port": 8080, "protocol": "HTTP", "target_type": "ip", "vpc_id": "vpc-1"}
+    arn = {"id": TG.format("a"), "arn": TG.format("a")}
+    listener, service = listener_values(TG.format("a")), {"id": "arn:s", "name": "s"}
+    held = {"target_group_arn": TG.format("a"), "container_name": "c"}
+    unknown = {"target_group_arn": True}
+    after = {**service, "load_balancer": [{"container_name": "c"}]}
+    forward, made = {**listener, "default_action": [{"type": "forward"}]}, {"id": True, "arn": True}
+    changes = [
+        change("aws_lb_target_group.a", "create,delete", {**group, **arn}, {**group, "port": 81}, made),
+        change("aws_lb_listener.l", "update", listener, forward, {"default_action": [unknown]}),
+        change(
+            "aws_ecs_service.s", "update", {**service, "load_balancer": [held]}, after, {"load_balancer": [unknown]}
+        ),
+        change("aws_lb_target_group.b", "create", None, group, made),
+    ]
+    follows = {"default_action": [{"target_group_arn": refs("aws_lb_target_group.a.arn")}]}
+    resources = [
+        configured("aws_lb_target_group.a"),
+        configured("aws_lb_target_group.b"),
+        configured("aws_lb_listener.l", follows),
+        configured("aws_ecs_service.s", {"load_balancer": [{"target_group_arn": expression}]}),
+    ]
+    over = network(balanced())
+    done = planned(tmp_path, changes, resources, over=over)
+    groups = done.network.target_groups
+    assert groups["tf:aws_lb_target_group.a"].targets is None
+    assert groups["tf:aws_lb_target_group.b"].targets == (None if expression == refs("local.group") else ())
+    warned = {(issue.code, issue.resource) for issue in done.issues}
+    assert warned >= {("not-modelled", "aws_ecs_service.s"), ("known-after-apply", "aws_lb_target_group.a")}
+    assert done.network_without(done.names) == over
+
+
 # -- load balancers ---------------------------------------------------------------------------------------
 
 

@@ -192,14 +192,15 @@ def test_a_set_that_is_unknown_as_a_whole_is_all_its_expression_names(tmp_path: 
     groups = [change(f"aws_security_group.{n}", "create", None, {"vpc_id": "vpc-1"}, {"id": True}) for n in "ab"]
     before = {"id": "i-web", "vpc_security_group_ids": ["sg-web"]}
     web = change("aws_instance.web", "update", before, {"id": "i-web"}, {"vpc_security_group_ids": True})
+    gone = change("aws_security_group.web", "delete", {"id": "sg-web", "vpc_id": "vpc-1"})
     resources = [configured(f"aws_security_group.{n}") for n in "ab"]
     whole = configured(
         "aws_instance.web", {"vpc_security_group_ids": refs("aws_security_group.a.id", "aws_security_group.b.id")}
     )
-    done = planned(tmp_path, [*groups, web], [*resources, whole])
+    done = planned(tmp_path, [*groups, web, gone], [*resources, whole])
     assert done.network.interfaces["eni-web"].group_ids == ("tf:aws_security_group.a", "tf:aws_security_group.b")
     lost = configured("aws_instance.web", {"vpc_security_group_ids": refs("aws_security_group.a.id", "data.x.y.id")})
-    done = planned(tmp_path, [*groups, web], [*resources, lost])
+    done = planned(tmp_path, [*groups, web, gone], [*resources, lost])
     assert done.network.interfaces["eni-web"].group_ids is None
 
 

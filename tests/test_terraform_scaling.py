@@ -59,6 +59,31 @@ def test_a_scaling_group_registers_its_instances(tmp_path: Path) -> None:
     assert planned(tmp_path, [by_source], over=over).network == done
 
 
+def test_lb08_what_a_new_scaling_group_registers_is_not_known(tmp_path: Path) -> None:
+    over = scaled(balanced())
+    held = {**VALUES, "target_group_arns": [TG.format("a")]}
+    made = {name: value for name, value in held.items() if name != "id"}
+    replaced = [change(ASG, "create,delete", held, {**made, "name": "web-2"}, {"id": True})]
+    green = change("aws_autoscaling_group.green", "create", None, {**made, "name": "green"}, {"id": True})
+    attachment = {"autoscaling_group_name": "green", "lb_target_group_arn": TG.format("a"), "elb": None}
+    attached = [
+        change("aws_autoscaling_group.green", "create", None, {"name": "green"}, {"id": True}),
+        change("aws_autoscaling_attachment.a", "create", None, attachment, {"id": True}),
+    ]
+    blue = change(ASG, "delete", held)
+    for changes in (replaced, [green, blue], [*attached, blue]):
+        done = planned(tmp_path, changes, over=over)
+        assert "i-web" not in done.network.instances
+        assert done.network.target_groups[TG.format("a")].targets is None
+        assert done.network_without(done.names) == over
+
+
+def test_lb08_what_a_new_scaling_group_puts_behind_a_classic_load_balancer_is_not_known(tmp_path: Path) -> None:
+    new = change(ASG, "create", None, {"name": "web", "load_balancers": ["old"]}, {"id": True})
+    done = planned(tmp_path, [new], over=classic(Instances=[])).network
+    assert done.target_groups["old:443"].targets is None
+
+
 def test_a_scaling_group_behind_a_classic_load_balancer(tmp_path: Path) -> None:
     over = classic(Instances=[])
     over = scaled_over(over)

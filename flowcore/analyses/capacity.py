@@ -166,8 +166,7 @@ class _Side:
             orient="row",
         ).with_columns(share_of_limit=pl.col("peak") / pl.col("limit"))  # fmt: skip
         self.resources = pl.concat([found, described], how="diagonal")
-        seconds = self.span[1] - self.span[0] + window if self.span else 0
-        self.categories = categories(folded, ways, network, limits, found, seconds, prices)
+        self.categories = categories(folded, ways, network, limits, found, window, prices)
 
 
 def _together(sides: list[_Side], counts: ReadCounts, window: int) -> Capacity:

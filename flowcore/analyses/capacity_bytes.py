@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..model import Network
 from .capacity_fold import BUCKETS
+from .capacity_limits import is_gone
 from .capacity_series import HOUR
 from .capacity_ways import CROSS, FREE_TARGET, NOT_KNOWN, PEERING, REGION, SAME, TARGET, Leg, Way
 
@@ -149,7 +150,7 @@ def categories(
     network: Network,
     limits: Limits,
     resources: pl.DataFrame,
-    seconds: int,
+    window: int,
     prices: Mapping[str, float],
 ) -> pl.DataFrame:
     """One row for each place and category that occurs: bytes, records, quantity with its unit, price and cost.
@@ -178,7 +179,7 @@ def categories(
     rows += [
         ("hours", category, CATEGORIES["hours", category], None, None, quantity,
          "LCU-hours" if category == "lcu-hours" else "hours")
-        for category, quantity in _hours(network, resources, seconds).items()
+        for category, quantity in _hours(network, resources, folded.times, window).items()
         if quantity
     ]  # fmt: skip
     schema = {"place": pl.String, "category": pl.String, "statement": pl.String, "bytes": pl.Int64,
@@ -238,27 +239,33 @@ def _charge_by_resource(
         found.setdefault((place, category), [0, 0, 0])[2] = total
 
 
-def _hours(network: Network, resources: pl.DataFrame, seconds: int) -> dict[str, float]:
-    """Hours of what is provisioned, in `seconds` of records; a part of an hour is a whole one (NG-21)."""
+def _hours(network: Network, resources: pl.DataFrame, times: tuple[int, int] | None, window: int) -> dict[str, float]:
+    """Hours of what is provisioned, from the first to the last second of records; a part of an hour is a whole one
+    (NG-21). The units of load balancers are of an hour, or of a window that is longer."""
     import polars as pl
 
-    hours = -(-seconds // HOUR)
+    hours = -(-max(times[1] - times[0], 1) // HOUR) if times else 0
     nat = 0
     for gateway in network.nat_gateways.values():
         if gateway.state in (None, "available"):
             zones = {own.availability_zone for own in gateway.addresses}
             nat += max(len(zones), 1) if gateway.regional else 1  # regional: per zone, [mem] in NG-21
-    endpoints = [each for each in network.vpc_endpoints.values() if each.endpoint_type != "Gateway"]
+    endpoints = [
+        each for each in network.vpc_endpoints.values() if each.endpoint_type != "Gateway" and not is_gone(each.state)
+    ]
+    attachments = [each for each in network.transit_gateway_attachments.values() if not is_gone(each.state)]
+    connections = [each for each in network.vpn_connections.values() if not is_gone(each.state)]
+    balancers = [each for each in network.load_balancers.values() if not is_gone(each.state)]
     public = {own.public_address for i in network.interfaces.values() for own in i.addresses if own.public_address}
     public |= {own.public_address for own in network.elastic_addresses}
     units = resources.filter(pl.col("metric") == "lcu")["total"].sum()
     return {
         "nat-gateway-hours": nat * hours,
-        "transit-gateway-attachment-hours": len(network.transit_gateway_attachments) * hours,
+        "transit-gateway-attachment-hours": len(attachments) * hours,
         "interface-endpoint-hours": sum(max(len(each.subnet_ids), 1) for each in endpoints) * hours,
-        "load-balancer-hours": len(network.load_balancers) * hours,
-        "lcu-hours": float(units or 0),
-        "vpn-connection-hours": len(network.vpn_connections) * hours,
+        "load-balancer-hours": len(balancers) * hours,
+        "lcu-hours": float(units or 0) * max(window, HOUR) / HOUR,
+        "vpn-connection-hours": len(connections) * hours,
         "public-address-hours": len(public) * hours,
     }
 

@@ -111,6 +111,36 @@ def in_windows(frame: pl.DataFrame, window: int) -> pl.DataFrame:
     return spread.with_columns(opens=pl.col("opens") & (pl.col("window") == pl.col("begins"))).drop("begins")
 
 
+def over_time(rows: pl.DataFrame, window: int) -> pl.DataFrame:
+    """Rows with bytes, packets, records and unsized, their bytes and packets laid evenly over the seconds from `first`
+    to `last`: a row for each window these touch. All sums stay what they are; records count where they begin.
+    """
+    import polars as pl
+
+    end = pl.max_horizontal("last", pl.col("first") + 1)
+    begins, ends = pl.col("first") // window * window, (end - 1) // window * window
+    crosses = (begins != ends).fill_null(False)
+    if not rows.select(crosses.any()).item():
+        return rows.drop("first", "last")
+    within, beyond = rows.filter(~crosses), rows.filter(crosses)
+    spread = beyond.with_columns(begins=begins, end=end, window=pl.int_ranges(begins, ends + 1, window)).explode(
+        "window"
+    )
+    seconds = pl.col("end") - pl.col("first")
+    since = pl.max_horizontal("window", "first") - pl.col("first")
+    until = pl.min_horizontal(pl.col("window") + window, "end") - pl.col("first")
+    parts = [  # bytes times seconds may need more than 64 bits
+        (size * until // seconds - size * since // seconds).cast(pl.Int64).alias(name)
+        for name in ("bytes", "packets")
+        for size in (pl.col(name).cast(pl.Int128),)
+    ]
+    once = [
+        pl.when(pl.col("window") == pl.col("begins")).then(name).otherwise(0).alias(name)
+        for name in ("records", "unsized")
+    ]
+    return pl.concat([within, spread.with_columns(*parts, *once).select(within.columns)]).drop("first", "last")
+
+
 def hashed(*names: str) -> Any:
     """A 64-bit hash of some columns."""
     import polars as pl
@@ -118,4 +148,4 @@ def hashed(*names: str) -> Any:
     return pl.struct(*names).hash(seed=17)
 
 
-__all__ = ["Connections", "hashed", "in_windows"]
+__all__ = ["Connections", "hashed", "in_windows", "over_time"]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..addresses import merged
 from ..schema import ANY_PROTOCOL, MIDDLE_TYPES, TCP, UDP
-from .capacity_connections import Connections, hashed, in_windows
+from .capacity_connections import Connections, hashed, in_windows, over_time
 from .capacity_ways import Ways
 from .diff_tracking import _TRACKING_TYPES
 
@@ -38,7 +38,8 @@ class Folded:
     `flows`: rows of window, way, sender (the packet came from the end that opened), bucket and `measured` with bytes,
     packets, records and unsized (records without bytes). `gateways`: what gateways' own records say: resource, kind,
     entry, window, bytes, packets. `connections`: resource, window, destination, connections, opened.
-    `resources`: (kind, id, source) by number; `destinations`: hash -> (address, port, protocol).
+    `resources`: (kind, id, source) by number; `destinations`: hash -> (address, port, protocol). `times`: first and
+    last second of the records.
     """
 
     flows: pl.DataFrame
@@ -47,6 +48,7 @@ class Folded:
     resources: tuple[tuple[str, str, str], ...]
     destinations: pl.DataFrame
     logged: frozenset[str]
+    times: tuple[int, int] | None
 
 
 class Fold:
@@ -58,6 +60,7 @@ class Fold:
         self._flows = _Sums(("window", "way", "sender", "bucket", "at", "other"))
         self._gateways = _Sums(("resource", "kind", "entry", "window", "own_log"))
         self._coverage: dict[str, tuple[int, int]] = {}
+        self._times: tuple[int, int] | None = None
         self._connections = Connections()
         self._resources: dict[tuple[str, str, str], int] = {}
         self._destinations: list[pl.DataFrame] = []
@@ -73,10 +76,11 @@ class Fold:
         """One batch, as `CapacityInput` gives it."""
         frame = self.ways.number(judged)
         frame = frame.with_columns(self._at()).with_columns(self._bucket())
-        self._flows.add(_flow_rows(frame))
+        self._flows.add(over_time(_flow_rows(frame), self._window))
+        self._note_time(frame)
         self._cover(frame)
         if self._measured:
-            self._gateways.add(self._gateway_rows(frame))
+            self._gateways.add(over_time(self._gateway_rows(frame), self._window))
         dated = frame.filter(frame["first"].is_not_null())
         self._add_connections(dated)
 
@@ -88,6 +92,7 @@ class Fold:
 
         interface, direction = pl.col("interface_id"), pl.col("direction")
         passing = [name for name, kind in self._kinds.items() if MIDDLE_TYPES.get(kind) in _PASSING]
+        passing += sorted(self.network.nat_instances)
         middle = (
             pl.col("observed_at").is_in([*_PASSING, "appliance"]).fill_null(False)
             | interface.is_in(passing).fill_null(False)
@@ -131,17 +136,25 @@ class Fold:
         )
 
     def _cover(self, frame: pl.DataFrame) -> None:
-        """The windows from which to which each interface logged, as an end."""
+        """The windows from which to which each interface logged what it let through, as an end (FL-10, FL-11)."""
         import polars as pl
 
-        ends = frame.filter((pl.col("at") != "neither") & (pl.col("kind") == "log"))
-        window = pl.col("window")  # without one it may have been any time
-        found = ends.group_by("interface_id").agg(
-            first=window.fill_null(-_NEVER).min(), last=window.fill_null(_NEVER).max()
+        logged = (pl.col("action") == "REJECT").fill_null(False)
+        ends = frame.filter((pl.col("at") != "neither") & (pl.col("kind") == "log") & ~logged)
+        first, last = pl.col("window"), (pl.max_horizontal(pl.col("last") - 1, "first") // self._window) * self._window
+        found = ends.group_by("interface_id").agg(  # without a window it may have been any time
+            first=first.fill_null(-_NEVER).min(), last=last.fill_null(_NEVER).max()
         )
         for interface, first, last in found.iter_rows():
             known = self._coverage.get(interface, (first, last))
             self._coverage[interface] = min(known[0], first), max(known[1], last)
+
+    def _note_time(self, frame: pl.DataFrame) -> None:
+        dated = frame.select("first", "last").drop_nulls()
+        if dated.height:
+            first, last = dated.min().row(0)[0], dated.max().row(0)[1]
+            known = self._times or (first, last)
+            self._times = min(known[0], first), max(known[1], last)
 
     # -- gateways' own records ---------------------------------------------------------------------------
 
@@ -165,7 +178,9 @@ class Fold:
         rows = rows.filter(pl.col("resource").is_not_null() & pl.col("entry").is_not_null())
         refused = (pl.col("action") == "REJECT").fill_null(False)
         own_log = pl.col("tgw_attachment_id").is_not_null()
-        return rows.filter(~refused).select("resource", "kind", "entry", "window", own_log.alias("own_log"), *_sums())
+        return rows.filter(~refused).select(
+            "resource", "kind", "entry", "window", own_log.alias("own_log"), "first", "last", *_sums()
+        )
 
     # -- connections -------------------------------------------------------------------------------------
 
@@ -213,9 +228,10 @@ class Fold:
         outward = pl.when(pl.col("pkt_srcaddr").is_not_null()).then(own).otherwise(
             ~pl.lit(_inside(self.network, rows["logged_dst"]))
         )  # fmt: skip
+        rows = rows.with_columns(own_address=pl.coalesce("pkt_srcaddr", "logged_src"))
         rows = rows.filter(outward.fill_null(False)).with_columns(
             resource=pl.col("nat").replace_strict(numbers, default=None, return_dtype=pl.Int32),
-            connection=hashed("logged_src", "logged_srcport"),
+            connection=hashed("own_address", "logged_srcport"),
             dstaddr=pl.coalesce("pkt_dstaddr", "logged_dst"), dstport="logged_dstport",
         )  # fmt: skip
         return self._with_destinations(rows)
@@ -321,6 +337,7 @@ class Fold:
             tuple(self._resources),
             self._distinct_destinations(),
             frozenset(self._coverage),
+            self._times,
         )
 
 
@@ -355,7 +372,7 @@ def _flow_rows(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(
         "window", "way", "sender", "bucket",
         pl.when(at_receiver).then(pl.lit("receiver")).otherwise(pl.lit("sender")).alias("at"),
-        pl.when(at_receiver).then(_sender_interface()).alias("other"), *_sums(),
+        pl.when(at_receiver).then(_sender_interface()).alias("other"), "first", "last", *_sums(),
     )  # fmt: skip
 
 

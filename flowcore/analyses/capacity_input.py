@@ -43,6 +43,7 @@ _TEXT = (
 )  # fmt: skip
 _NUMBERS = (
     "srcport", "dstport", "protocol", "tcp_flags", "packets", "bytes", "records", "start", "end", "first", "last",
+    "first_seen", "last_seen",
 )  # fmt: skip
 
 #: A record of a log spans no more than its aggregation interval (FL-03), and its times may be a minute off.
@@ -143,8 +144,8 @@ class CapacityInput:
         frame = _known_columns(frame)
         swapped = pl.col("initiator").str.starts_with("destination-").fill_null(False)
         source, destination = (pl.coalesce(f"pkt_{name}", name) for name in ("srcaddr", "dstaddr"))
-        first = pl.coalesce("first", "start")
-        last = pl.max_horizontal(first, pl.coalesce("last", "end"))
+        first = pl.coalesce("first", "first_seen", "start")
+        last = pl.max_horizontal(first, pl.coalesce("last", "last_seen", "end"))
         dated = last - first <= self._window + LONGEST_RECORD
         shown = frame.with_columns(
             kind=pl.lit(kind), sender=~swapped, logged_src="srcaddr", logged_dst="dstaddr",

@@ -89,10 +89,21 @@ def read_limits(path: str | os.PathLike[str] | None = None) -> Limits:
         raise InputError(f"not a file of limits: {error}", source=path or "limits", expected=expected) from None
 
 
+_GONE = frozenset(
+    ["deleted", "deleting", "rejected", "rejecting", "failed", "failing", "expired", "pendingacceptance",
+     "initiatingrequest"]
+)  # fmt: skip
+
+
+def is_gone(state: str | None) -> bool:
+    """Whether a resource is there no more, or not yet: describe-* lists such for a while."""
+    return (state or "").replace("-", "").lower() in _GONE
+
+
 def addresses_of(network: Network, nat_gateway_id: str) -> int | None:
     """Addresses a NAT gateway translates to, each of which adds its 55,000 (NG-18). None: not known."""
     gateway = network.nat_gateways.get(nat_gateway_id)
     return len(gateway.addresses) or None if gateway else None
 
 
-__all__ = ["Limit", "Limits", "Units", "addresses_of", "read_limits"]
+__all__ = ["Limit", "Limits", "Units", "addresses_of", "is_gone", "read_limits"]

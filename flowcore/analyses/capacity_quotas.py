@@ -8,7 +8,7 @@ from ipaddress import IPv6Network
 from typing import NamedTuple
 
 from ..model import Network, SecurityGroupRule
-from .capacity_limits import Limits
+from .capacity_limits import Limits, is_gone
 
 
 class Quota(NamedTuple):
@@ -43,6 +43,9 @@ def _zones(network: Network, kind: str, resource: str) -> int:
 
 _Count = tuple[str, str, str, str, int]
 
+#: Number of an ACL's last entry, which AWS makes (NA-03).
+_DEFAULT_DENY = 32767
+
 
 def _counts(network: Network) -> Iterator[_Count]:
     yield from _groups(network)
@@ -56,8 +59,8 @@ def _counts(network: Network) -> Iterator[_Count]:
 
 
 def _rules(network: Network, rules: Iterable[SecurityGroupRule], egress: bool) -> dict[str, int]:
-    """Rules of one direction by family. A prefix list counts its entries; AWS counts its MaxEntries, which the model
-    does not have: a lower bound. A group reference counts for both families [inf]."""
+    """Rules of one direction by family. A prefix list counts for the family it is of, a group reference for both
+    [inf]."""
     found = {"ipv4": 0, "ipv6": 0}
     for rule in rules:
         if rule.egress != egress:
@@ -65,13 +68,22 @@ def _rules(network: Network, rules: Iterable[SecurityGroupRule], egress: bool) -
         if rule.cidr_block is not None:
             found["ipv6" if isinstance(rule.cidr_block, IPv6Network) else "ipv4"] += 1
         elif rule.prefix_list_id is not None:
-            listed = network.prefix_lists.get(rule.prefix_list_id)
-            entries = listed.cidr_blocks or () if listed else ()
-            for block in entries:
-                found["ipv6" if block.version == 6 else "ipv4"] += 1
+            for version, entries in _entries(network, rule.prefix_list_id).items():
+                found[f"ipv{version}"] += entries
         else:
             found = {family: count + 1 for family, count in found.items()}
     return found
+
+
+def _entries(network: Network, prefix_list_id: str) -> dict[int, int]:
+    """What a rule or route with a prefix list counts for, by family: MaxEntries of a customer's list (2.5, RT-24). Of
+    an AWS list that is its weight, which no answer tells: its entries are counted, which may be more or less."""
+    listed = network.prefix_lists.get(prefix_list_id)
+    if listed is None:
+        return {}
+    if listed.max_entries is not None and listed.owner_id != "AWS":
+        return {listed.address_family or 4: listed.max_entries}
+    return dict(Counter(block.version for block in listed.cidr_blocks or ()))
 
 
 def _groups(network: Network) -> Iterator[_Count]:
@@ -101,9 +113,10 @@ def _interfaces(network: Network) -> Iterator[_Count]:
 def _tables(network: Network) -> Iterator[_Count]:
     for acl in network.network_acls.values():
         for egress, name in ((False, "inbound"), (True, "outbound")):
-            own = [each for each in acl.entries if each.egress == egress and each.rule_number < 32767]
-            if own:
-                yield "network-acl", acl.network_acl_id, f"{name}_rules", "rules", len(own)
+            own = [each for each in acl.entries if each.egress == egress and each.rule_number < _DEFAULT_DENY]
+            for version, count in Counter[int](each.cidr_block.version for each in own).items():
+                # AWS counts each family by itself, and its default deny with it [mem]
+                yield "network-acl", acl.network_acl_id, f"{name}_rules_ipv{version}", "rules", count + 1
     for metric, vpcs in (
         ("network_acls", [acl.vpc_id for acl in network.network_acls.values()]),
         ("route_tables", [table.vpc_id for table in network.route_tables.values()]),
@@ -118,9 +131,7 @@ def _tables(network: Network) -> Iterator[_Count]:
             if route.propagated:
                 counts["propagated_routes"] += 1
             elif isinstance(route.destination, str):
-                listed = network.prefix_lists.get(route.destination)
-                blocks = (listed.cidr_blocks or ()) if listed else ()
-                for version, entries in Counter(block.version for block in blocks).items():
+                for version, entries in _entries(network, route.destination).items():
                     counts[f"static_routes_ipv{version}"] += entries
             else:
                 counts[f"static_routes_ipv{route.destination.version}"] += 1
@@ -134,8 +145,11 @@ def _gateways(network: Network) -> Iterator[_Count]:
         if gateway.state in ("deleted", "deleting", "failed"):
             continue
         subnet = network.subnets.get(gateway.subnet_id or "")
+        vpc = network.vpcs.get(gateway.vpc_id or "")
+        owner = vpc.owner_id if vpc else None
         if subnet is not None:
-            zones[subnet.availability_zone_id or subnet.availability_zone or "not known"] += 1
+            zone = subnet.availability_zone_id or subnet.availability_zone or "not known"
+            zones[" ".join(filter(None, (owner, zone)))] += 1
         kind = "nat-gateway-regional" if gateway.regional else "nat-gateway"
         yield kind, gateway.nat_gateway_id, "addresses", "addresses", len(gateway.addresses)
         public = sum(own.public_address is not None for own in gateway.addresses)
@@ -143,7 +157,9 @@ def _gateways(network: Network) -> Iterator[_Count]:
             yield kind, gateway.nat_gateway_id, "elastic_addresses", "addresses", public
     for zone, count in zones.items():
         yield "zone", zone, "nat_gateways", "gateways", count
-    attached = Counter(each.transit_gateway_id for each in network.transit_gateway_attachments.values())
+    attached = Counter(
+        each.transit_gateway_id for each in network.transit_gateway_attachments.values() if not is_gone(each.state)
+    )
     routes: Counter[str] = Counter()
     for table in network.transit_gateway_route_tables.values():
         routes[table.transit_gateway_id] += len(table.routes or ())

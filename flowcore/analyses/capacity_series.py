@@ -48,7 +48,7 @@ def series(
     carried = _carried(folded, ways)
     parts = [_volumes(_chosen(carried, folded, measured), window), _zones(folded, ways, window)]
     counts = _counts(folded, measured)
-    parts += _nat_connections(counts, folded, network, window)
+    parts += _nat_connections(counts, folded, limits, window)
     parts += _balancers(counts, folded, carried, ways, network, limits, window)
     parts.append(_long(counts.filter(pl.col("kind") == "interface"), tracked_connections=pl.col("connections")))
     return pl.concat(part.select(_columns()) for part in parts if part.height) if any(
@@ -178,7 +178,7 @@ def _counts(folded: Folded, measured: bool) -> pl.DataFrame:
     return pl.concat([found.filter(pl.col("source") == "measured"), doubled.select(found.columns)])
 
 
-def _nat_connections(counts: pl.DataFrame, folded: Folded, network: Network, window: int) -> list[pl.DataFrame]:
+def _nat_connections(counts: pl.DataFrame, folded: Folded, limits: Limits, window: int) -> list[pl.DataFrame]:
     """NG-17…19: the destination with most connections, all connections, addresses that the former need."""
     import polars as pl
 
@@ -196,7 +196,8 @@ def _nat_connections(counts: pl.DataFrame, folded: Folded, network: Network, win
         pl.col("connections").max().alias("most"), pl.col("name").first(), pl.col("connections").sum(),
         pl.col("opened").sum(),
     )  # fmt: skip
-    needed = (pl.col("most") / 55000).ceil()
+    known = limits.of("nat-gateway", "connections_per_destination")
+    needed = (pl.col("most") / known.limit).ceil() if known else pl.lit(None, pl.Float64)
     return [
         _long(each, pl.col("name"), connections_per_destination=pl.col("most"), addresses_needed=needed),
         _long(each, connections=pl.col("connections"), new_connections_per_second=pl.col("opened") / window),

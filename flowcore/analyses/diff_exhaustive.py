@@ -19,6 +19,7 @@ from ..errors import InputError
 from ..evaluate import Evaluator, compile_network
 from ..model import Network
 from ..schema import ICMP, ICMPV6, TCP, UDP
+from ..sources.standing import MADE_PUBLIC
 from .diff import RecordChanges, explain_command, protocol_name
 from .diff_attribution import attribute
 from .diff_changes import Changes
@@ -69,6 +70,8 @@ def diff_exhaustive(
     `Difference.flows`). Sources are the interfaces, from their own addresses, and what is outside; an interface's
     packets in another's name are not asked about.
 
+    A public address that a plan or an edit makes up stands for the one AWS will give: before, it is anybody's, so what
+    would be broken or opened there is unknown.
     Costs one judgement by each network for every combination of classes; more than `limit` of them raise InputError.
     `progress` is called with combinations judged, and of how many.
     """
@@ -90,7 +93,9 @@ def diff_exhaustive(
             stop = min(start + _CHUNK, each.combinations)
             frame = each.flows(np.arange(start, stop))
             codes = [e.evaluate_columns(flows_of(frame, e.compiled.interface_ids)).verdict for e in (first, second)]
-            became.reshape(-1)[start:stop] = _BECAME[codes[0], codes[1]]
+            found = _BECAME[codes[0], codes[1]]
+            found[(found != _SAME) & each.stand_ins(np.arange(start, stop))] = _UNKNOWN
+            became.reshape(-1)[start:stop] = found
             done += stop - start
             if progress is not None:
                 progress(done, total)
@@ -115,6 +120,8 @@ class _Axes:
     """Numbers of a port class and, for TCP and UDP, a source port class."""
     whole: bool = True
     """Whether these are all packets there are, not only those that may be judged otherwise."""
+    made_up: frozenset[int] = frozenset()
+    """Public addresses that only the later network has, and that stand for others."""
 
     @classmethod
     def of(cls, before: Network, after: Network, version: int) -> _Axes:
@@ -129,7 +136,8 @@ class _Axes:
                 for place in some
                 if touched is None or touched.holds(each, () if place is None else source_ports[place])
             ]
-        return cls(version, sources, destinations, ports, source_ports, packets, touched is None)
+        made_up = frozenset(_made_up(after) - _made_up(before)) if version == 4 else frozenset()
+        return cls(version, sources, destinations, ports, source_ports, packets, touched is None, made_up)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -144,6 +152,15 @@ class _Axes:
         """What each packet may share a box with: its protocol; those without ports or types are one kind."""
         protocols = [self.ports[number].protocol for number, _ in self.packets]
         return [each if each in (TCP, UDP, ICMP, ICMPV6) else -1 for each in protocols]
+
+    def stand_ins(self, numbers: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Whether each of these combinations has an end at an address that is made up."""
+        ends = [
+            np.array([all(interval[0] in self.made_up for interval, _ in each.members) for each in classes], bool)
+            for classes in (self.sources, self.destinations)
+        ]
+        source, destination, _ = np.unravel_index(numbers, self.shape)
+        return np.asarray(ends[0][source] | ends[1][destination], bool)
 
     def flows(self, numbers: npt.NDArray[Any]) -> pl.DataFrame:
         """The flows that stand for these combinations, counted along the shape."""
@@ -199,6 +216,12 @@ class _Axes:
         ]
         free = merged(interval for interval, interface_id in members if not interface_id)
         return [*words, *(_range(self.version, interval) for interval in free)]
+
+
+def _made_up(network: Network) -> set[int]:
+    """The public addresses of a network's interfaces that stand for those AWS has not given yet."""
+    owned = (own.public_address for each in network.interfaces.values() for own in each.addresses)
+    return {int(address) for address in owned if address is not None and address in MADE_PUBLIC}
 
 
 # -- boxes ---------------------------------------------------------------------------------------------------

@@ -15,12 +15,13 @@ import msgspec
 
 from ..edits import read_edits
 from ..errors import InputError
-from ..model import Network
+from ..model import Issue, Network
 from ..pipeline_records import RecordJudge
 from ..pipeline_run import Progress
 from ..sources.describe import read_network
 from ..sources.flows import FlowReader, Sources, open_flows
 from ..sources.terraform import read_plan
+from ..sources.values import utf8_of
 from .diff_changes import Changes
 from .diff_plan import with_changes
 
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 
 #: Keys that only the JSON of a Terraform or OpenTofu plan has.
 _PLAN_KEYS = frozenset({"resource_changes", "planned_values", "format_version", "terraform_version"})
+
+#: Of a file that is read as JSON.
+_EXPECTED = "one JSON object: a Terraform plan, a file of edits, or what describe calls answered"
+
+#: Where a wrapper's last words are looked for.
+_TAIL = 1 << 16
 
 #: A larger file is no plan that could be read.
 _MOST_BYTES = 1 << 30
@@ -45,6 +52,12 @@ class After:
     changes: Changes | None = None
     kind: str = "snapshot"
     notes: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
+    """Those of the notes that tell of changes which `network` leaves out."""
+
+
+#: Codes of a plan's issues that tell of changes which the network after it leaves out.
+_GAPS = frozenset({"partial-plan", "not-in-snapshot", "not-modelled"})
 
 
 def read_after(before: Network, path: str | os.PathLike[str], *, assume_defaults: bool = False) -> After:
@@ -54,31 +67,59 @@ def read_after(before: Network, path: str | os.PathLike[str], *, assume_defaults
     what is neither.
     """
     place = Path(path)
-    keys = _top_level_keys(place) if place.is_file() else frozenset()
-    if keys == {"edits"} or place.suffix.lower() == ".toml":
-        return After(*with_changes(read_edits(before, place)), "edits")
-    if _PLAN_KEYS & keys:
+    kind = _kind(place) if place.is_file() else "snapshot"
+    if kind == "edits":
+        return After(*with_changes(read_edits(before, place)), kind)
+    if kind == "plan":
         planned = read_plan(before, place)
         told = [issue for issue in planned.issues if issue.severity != "note"]
-        notes = tuple(f"{issue.severity}: {issue.resource}: {issue.message}" for issue in told)
-        return After(*with_changes(planned), "plan", notes)
+        notes = tuple(map(_note, told))
+        gaps = tuple(_note(issue) for issue in told if issue.code in _GAPS)
+        return After(*with_changes(planned), kind, notes, gaps)
     return After(read_network(place, assume_defaults=assume_defaults))
 
 
-def _top_level_keys(path: Path) -> frozenset[str]:
-    """The keys of a file that holds one JSON object, gzipped or not; none for any other file."""
+def _note(issue: Issue) -> str:
+    return f"{issue.severity}: {issue.resource}: {issue.message}"
+
+
+def _kind(path: Path) -> str:
+    """What a file holds: plan, edits or snapshot (archives are). Raises InputError for what is no JSON object."""
+    name = path.name.lower()
+    if name.endswith((".toml", ".zip", ".tar", ".tar.gz", ".tgz")):
+        return "edits" if name.endswith(".toml") else "snapshot"
     try:
         with path.open("rb") as stream:
             zipped = stream.read(2) == b"\x1f\x8b"
         with gzip.open(path) if zipped else path.open("rb") as stream:
             data = stream.read(_MOST_BYTES)
-        if data.lstrip()[:1] != b"{":
-            return frozenset()
-        return frozenset(msgspec.json.decode(data, type=dict[str, msgspec.Raw]))
-    except OSError as error:
-        raise InputError("cannot be read", source=path, found=error.strerror or str(error)) from None
-    except (msgspec.DecodeError, UnicodeError, EOFError, zlib.error):
-        return frozenset()
+    except (OSError, EOFError, zlib.error) as error:
+        found = getattr(error, "strerror", None) or str(error)
+        raise InputError("cannot be read", source=path, found=found) from None
+    if data.startswith(b"PK"):  # the plan file itself, which is said when it is read as a plan
+        return "plan"
+    try:
+        data = utf8_of(data)
+        keys = frozenset(msgspec.json.decode(data, type=dict[str, msgspec.Raw]))
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise _no_object(path, data, error) from None
+    if "edits" in keys:
+        return "edits"
+    return "plan" if _PLAN_KEYS & keys else "snapshot"
+
+
+def _no_object(path: Path, data: bytes, error: Exception) -> InputError:
+    """What is wrong with a file that holds no JSON object, or more than one."""
+    hint = "a plan is written with `terraform show -json PLANFILE > plan.json`, descriptions with `--output json`"
+    message = f"not JSON ({error})"
+    if data.lstrip().startswith(b'{"@level"'):
+        message = "what `terraform plan -json` says while it works, not a plan"
+    elif data.startswith(b"[command]") or b"\n::debug::" in data[-_TAIL:]:
+        message = "more than JSON: a wrapper of terraform wrote beside it"
+        hint = "with hashicorp/setup-terraform, set terraform_wrapper: false"
+    elif isinstance(error, msgspec.ValidationError):
+        message = "not a JSON object"
+    return InputError(message, source=path, expected=_EXPECTED, hint=hint)
 
 
 # -- verdicts ------------------------------------------------------------------------------------------------

@@ -75,14 +75,15 @@ def diff(
     described = open_network(before, assume_defaults=assume_defaults, quiet=quiet)
     planned = read_after(described, after, assume_defaults=assume_defaults)
     say(f"flowcore: {after}: {planned.kind}, {len(planned.notes)} warnings", quiet=quiet)
-    basis = report_diff.Basis(str(before), str(after), planned.kind, tuple(flows or ()), notes=planned.notes)
+    given = tuple(flows or ())
+    basis = report_diff.Basis(str(before), str(after), planned.kind, given, notes=planned.notes, gaps=planned.gaps)
     if exhaustive:
         boxes = _boxes(described, planned, str(before), limit, quiet)
         _write_report(html, _boxes_report(boxes, basis, "html") if html else "")
         _write_rows(out, boxes)
         write(_boxes_report(boxes, basis, format))
         return FINDINGS if any(boxes["category"].is_in(list(failures))) else DONE
-    found, basis = _difference(described, planned, tuple(flows or ()), basis, log_format, threads, quiet)
+    found, basis = _difference(described, planned, given, basis, log_format, threads, quiet)
     return _answer(found, basis, format, html, out, failures, max_unknown)
 
 
@@ -180,15 +181,14 @@ def _boxes_report(boxes: pl.DataFrame, basis: Basis, form: Form) -> str:
     if form == "html":
         from ..report_html import boxes_html
 
-        lines = [f"before: {basis.before}; after: {basis.after} ({basis.after_kind})", *basis.notes]
-        return boxes_html(boxes, lines)
+        return boxes_html(boxes, basis)
     if form == "json":
         return to_json({"boxes": boxes.to_dicts(), "basis": report_diff.basis_dict(basis)})
     if form == "csv":
         return to_csv(report_diff.flat_groups(boxes.to_dicts()))
     if form == "table":
-        return report_diff.boxes_text(boxes, sys.stdout)
-    return report_diff.boxes_markdown(boxes, limit=report_diff.COMMENT_LIMIT if form == "github" else None)
+        return report_diff.boxes_text(boxes, basis, sys.stdout)
+    return report_diff.boxes_markdown(boxes, basis, limit=report_diff.COMMENT_LIMIT if form == "github" else None)
 
 
 def _write_report(place: Path | None, text: str) -> None:

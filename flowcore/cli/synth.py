@@ -19,8 +19,11 @@ def synth(
     *,
     seed: Seed = 7,
     interfaces: Annotated[
-        int, Parameter(validator=Number(gte=1), help="Interfaces of the network; not with --edges or --between.")
-    ] = 1000,
+        int | None,
+        Parameter(
+            validator=Number(gte=1), help="Interfaces of the network, default 1,000; not with --edges or --between."
+        ),
+    ] = None,
     flows: Annotated[
         int, Parameter(validator=Number(gte=0), help="Flows to make for it; 0: only the network.")
     ] = 1_000_000,
@@ -53,6 +56,8 @@ def synth(
 
     if edges + between + mixed > 1:
         raise InputError("too many kinds of network", expected="one of --edges, --between, --mixed")
+    if interfaces is not None and (edges or between):
+        raise InputError("is for large networks", where="--interfaces", hint="--edges and --between make small ones")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError("exists and is not an empty folder", source=out, hint="name a new folder")
     if edges:
@@ -60,7 +65,7 @@ def synth(
     elif between:
         documents = synthetic.between_documents(seed)
     else:
-        documents = synthetic.network_documents(seed, interfaces=interfaces, mixed=mixed)
+        documents = synthetic.network_documents(seed, interfaces=interfaces or 1000, mixed=mixed)
     synthetic.write_snapshot(documents, out / "snapshot")
     write(f"{out / 'snapshot'}\n")
     if flows:

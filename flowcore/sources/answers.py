@@ -201,6 +201,7 @@ class PrefixListAnswer(Answer):
     address_family: str | None = None
     cidrs: list[str] | None = None
     owner_id: MaybeId | None = None
+    max_entries: int | None = None
 
 
 class PrefixListEntry(Answer):

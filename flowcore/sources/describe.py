@@ -25,7 +25,7 @@ from .assumptions import assume
 from .checks import check
 from .collect import Collector, sort_issues
 from .records import Scope
-from .values import BadValueError, region_of
+from .values import BadValueError, region_of, utf8_of
 
 __all__ = ["network_from_documents", "read_network"]
 
@@ -161,9 +161,7 @@ class _Document:
     def read_json(self, data: bytes) -> None:
         """Reads a file's bytes: UTF-8 with or without a byte order mark, or UTF-16 with one (PowerShell's `>`)."""
         try:
-            if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-                data = data.decode("utf-16").encode()
-            data = data.removeprefix(b"\xef\xbb\xbf")
+            data = utf8_of(data)
             top = _TOP.decode(data)
         except msgspec.ValidationError:
             found = data.lstrip()[:1].decode(errors="replace")

@@ -303,7 +303,9 @@ def prefix_list(answer: answers.PrefixListAnswer, scope: Scope) -> PrefixList:
     blocks = None
     if answer.cidrs is not None:
         blocks = _sorted_networks(network(text, "Cidrs", i) for i, text in enumerate(answer.cidrs))
-    return PrefixList(answer.prefix_list_id, blocks, family, answer.prefix_list_name, answer.owner_id or None)
+    return PrefixList(
+        answer.prefix_list_id, blocks, family, answer.prefix_list_name, answer.owner_id or None, answer.max_entries
+    )
 
 
 def prefix_list_entries(answer: answers.PrefixListEntriesAnswer, scope: Scope) -> PrefixList:

@@ -12,10 +12,10 @@ from typing import Any
 from ..changes import Draft
 from ..model import InterfaceAddress, NatGateway, NatGatewayAddress, NetworkInterface, Subnet
 
-__all__ = ["add_nat_gateway", "add_node", "made_public_address", "service_list", "standing_for"]
+__all__ = ["MADE_PUBLIC", "add_nat_gateway", "add_node", "made_public_address", "service_list", "standing_for"]
 
 #: Public addresses that AWS has not given yet are taken from here: the range for benchmarks, which no host has.
-_MADE_PUBLIC = IPv4Network("198.18.0.0/15")
+MADE_PUBLIC = IPv4Network("198.18.0.0/15")
 
 
 def made_public_address(draft: Draft) -> IPv4Address:
@@ -23,7 +23,7 @@ def made_public_address(draft: Draft) -> IPv4Address:
     used = {elastic.public_address for elastic in draft.single("elastic_addresses")}
     used |= {a.public_address for n in draft.table("nat_gateways").values() for a in n.addresses}
     used |= {a.public_address for i in draft.table("interfaces").values() for a in i.addresses}
-    number = int(_MADE_PUBLIC.broadcast_address) - 1
+    number = int(MADE_PUBLIC.broadcast_address) - 1
     while IPv4Address(number) in used:
         number -= 1
     return IPv4Address(number)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import product, zip_longest
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -31,6 +31,7 @@ from . import (
 )
 from .checks import check
 from .collect import Collector, sort_issues
+from .terraform_foreign import filled_by_others, touches_networks
 from .terraform_kinds import LEAVES, RANKS, is_network_type, not_modelled
 from .terraform_plan import Plan, ResourceChange, plain, read_plan_file
 from .terraform_references import KINDS, Instance, References, module_path
@@ -162,6 +163,7 @@ def _overlay(
     instances = [r.instance(undone) for r in resources if r.remains(undone)]
     draft = Draft(network)
     shared = Overlay(draft, References(plan, instances), plan.path, choices, regions=plan.regions)
+    shared.filled_by_others = filled_by_others(plan, shared.references, instances, _APPLY)
     shared.separate_rules = _separate_rules(shared, instances)
     todo = [r.planned(shared, undone) for r in resources if r.action != "none" and r.name not in undone]
     shared.replaced_ids = frozenset(p.old_id for p in todo if p.action in ("delete", "replace") and p.old_id)
@@ -255,7 +257,7 @@ class _Resource:
         """The change as the functions that apply it take it."""
         instance = self.instance(undone)
         old = Block(self.before, instance, shared) if self.before else None
-        new = Block(self.after, instance, shared) if self.action != "delete" else None
+        new = Block(self.after, instance, shared, before=self.before) if self.action != "delete" else None
         return Planned(self.name, self.action, instance, old, new, self.old_id, self.where, self.change.action_reason)
 
 
@@ -290,6 +292,8 @@ def _apply_all(shared: Overlay, plan: Plan, todo: list[Planned]) -> None:
     for planned in gone:
         if planned.instance.type not in LEAVES:
             _run(shared, plan, planned, _REMOVE, "before")
+    terraform_between.endpoints_without_group(shared)
+    terraform_interfaces.keep_last_groups(shared)
 
 
 def _run(shared: Overlay, plan: Plan, planned: Planned, functions: dict[str, Any], side: str) -> None:
@@ -338,42 +342,10 @@ def _notes(shared: Overlay, plan: Plan) -> None:
                 shared.note("note", "drift", change.address, message)
     for i, change in enumerate(plan.changes):
         changes = _ACTIONS.get(tuple(change.change.actions)) != "none" and change.mode == "managed"
-        if changes and change.type not in _APPLY and (not_modelled(change.type) or _touches(change)):
+        if changes and change.type not in _APPLY and (not_modelled(change.type) or touches_networks(change)):
             with shared.at(f"$.resource_changes[{i}]"):
                 message = f"{change.type} is not modelled: what this change does to flows is not known"
                 shared.note("warning", "not-modelled", change.address, message)
-
-
-_WORDS = ("subnet", "security_group", "vpc_config", "network_interface", "route", "cidr", "ip_address")
-
-
-def _touches(change: ResourceChange) -> bool:
-    """Whether a change of a type that is not known has to do with networks: by the names of what it changes."""
-    if not change.type.startswith(("aws_", "awscc_")):
-        return False
-    try:
-        before, after = plain(change.change.before) or {}, plain(change.change.after) or {}
-        unknown = plain(change.change.after_unknown) or {}
-        names = set(_changed_names(before, after))
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return True
-    if isinstance(before, dict) and isinstance(unknown, dict):
-        names |= {name for name, each in unknown.items() if each and before.get(name)}
-    return any(word in name for name in names for word in _WORDS)
-
-
-def _changed_names(before: Any, after: Any) -> Iterator[str]:
-    """The names, at any depth, whose values differ and are not both empty."""
-    if isinstance(before, list) or isinstance(after, list):
-        before, after = (each if isinstance(each, list) else [] for each in (before, after))
-        for one, other in zip_longest(before, after):
-            yield from _changed_names(one, other)
-    elif isinstance(before, dict) or isinstance(after, dict):
-        before, after = (each if isinstance(each, dict) else {} for each in (before, after))
-        for name in before.keys() | after.keys():
-            if before.get(name) != after.get(name) and (before.get(name) or after.get(name)):
-                yield name
-                yield from _changed_names(before.get(name), after.get(name))
 
 
 def _checked_issues(before: Network, after: Network) -> tuple[list[Issue], set[tuple[str, str]]]:

@@ -15,7 +15,7 @@ from ..model import IPNetwork, Listener, ListenerRule, LoadBalancer, Target, Tar
 from .records_balancers import rules_by_client
 from .standing import add_node
 from .terraform_groups import default_group_of
-from .terraform_interfaces import elastic_of
+from .terraform_interfaces import elastic_of, last_group_stays
 from .terraform_values import Block, Overlay, Planned, is_open, made_up_id
 from .terraform_vpcs import tags_of
 from .values import BadValueError, ipv4_address, network
@@ -89,6 +89,9 @@ def regrouped(overlay: Overlay, planned: Planned, live: LoadBalancer) -> LoadBal
     """The load balancer and its nodes with the groups that the plan gives it."""
     assert planned.new is not None
     groups = planned.new.references("security_groups", "group")
+    if groups == ():
+        last_group_stays(overlay, planned, live.load_balancer_id)
+        return live
     for node in live.interface_ids:
         if node in overlay.draft.table("interfaces"):
             overlay.draft.change_record("interfaces", node, group_ids=groups)
@@ -357,7 +360,9 @@ def _group(overlay: Overlay, planned: Planned) -> None:
     new, draft = planned.new, overlay.draft
     assert new is not None
     if planned.made:
-        kind = new.text("target_type") or "instance"
+        kind, filler = new.text("target_type") or "instance", overlay.filled_by_others.get(planned.id)
+        if filler:
+            overlay.undetermined(planned, f"{filler} gives it its targets, which is not modelled: they are not known")
         made = TargetGroup(
             planned.id,
             kind,
@@ -366,7 +371,7 @@ def _group(overlay: Overlay, planned: Planned) -> None:
             new.reference("vpc_id", "vpc"),
             _switch(new.values.get("preserve_client_ip")),
             _switch(new.values.get("load_balancing_cross_zone_enabled")),
-            targets=(),
+            targets=None if filler else (),
             name=new.text("name"),
         )
         draft.put("target_groups", made)
@@ -393,6 +398,8 @@ def _target(overlay: Overlay, planned: Planned) -> None:
     group_id = new.reference("target_group_arn", "target group") or ""
     live = overlay.draft.get("target_groups", group_id)
     target_id = new.reference("target_id", "target") or ""
+    if live is not None and group_id in overlay.filled_by_others:
+        return
     if live is None or live.targets is None:
         overlay.not_there(planned, f"a target of target group {group_id}")
     elif is_open(target_id):

@@ -17,7 +17,7 @@ from .terraform_values import MADE, OPEN, Block, Overlay, Planned, is_open, made
 from .terraform_vpcs import tags_of
 from .values import ipv4_address
 
-__all__ = ["APPLY", "REMOVE"]
+__all__ = ["APPLY", "REMOVE", "endpoints_without_group"]
 
 
 # -- peering connections ----------------------------------------------------------------------------------
@@ -251,6 +251,8 @@ def _endpoint_association(overlay: Overlay, planned: Planned) -> None:
         subnets = {*live.subnet_ids, *([subnet_id] if subnet_id else [])}
         _endpoint_subnets(overlay, planned, endpoint_id, subnets, groups)
     else:
+        if new.flag("replace_default_association") and planned.made:
+            _default_association(overlay, planned, live, False)
         _endpoint_group(overlay, planned, live, new.reference("security_group_id", "group"), True)
 
 
@@ -266,7 +268,21 @@ def _remove_endpoint_association(overlay: Overlay, planned: Planned) -> None:
     elif old.text("subnet_id"):
         _endpoint_subnets(overlay, planned, endpoint_id, set(live.subnet_ids) - {old.text("subnet_id") or ""}, ())
     else:
+        if old.flag("replace_default_association"):
+            _default_association(overlay, planned, live, True)
         _endpoint_group(overlay, planned, live, old.text("security_group_id"), False)
+
+
+def _default_association(overlay: Overlay, planned: Planned, live: VpcEndpoint, on: bool) -> None:
+    """replace_default_association: the VPC's default group makes way for the association, and comes back after it."""
+    default = default_group_of(overlay, live.vpc_id)
+    if default is not None:
+        _endpoint_group(overlay, planned, live, default, on)
+        return
+    overlay.undetermined(planned, f"the default group of {live.vpc_id} is not described: flows at it are UNKNOWN")
+    for interface_id in live.interface_ids:
+        if interface_id in overlay.draft.table("interfaces"):
+            overlay.draft.change_record("interfaces", interface_id, group_ids=None)
 
 
 def _endpoint_group(overlay: Overlay, planned: Planned, live: VpcEndpoint, group_id: str | None, on: bool) -> None:
@@ -277,6 +293,25 @@ def _endpoint_group(overlay: Overlay, planned: Planned, live: VpcEndpoint, group
         others = tuple(each for each in interface.group_ids if each != group_id)
         group_ids = (*others, group_id) if on else others
         overlay.draft.put("interfaces", replace(interface, group_ids=group_ids))
+        if not on and group_id in interface.group_ids:
+            overlay.taken_groups.setdefault(interface_id, []).append((planned, group_id))
+
+
+def endpoints_without_group(overlay: Overlay) -> None:
+    """An interface of an endpoint that the plan as a whole leaves no group gets the VPC's default one (EP-03)."""
+    for live in overlay.draft.table("vpc_endpoints").values() if overlay.taken_groups else ():
+        for interface_id in live.interface_ids:
+            interface = overlay.draft.get("interfaces", interface_id)
+            if interface_id not in overlay.taken_groups or interface is None or interface.group_ids != ():
+                continue
+            planned, _ = overlay.taken_groups[interface_id][-1]
+            with overlay.at(planned.where), overlay.draft.change(planned.name):
+                message = (
+                    f"the plan takes the last group from {live.endpoint_id}: the VPC's default one takes its place"
+                )
+                overlay.note("warning", "conflict", planned.address, message)
+                group_ids = _default_groups(overlay, live)
+                overlay.draft.put("interfaces", replace(interface, group_ids=group_ids))
 
 
 APPLY = {

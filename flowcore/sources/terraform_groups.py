@@ -128,8 +128,7 @@ def _rules_of_block(
     list_ids = block.references("prefix_list_ids", "list")
     remotes += [{"prefix_list_id": each} for each in list_ids or ()]
     if groups_name == "source_security_group_id":
-        single = block.reference(groups_name, "group")
-        group_ids: tuple[str, ...] | None = (single,) if single else ()
+        group_ids = _source_group(overlay, block, list_ids)
     else:
         group_ids = block.references(groups_name, "group")
     remotes += [_group_remote(each) for each in group_ids or ()]
@@ -142,6 +141,23 @@ def _rules_of_block(
         remotes.append(_open_remote(block, name))
     single_id = rule_id if len(remotes) == 1 else None
     return [_rule(overlay, planned, block, group_id, egress, remote, single_id) for remote in remotes]
+
+
+def _source_group(overlay: Overlay, block: Block, list_ids: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The group that an aws_security_group_rule names, if any; None: not known.
+
+    The attribute is computed: one that the configuration gives null is not known either. Beside CIDRs or `self`, which
+    exclude a group, it is null; beside prefix lists it may be.
+    """
+    name = "source_security_group_id"
+    if not block.known(name) and not overlay.computed(block, name):
+        cidrs = ("cidr_blocks", "ipv6_cidr_blocks")
+        if block.flag("self") or any(block.texts(each) or not block.all_known(each) for each in cidrs):
+            return ()
+        if list_ids != () or not block.known("self"):
+            return None
+    single = block.reference(name, "group")
+    return (single,) if single else ()
 
 
 def _group_remote(reference: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ give it, if no rule of the network can tell the free addresses of its subnet apa
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Any
@@ -30,7 +31,7 @@ from .terraform_values import MADE, Block, Overlay, Planned, is_open
 from .terraform_vpcs import tags_of
 from .values import BadValueError, ipv4_address, ipv6_address
 
-__all__ = ["APPLY", "REMOVE", "elastic_of"]
+__all__ = ["APPLY", "REMOVE", "elastic_of", "keep_last_groups", "last_group_stays"]
 
 
 # -- interfaces and instances -----------------------------------------------------------------------------
@@ -49,6 +50,29 @@ def _groups(overlay: Overlay, planned: Planned, block: Block, name: str, vpc_id:
         return None
     default = default_group_of(overlay, vpc_id)
     return (default,) if default else None
+
+
+def _instance_groups(overlay: Overlay, planned: Planned, new: Block, vpc_id: str | None) -> tuple[str, ...] | None:
+    """The groups of a new instance: `security_groups`, as ids or names, beside `vpc_security_group_ids`, if any."""
+    name = "security_groups"
+    if not new.values.get(name) or (not new.known(name) and overlay.computed(new, name)):
+        return _groups(overlay, planned, new, "vpc_security_group_ids", vpc_id)
+    told = new.references(name, "group")
+    named = [_group_called(overlay, each, vpc_id) for each in told or ()]
+    others = new.references("vpc_security_group_ids", "group")
+    if told is None or others is None or None in named:
+        overlay.undetermined(planned, f"which groups {name} names is not known: flows at its interface are UNKNOWN")
+        return None
+    return tuple(dict.fromkeys((*(each for each in named if each), *others)))
+
+
+def _group_called(overlay: Overlay, text: str, vpc_id: str | None) -> str | None:
+    """The id of a group that an instance names by its id, or by its name in the VPC; None: not described."""
+    table = overlay.draft.table("security_groups")
+    if text in table or str(text).startswith("sg-"):
+        return text
+    named = [str(g.group_id) for g in table.values() if (g.group_name, g.vpc_id) == (text, vpc_id)]
+    return named[0] if len(named) == 1 else None
 
 
 def _place(overlay: Overlay, block: Block) -> Subnet | None:
@@ -120,6 +144,8 @@ def _change_interface(overlay: Overlay, planned: Planned, interface_id: str | No
         return
     if planned.changed(groups):
         found = new.references(groups, "group")
+        if found == ():
+            last_group_stays(overlay, planned, interface_id or "")
         if found is None:
             overlay.undetermined(planned, f"{groups} are known after apply: flows at {interface_id} are UNKNOWN")
         live = replace(live, group_ids=tuple(found) if found else None if found is None else live.group_ids)
@@ -192,6 +218,29 @@ def _remove_group_attachment(overlay: Overlay, planned: Planned) -> None:
     else:
         kept = tuple(each for each in live.group_ids if each != group_id)
         overlay.draft.put("interfaces", replace(live, group_ids=kept))
+        overlay.taken_groups.setdefault(live.interface_id, []).append((planned, str(group_id)))
+
+
+def last_group_stays(overlay: Overlay, planned: Planned, holder: str) -> None:
+    """Says that a plan would leave something without any group, which AWS refuses."""
+    message = f"the plan takes the last group from {holder}, which AWS refuses: it stays"
+    overlay.note("warning", "conflict", planned.address, message)
+
+
+def keep_last_groups(overlay: Overlay) -> None:
+    """Interfaces that the plan as a whole takes every group from, as no interface that has groups may be (SG-63).
+
+    AWS refuses to take the last one. Which of several that go is the last is not known: then the groups are not either.
+    """
+    for interface_id, taken in overlay.taken_groups.items():
+        live = overlay.draft.get("interfaces", interface_id)
+        if live is None or live.group_ids != ():
+            continue
+        planned, group_id = taken[-1]
+        with overlay.at(planned.where), overlay.draft.change(planned.name):
+            last_group_stays(overlay, planned, interface_id)
+            group_ids = (group_id,) if len(taken) == 1 else None
+            overlay.draft.put("interfaces", replace(live, group_ids=group_ids))
 
 
 def _instance(overlay: Overlay, planned: Planned) -> None:
@@ -221,7 +270,7 @@ def _instance(overlay: Overlay, planned: Planned) -> None:
                 vpc_id,
                 subnet.subnet_id if subnet else None,
                 addresses=addresses,
-                group_ids=_groups(overlay, planned, new, "vpc_security_group_ids", vpc_id),
+                group_ids=_instance_groups(overlay, planned, new, vpc_id),
                 source_dest_check=new.flag("source_dest_check", True),
                 status="in-use",
                 availability_zone=subnet.availability_zone if subnet else None,
@@ -300,7 +349,8 @@ def _elastic(overlay: Overlay, planned: Planned) -> None:
     if live is None:
         overlay.not_there(planned, f"Elastic IP {planned.id}")
     elif planned.changed("instance", "network_interface", "associate_with_private_ip"):
-        interface_id = _interface_named(overlay, new, "network_interface", "instance")
+        changed = [name for name in ("network_interface", "instance") if planned.changed(name)]
+        interface_id = _interface_named(overlay, new, "network_interface", "instance", changed)
         if interface_id or not planned.made:
             _associate(overlay, live, interface_id, new.text("associate_with_private_ip"))
 
@@ -310,12 +360,28 @@ def _only_region(overlay: Overlay) -> str | None:
     return regions.pop() if len(regions) == 1 else None
 
 
-def _interface_named(overlay: Overlay, block: Block, interface: str, instance: str) -> str | None:
-    interface_id = block.reference(interface, "interface")
-    if interface_id:
-        return interface_id
-    live = overlay.draft.get("instances", block.reference(instance, "instance"))
-    return live.interface_ids[0] if live and live.interface_ids else None
+def _interface_named(
+    overlay: Overlay, block: Block, interface: str, instance: str, changed: Collection[str] = ()
+) -> str | None:
+    """The interface that an Elastic IP goes to: it, or an instance's first one.
+
+    Both attributes are computed: the one that does not change tells the old place, and where one is known, the other is
+    not known even if the configuration gives null. So what changes comes first, then what is known.
+    """
+    kinds = {interface: "interface", instance: "instance"}
+
+    def rank(name: str) -> tuple[bool, bool, bool]:
+        known = block.known(name)
+        return name not in changed, not known, overlay.refers_to_nothing(block, name, kinds[name])
+
+    for name in sorted(kinds, key=rank):
+        found = block.reference(name, kinds[name])
+        if found and name == interface:
+            return found
+        live = overlay.draft.get("instances", found)
+        if live and live.interface_ids:
+            return str(live.interface_ids[0])
+    return None
 
 
 def elastic_of(overlay: Overlay, allocation_id: str | None) -> ElasticAddress | None:

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ..errors import NetworkError
+from .values import utf8_of
 
 __all__ = ["ConfiguredModule", "Plan", "ResourceChange", "read_plan_file"]
 
@@ -86,6 +87,12 @@ class ConfiguredModule(Struct):
     resources: list[ConfiguredResource] | None = None
     module_calls: dict[str, ModuleCall] | None = None
     outputs: dict[str, _Output] | None = None
+    variables: Any = None
+
+    def default(self, name: str) -> Any:
+        """The value of a variable that is not given."""
+        variable = self.variables.get(name) if isinstance(self.variables, Mapping) else None
+        return variable.get("default") if isinstance(variable, Mapping) else None
 
     def resource(self, mode: str, kind: str, name: str) -> ConfiguredResource | None:
         """The block of that type and name."""
@@ -128,6 +135,8 @@ class Plan:
     """Why the plan does not hold all that would change; empty for a whole one."""
     regions: Mapping[str, str] = field(default_factory=dict)
     """provider_config_key -> its Region, where the plan tells it."""
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    """Values of the root module's variables."""
 
 
 _DECODER = msgspec.json.Decoder(_PlanAnswer)
@@ -150,12 +159,10 @@ def read_plan_file(path: str | os.PathLike[str]) -> Plan:
 
 def decode_plan(data: bytes, name: str) -> Plan:
     """The plan in these bytes; see `read_plan_file`."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):  # PowerShell's `>`
-        try:
-            data = data.decode("utf-16").encode()
-        except UnicodeError as error:
-            raise NetworkError(f"not JSON ({error})", source=name, hint=_HINT) from None
-    data = data.removeprefix(b"\xef\xbb\xbf")
+    try:
+        data = utf8_of(data)
+    except UnicodeError as error:
+        raise NetworkError(f"not JSON ({error})", source=name, hint=_HINT) from None
     if data[:2] == b"PK":
         raise NetworkError("a plan file, not its JSON", source=name, expected="JSON", hint=_HINT)
     try:
@@ -185,6 +192,7 @@ def decode_plan(data: bytes, name: str) -> Plan:
         (answer.configuration.root_module if answer.configuration else None) or ConfiguredModule(),
         tuple(_partial(answer)),
         dict(_regions(answer)),
+        dict(_variables(answer)),
     )
 
 
@@ -212,6 +220,12 @@ def _regions(answer: _PlanAnswer) -> Iterator[tuple[str, str]]:
             region = variable.get("value") if isinstance(variable, dict) else None
         if isinstance(region, str) and region:
             yield key, region
+
+
+def _variables(answer: _PlanAnswer) -> Iterator[tuple[str, Any]]:
+    for name, variable in answer.variables.items() if isinstance(answer.variables, dict) else ():
+        if isinstance(variable, dict):
+            yield name, variable.get("value")
 
 
 def _shape_error(data: bytes, name: str, text: str) -> NetworkError:

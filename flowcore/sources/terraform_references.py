@@ -4,6 +4,9 @@ An unknown value is traced from its expression over variables, module outputs, `
 attributes to the resources it may come from. What the JSON has lost is kept open: locals and dynamic blocks are not in
 it, an index that is computed is dropped from a reference. The answer is a set of candidates, never a guess; the
 one heuristic is that `count.index` and `each.key` beside a reference select the instance of the same index.
+
+Of a list that is unknown as a whole, what is known counts too: constants, variables, other resources' values. What the
+JSON does not tell of it leaves the answer incomplete, and so does a condition beside ids that are known.
 """
 
 from __future__ import annotations
@@ -44,41 +47,46 @@ class Kind:
 
     types: frozenset[str]
     attributes: frozenset[str] = frozenset()
+    ids: re.Pattern[str] | None = None
+    """How AWS's ids of it begin; None: they cannot be told from other texts."""
 
 
-def _kind(types: str, attributes: str = "") -> Kind:
-    return Kind(frozenset(f"aws_{name}" for name in types.split()), frozenset(attributes.split()))
+def _kind(types: str, attributes: str = "", ids: str | None = None) -> Kind:
+    names = frozenset(f"aws_{name}" for name in types.split())
+    return Kind(names, frozenset(attributes.split()), re.compile(ids) if ids else None)
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         "vpc": _kind("vpc default_vpc", "vpc_id peer_vpc_id"),
-        "subnet": _kind("subnet default_subnet", "subnet_id subnet_ids subnets"),
+        "subnet": _kind("subnet default_subnet", "subnet_id subnet_ids subnets", "subnet-"),
         "group": _kind(
             "security_group default_security_group",
             "security_group_id security_groups security_group_ids vpc_security_group_ids source_security_group_id "
             "referenced_security_group_id default_security_group_id",
+            r"([0-9]{12}/)?sg-",
         ),
         "acl": _kind("network_acl default_network_acl", "network_acl_id default_network_acl_id"),
         "table": _kind(
             "route_table default_route_table",
             "route_table_id route_table_ids main_route_table_id default_route_table_id original_route_table_id",
+            "rtb-",
         ),
         "gateway": _kind("internet_gateway vpn_gateway", "gateway_id internet_gateway_id vpn_gateway_id"),
         "internet gateway": _kind("internet_gateway", "internet_gateway_id"),
         "egress-only gateway": _kind("egress_only_internet_gateway", "egress_only_gateway_id"),
-        "vpn gateway": _kind("vpn_gateway", "vpn_gateway_id"),
+        "vpn gateway": _kind("vpn_gateway", "vpn_gateway_id", "vgw-"),
         "nat": _kind("nat_gateway", "nat_gateway_id"),
         "interface": _kind(
             "network_interface", "network_interface_id primary_network_interface_id network_interface_ids"
         ),
-        "instance": _kind("instance spot_instance_request", "instance_id spot_instance_id"),
+        "instance": _kind("instance spot_instance_request", "instance_id spot_instance_id", "i-"),
         "address": _kind("eip", "allocation_id"),
         "peering": _kind(
             "vpc_peering_connection vpc_peering_connection_accepter vpc_peering_connection_options",
             "vpc_peering_connection_id",
         ),
-        "list": _kind("ec2_managed_prefix_list", "prefix_list_id destination_prefix_list_id"),
+        "list": _kind("ec2_managed_prefix_list", "prefix_list_id destination_prefix_list_id", "pl-"),
         "endpoint": _kind("vpc_endpoint", "vpc_endpoint_id"),
         "transit gateway": _kind("ec2_transit_gateway", "transit_gateway_id"),
         "transit table": _kind(
@@ -95,10 +103,14 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "balancer": _kind("lb alb", "load_balancer_arn"),
         "classic balancer": _kind("elb", "elb load_balancers"),
         "scaling group": _kind("autoscaling_group", "autoscaling_group_name"),
-        "rule": _kind("vpc_security_group_ingress_rule vpc_security_group_egress_rule", "security_group_rule_id"),
+        "rule": _kind(
+            "vpc_security_group_ingress_rule vpc_security_group_egress_rule", "security_group_rule_id", "sgr-"
+        ),
         "listener": _kind("lb_listener alb_listener", "listener_arn"),
         "target group": _kind(
-            "lb_target_group alb_target_group", "target_group_arn target_group_arns lb_target_group_arn"
+            "lb_target_group alb_target_group",
+            "target_group_arn target_group_arns lb_target_group_arn",
+            "arn:[^:]*:elasticloadbalancing:[^:]*:[^:]*:targetgroup/",
         ),
         "target": _kind("instance lb alb", "instance_id target_id"),
     }
@@ -204,12 +216,56 @@ class _Search:
     """One question on its way: what is asked for, what was found, and whether every way could be followed."""
 
     kind: Kind
+    whole: bool = False
+    """It is a list that is unknown as a whole: what is known of it is asked for too."""
     found: dict[str, None] = field(default_factory=dict)
     complete: bool = True
     depth: int = 0
+    each: Key = None
+    """The key of for_each that is followed, if any: it selects from what is known."""
+    given: set[str] = field(default_factory=set)
+    """What was found among constants and variables."""
+    aside: bool = False
+    """Something that is known and no id stands beside: a condition, perhaps, or what selects among the others."""
 
     def lost(self) -> None:
         self.complete = False
+
+    def part(self, found: Iterable[str] = (), each: Key = None) -> _Search:
+        """A question of its own about a part of the way."""
+        key = each if self.each is None else self.each
+        return _Search(self.kind, self.whole, dict.fromkeys(found), True, self.depth + 1, key)
+
+    def take(self, part: _Search, ids: Iterable[str]) -> None:
+        """Adds some of what a part found."""
+        self.found.update(dict.fromkeys(ids))
+        self.complete = self.complete and part.complete
+        self.given |= part.given
+        self.aside = self.aside or part.aside
+
+    def known(self, value: Any, tokens: Tokens = ()) -> None:
+        """A value that is known before apply, and where in it the answer stands."""
+        left = list(_inside(value, self.each, tokens))
+        while left:
+            each = left.pop()
+            if isinstance(each, Mapping):
+                self.aside = True  # it may be one of its values that is meant, or all
+                left += reversed(list(each.values()))
+            elif isinstance(each, list):
+                left += reversed(each)
+            elif isinstance(each, Unknown) or (isinstance(each, str) and each and self.kind.ids is None):
+                self.lost()
+            elif isinstance(each, str) and self.kind.ids is not None and self.kind.ids.match(each):
+                self.found[each] = None
+                self.given.add(each)
+            elif each is not None and each != "":
+                self.aside = True
+
+    def answer(self) -> Reference:
+        """What was found. Known ids beside a condition may be in the list or not; one that only holds such is known."""
+        if self.whole and (self.given >= self.found.keys() or (self.given and self.aside)):
+            self.lost()
+        return Reference(tuple(self.found), self.complete)
 
 
 class References:
@@ -217,6 +273,7 @@ class References:
 
     def __init__(self, plan: Plan, instances: Iterable[Instance]) -> None:
         self._root = plan.root
+        self._variables = plan.variables
         self._all: list[Instance] = list(instances)
         self._blocks: dict[tuple[Modules, str, str], list[Instance]] = {}
         self._by_id: dict[str, list[Instance]] = {}
@@ -245,11 +302,16 @@ class References:
         """Every resource of these types that is there after apply."""
         return (instance for instance in self._all if instance.type in types)
 
-    def follow(self, instance: Instance, path: tuple[str | int, ...], kind: Kind, element: Any = None) -> Reference:
-        """What the value at `path` of an instance refers to; `element` is the list element it stands in, if any."""
-        search = _Search(kind)
+    def follow(
+        self, instance: Instance, path: tuple[str | int, ...], kind: Kind, element: Any = None, whole: bool = False
+    ) -> Reference:
+        """What the value at `path` of an instance refers to; `element` is the list element it stands in, if any.
+
+        `whole`: it is a list that is unknown as a whole, so that what is known of it counts too.
+        """
+        search = _Search(kind, whole)
         self._attribute(search, instance, path, element)
-        return Reference(tuple(search.found), search.complete)
+        return search.answer()
 
     # -- expressions --------------------------------------------------------------------------------------
 
@@ -275,8 +337,10 @@ class References:
             search.lost()
             return
         references = leaf.get("references")
-        if not isinstance(references, list):
-            return  # a constant: known, so nothing unknown comes from it
+        if not isinstance(references, list):  # a constant
+            if search.whole:
+                search.known(leaf.get("constant_value"), rest)
+            return
         texts = [text for text in references if isinstance(text, str)]
         whole = [text for text in texts if not any(other.startswith((f"{text}.", f"{text}[")) for other in texts)]
         selects = bool({"count.index", "each.key"} & set(texts))
@@ -292,7 +356,7 @@ class References:
         if head == "each" and second == "value":
             self._each_value(search, scope, tokens[2:])
         elif head in _CONTEXT:
-            pass
+            search.aside = True
         elif head == "local":
             self._anything_made(search, scope.modules)
         elif head == "var":
@@ -306,16 +370,19 @@ class References:
 
     def _each_value(self, search: _Search, scope: _Scope, rest: Tokens) -> None:
         """for_each of the own block; of chained instances (for_each = aws_subnet.x) the one with the own key."""
-        inner = _Search(search.kind, depth=search.depth + 1)
+        inner = search.part(each=scope.key)
         self._leaf(inner, scope.each, _Scope(scope.modules, scope.key), rest)
         own = [i for i in inner.found if any(known.key == scope.key for known in self._by_id.get(i, ()))]
         chosen = own if len(own) == 1 and scope.key is not None else list(inner.found)
-        search.found.update(dict.fromkeys(chosen))
-        search.complete = search.complete and inner.complete
+        search.take(inner, chosen)
 
     def _variable(self, search: _Search, name: str, rest: Tokens, scope: _Scope) -> None:
-        """A module's variable: what its caller gives. A root variable is known when planning."""
+        """A module's variable: what its caller gives, else its default. A root variable is known when planning."""
         if not scope.modules:
+            if search.whole and name in self._variables:
+                search.known(self._variables[name], rest)
+            elif search.whole:
+                search.lost()
             return
         outer, (call_name, key) = scope.modules[:-1], scope.modules[-1]
         module = self._module(outer)
@@ -324,6 +391,8 @@ class References:
             search.lost()
         elif isinstance(call.expressions, Mapping) and name in call.expressions:
             self._leaf(search, call.expressions[name], _Scope(outer, key, call.for_each_expression), rest)
+        elif search.whole and call.module is not None:
+            search.known(call.module.default(name), rest)
 
     def _call(self, search: _Search, name: str, rest: Tokens, selects: bool, scope: _Scope) -> None:
         """A module's output, of all its instances unless one is named."""
@@ -340,10 +409,9 @@ class References:
                 if output not in outputs:
                     search.lost()
                     continue
-                part = _Search(search.kind, depth=search.depth + 1)
+                part = search.part()
                 self._leaf(part, outputs[output].expression, _Scope(inner, None), rest[1:])
-                search.complete = search.complete and part.complete
-                search.found.update(dict.fromkeys(self._selected(list(part.found), rest[1:], selects, scope)))
+                search.take(part, self._selected(list(part.found), rest[1:], selects, scope))
 
     def _selected(self, ids: list[str], rest: Tokens, selects: bool, scope: _Scope) -> list[str]:
         """Of the instances of one counted resource behind an output, the one an index behind the output selects."""
@@ -370,11 +438,21 @@ class References:
         attribute = next((str(token) for token, is_index in rest if not is_index), "")
         attribute = "id" if attribute == "name" and resource_type in _NAMED else attribute
         if attribute in _OWN_ID and resource_type not in search.kind.types:
+            if search.whole and not attribute:
+                search.lost()  # anything of it
             return  # beside what is asked for: the id of something of another kind
         if attribute not in _OWN_ID and attribute not in search.kind.attributes:
+            self._other(search, instances, rest)
             return
         for instance in instances:
             self._value(search, instance, attribute)
+
+    def _other(self, search: _Search, instances: list[Instance], rest: Tokens) -> None:
+        """An attribute that does not say what it holds: it counts for a list, as far as it is known."""
+        if search.whole and not instances:
+            search.lost()  # none, or of a type that is not read
+        for instance in instances if search.whole else ():
+            search.known(instance.values, rest)
 
     def _value(self, search: _Search, instance: Instance, attribute: str) -> None:
         """An attribute of an instance after apply; its own id for "", id and arn."""
@@ -385,11 +463,18 @@ class References:
             search.found[instance.id] = None
         elif isinstance(value, str):
             search.found[value] = None
-        elif isinstance(value, list) and all(isinstance(item, str) for item in value):
-            search.found.update(dict.fromkeys(value))
+        elif isinstance(value, list) and (search.whole or all(isinstance(item, str) for item in value)):
+            search.found.update((item, None) for item in value if isinstance(item, str))
+            if not all(isinstance(item, str) for item in value):
+                self._configured_value(search, instance, attribute)
         elif (instance.type, attribute) in MADE_ALONG:
             search.found[instance.id + MADE_ALONG[instance.type, attribute]] = None
-        elif search.depth > _MAX_DEPTH or not self._is_configured(instance, attribute):
+        else:
+            self._configured_value(search, instance, attribute)
+
+    def _configured_value(self, search: _Search, instance: Instance, attribute: str) -> None:
+        """What the configuration says of another resource's attribute."""
+        if search.depth > _MAX_DEPTH or not self._is_configured(instance, attribute):
             search.lost()
         else:
             search.depth += 1
@@ -402,12 +487,12 @@ class References:
 
     def _anything_made(self, search: _Search, modules: Modules) -> None:
         """Where the JSON has lost the way, inside a module: whatever of that kind the plan makes there or in modules
-        below, and whatever the module is given.
+        below, and whatever the module is given. A list may hold ids that are known, too.
         """
         below = [
             i for i in self._all if i.made and i.type in search.kind.types and i.modules[: len(modules)] == modules
         ]
-        inner = _Search(search.kind, dict.fromkeys(i.id for i in below), depth=search.depth + 1)
+        inner = search.part(i.id for i in below)
         if modules and inner.depth <= _MAX_DEPTH:
             outer, (name, key) = modules[:-1], modules[-1]
             module = self._module(outer)
@@ -417,7 +502,7 @@ class References:
                 for leaf in _leaves_below(expression):
                     self._leaf(inner, leaf, _Scope(outer, key, call.for_each_expression if call else None))
         search.found.update(inner.found)
-        if not inner.found:
+        if search.whole or not inner.found:
             search.lost()
 
 
@@ -427,6 +512,25 @@ def _same_index(instances: list[Instance], key: Key) -> list[Instance]:
     if not own and isinstance(key, int) and all(isinstance(i.key, int) for i in instances):
         own = [i for i in instances if i.key == key % len(instances)]
     return own or instances
+
+
+def _inside(value: Any, each: Key, tokens: Tokens) -> Iterator[Any]:
+    """What stands at these steps of a value, of each element where a step is a splat; UNKNOWN where nothing does."""
+    if each is not None:  # what for_each goes over: a map, or a set of texts
+        chosen = value.get(each, UNKNOWN) if isinstance(value, Mapping) else UNKNOWN
+        value = each if isinstance(value, list) and each in value else chosen
+    for i, (token, is_index) in enumerate(tokens):
+        if isinstance(value, list) and not is_index:
+            for item in value:
+                yield from _inside(item, None, tokens[i:])
+            return
+        if isinstance(value, list) and isinstance(token, int) and token < len(value):
+            value = value[token]
+        elif isinstance(value, Mapping):
+            value = value.get(str(token), UNKNOWN)
+        else:
+            value = UNKNOWN
+    yield value
 
 
 def _leaves_below(node: Any) -> Iterator[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -41,12 +41,27 @@ _TARGETS = (
     ("carrier_gateway_id", RouteTarget.CARRIER_GATEWAY, None),
     ("odb_network_arn", RouteTarget.ODB_NETWORK, None),
 )
+#: Those of aws_route that are computed: after a change they still tell the old target, and a new route's are not known
+#: even where the configuration gives null.
+_COMPUTED = ("network_interface_id", "instance_id")
 #: Destination attributes of inline routes and of aws_route.
 _INLINE = ("cidr_block", "ipv6_cidr_block", "destination_prefix_list_id")
 _SINGLE = ("destination_cidr_block", "destination_ipv6_cidr_block", "destination_prefix_list_id")
 #: Attribute names of ACL entries: inline, and of aws_network_acl_rule.
 _INLINE_ENTRY = ("rule_no", "action")
 _SINGLE_ENTRY = ("rule_number", "rule_action")
+#: IANA's names of protocols, from 0 on, which the provider takes for an ACL entry.
+_IANA = (
+    "hopopt icmp igmp ggp ipv4 st tcp cbt egp igp bbn-rcc-mon nvp-ii pup argus emcon xnet chaos udp mux dcn-meas hmp "
+    "prm xns-idp trunk-1 trunk-2 leaf-1 leaf-2 rdp irtp iso-tp4 netblt mfe-nsp merit-inp dccp 3pc idpr xtp ddp "
+    "idpr-cmtp tp++ il ipv6 sdrp ipv6-route ipv6-frag idrp rsvp gre dsr bna esp ah i-nlsp swipe narp mobile tlsp skip "
+    "ipv6-icmp ipv6-nonxt ipv6-opts - cftp - sat-expak kryptolan rvd ippc - sat-mon visa ipcv cpnx cphb wsn pvp "
+    "br-sat-mon sun-nd wb-mon wb-expak iso-ip vmtp secure-vmtp vines ttp nsfnet-igp dgp tcf eigrp ospfigp sprite-rpc "
+    "larp mtp ax.25 ipip micp scc-sp etherip encap - gmtp ifmp pnni pim aris scps qnx a/n ipcomp snp compaq-peer "
+    "ipx-in-ip vrrp pgm - l2tp dd iatp stp srp uti smp sm ptp isis-over-ipv4 fire crtp crudp sscopmce iplt sps pipe "
+    "sctp fc rsvp-e2e-ignore mobility-header udplite mpls-in-ip manet hip shim6 wesp rohc"
+)
+_PROTOCOLS = {name: number for number, name in enumerate(_IANA.split()) if name != "-"}
 
 
 # -- network ACLs -----------------------------------------------------------------------------------------
@@ -112,7 +127,10 @@ def _entry(block: Block, egress: bool, names: tuple[str, str]) -> NetworkAclEntr
     if len(texts) != 1:
         raise BadValueError([text for _, text in texts], "exactly one of cidr_block and ipv6_cidr_block", *block.path)
     cidr: IPNetwork = network(texts[0][1], *block.path, texts[0][0])
-    protocol = protocol_number(block.text("protocol"), *block.path, "protocol")
+    name = block.text("protocol")
+    protocol = _PROTOCOLS.get((name or "").lower())
+    if protocol is None:
+        protocol = protocol_number(name, *block.path, "protocol")
     first = last = kind = code = None
     if protocol in (TCP, UDP):
         first, last = port_range(
@@ -232,9 +250,14 @@ def _settle(
 # -- routes -----------------------------------------------------------------------------------------------
 
 
-def _target(overlay: Overlay, block: Block) -> tuple[str, str]:
-    """Kind and id of a route's target."""
-    for name, kind, refers_to in _TARGETS:
+def _target(overlay: Overlay, block: Block, changed: Collection[str] = ()) -> tuple[str, str]:
+    """Kind and id of a route's target: of several that are told the one that changes, and what is known first."""
+
+    def rank(target: tuple[str, str | None, str | None]) -> tuple[bool, bool, bool]:
+        known = block.known(target[0])
+        return target[0] not in changed, not known, not known and target[0] in _COMPUTED
+
+    for name, kind, refers_to in sorted(_TARGETS, key=rank):
         if not block.known(name) and refers_to is None:
             return str(kind), OPEN + made_up_id(f"{block.instance.address}.{name}").removeprefix(MADE)
         target = block.reference(name, refers_to) if refers_to else block.text(name)
@@ -284,9 +307,11 @@ def _destination(overlay: Overlay, planned: Planned, block: Block, names: tuple[
     raise BadValueError(None, f"one of {', '.join(names)}", *block.path)
 
 
-def _planned_route(overlay: Overlay, planned: Planned, block: Block, names: tuple[str, str, str]) -> Route:
+def _planned_route(
+    overlay: Overlay, planned: Planned, block: Block, names: tuple[str, str, str], changed: Collection[str] = ()
+) -> Route:
     destination = _destination(overlay, planned, block, names)
-    kind, target = _target(overlay, block)
+    kind, target = _target(overlay, block, changed)
     if kind == RouteTarget.GATEWAY_LOAD_BALANCER_ENDPOINT and isinstance(destination, str):
         kind = RouteTarget.GATEWAY_ENDPOINT
     gone = kind == RouteTarget.VPC_PEERING_CONNECTION and _pending(overlay, target)
@@ -315,11 +340,29 @@ def _table(overlay: Overlay, planned: Planned) -> None:
         _own_routes(overlay, planned, table_id)
     if planned.changed("propagating_vgws") and overlay.configured(planned, "propagating_vgws"):
         before = set(planned.old.texts("propagating_vgws")) if planned.old and not planned.made else set()
-        after = new.references("propagating_vgws", "vpn gateway") or ()
+        after = new.references("propagating_vgws", "vpn gateway")
+        if after is None:
+            _open_propagation(overlay, planned, table_id, before)
+            return
         for gateway_id in sorted(before - set(after)):
             propagate(overlay, planned, table_id, gateway_id, False)
         for gateway_id in after:
             propagate(overlay, planned, table_id, gateway_id, True)
+
+
+def _open_propagation(overlay: Overlay, planned: Planned, table_id: str, before: Collection[str]) -> None:
+    """Which gateways propagate is not known: what they did may go, and anything may come."""
+    overlay.undetermined(planned, "propagating_vgws is known after apply: flows its routes could match are UNKNOWN")
+    open_id = OPEN + made_up_id(f"{planned.address}.propagating_vgws").removeprefix(MADE)
+    table = overlay.draft.get("route_tables", table_id)
+    routes = [
+        replace(each, target_kind=RouteTarget.UNKNOWN, target_id=open_id)
+        if each.propagated and each.target_id in before
+        else each
+        for each in table.routes
+    ]
+    routes.append(Route(open_id, RouteTarget.UNKNOWN, open_id, propagated=True))
+    overlay.draft.put("route_tables", replace(table, routes=tuple(routes)))
 
 
 def _tags(new: Block) -> dict[str, str]:
@@ -360,8 +403,11 @@ def _remove_table(overlay: Overlay, planned: Planned) -> None:
 def _route(overlay: Overlay, planned: Planned) -> None:
     new = planned.new
     assert new is not None
+    changed = [name for name, _, _ in _TARGETS if not planned.made and planned.changed(name)]
+    if not planned.made and not changed:
+        return
     table_id = new.reference("route_table_id", "table") or ""
-    route = _planned_route(overlay, planned, new, _SINGLE)
+    route = _planned_route(overlay, planned, new, _SINGLE, changed)
     for target in overlay.candidates(table_id) if is_open(table_id) else (table_id,):
         if overlay.draft.get("route_tables", target) is None:
             overlay.not_there(planned, f"a route of route table {target}")

@@ -50,6 +50,10 @@ def _group(overlay: Overlay, planned: Planned) -> None:
     if planned.made:
         message = "the instances it will start are not known: flows to and from them cannot be judged before"
         overlay.note("note", "known-after-apply", planned.address, message)
+        for name, kind, change in _REGISTERS:
+            named = new.references(name, kind)
+            for each in overlay.possible(new, name)[0] if named is None else named:
+                _started_later(overlay, planned, change, each)
         return
     members = _members(overlay, planned.id)
     if planned.changed(*_PLACES):
@@ -61,10 +65,7 @@ def _group(overlay: Overlay, planned: Planned) -> None:
             f"{len(members) - min(sizes)} of its {len(members)} instances will go; which ones is not known: all stay"
         )
         overlay.note("warning", "not-modelled", planned.address, message)
-    for name, kind, change in (
-        ("target_group_arns", "target group", _change_group),
-        ("load_balancers", "classic balancer", _change_classic),
-    ):
+    for name, kind, change in _REGISTERS:
         if planned.changed(name):
             before = set(planned.old.texts(name)) if planned.old else set()
             after = new.references(name, kind)
@@ -106,6 +107,32 @@ def _change_classic(overlay: Overlay, planned: Planned, name: str, members: Coll
     change_targets(overlay, planned, name, changed)
 
 
+#: Attributes of a group that name where its instances are targets, what they name, and how that is changed.
+_REGISTERS = (
+    ("target_group_arns", "target group", _change_group),
+    ("load_balancers", "classic balancer", _change_classic),
+)
+
+
+def _started_later(overlay: Overlay, planned: Planned, change: Any, group_id: str) -> None:
+    """Instances that a new group will start become targets: which those are is not known."""
+    if change is _change_classic:
+        change_targets(overlay, planned, group_id, lambda _: None)
+        return
+    for each in overlay.candidates(group_id) if is_open(group_id) else (group_id,):
+        live = overlay.draft.get("target_groups", each)
+        if live is None:
+            overlay.not_there(planned, f"the targets of target group {each}")
+        elif live.targets is not None:
+            overlay.draft.put("target_groups", replace(live, targets=None))
+
+
+def _is_made(overlay: Overlay, name: str | None) -> bool:
+    """Whether the plan makes the Auto Scaling group of that name or made-up id."""
+    groups = overlay.references.of_types(("aws_autoscaling_group",))
+    return any(each.made and name is not None and name in (each.id, each.values.get("name")) for each in groups)
+
+
 def _sources(block: Block) -> list[tuple[Any, str]]:
     """What an attachment ties a group to: (how to change it, which one)."""
     arns = ("lb_target_group_arn", "alb_target_group_arn")
@@ -128,9 +155,12 @@ def _remove_attachment(overlay: Overlay, planned: Planned) -> None:
 
 def _change_attachment(overlay: Overlay, planned: Planned, block: Block | None, on: bool) -> None:
     assert block is not None
-    members = _members(overlay, block.reference("autoscaling_group_name", "scaling group"))
+    name = block.reference("autoscaling_group_name", "scaling group")
+    members, made = _members(overlay, name), on and _is_made(overlay, name)
     for change, each in _sources(block):
-        if is_open(each):
+        if made:
+            _started_later(overlay, planned, change, each)
+        elif is_open(each):
             for group_id in overlay.candidates(each):  # one of these: what they hold is not known
                 live = overlay.draft.get("target_groups", group_id)
                 if live is not None and members:

@@ -21,6 +21,9 @@ __all__ = ["APPLY", "REMOVE", "default_tables", "remove_attachment"]
 
 #: Begins the types that name a transit gateway's default tables.
 _DEFAULT_TABLE = "aws_ec2_transit_gateway_default_route_table"
+#: What an attachment of a VPC does with the default tables unless it is switched off, and what the switches are called.
+_SWITCHES = ("association", "propagation")
+_SWITCH = "transit_gateway_default_route_table_{}"
 _KINDS = {
     "aws_ec2_transit_gateway_vpc_attachment": AttachmentKind.VPC,
     "aws_ec2_transit_gateway_peering_attachment": AttachmentKind.PEERING,
@@ -66,16 +69,14 @@ def _attachment(overlay: Overlay, planned: Planned) -> None:
     kind = _KINDS[planned.instance.type]
     live = draft.get("transit_gateway_attachments", planned.id)
     subnets = new.references("subnet_ids", "subnet") if kind == AttachmentKind.VPC else None
-    appliance = new.text("appliance_mode_support") == "enable"
-    referencing = new.text("security_group_referencing_support") != "disable"
     if not planned.made:
         if live is None:
             overlay.not_there(planned, f"transit gateway attachment {planned.id}")
         elif kind == AttachmentKind.VPC:
-            ids = tuple(sorted(subnets)) if subnets else None
-            changed = replace(live, subnet_ids=ids, appliance_mode=appliance, security_group_referencing=referencing)
-            draft.put("transit_gateway_attachments", changed)
+            _change_attachment(overlay, planned, live, subnets)
         return
+    appliance = new.text("appliance_mode_support") == "enable"
+    referencing = new.text("security_group_referencing_support") != "disable"
     gateway_id = new.reference("transit_gateway_id", "transit gateway") or ""
     peer = new.reference("peer_transit_gateway_id", "transit gateway")
     resource = new.reference("vpc_id", "vpc") if kind == AttachmentKind.VPC else None
@@ -97,22 +98,103 @@ def _attachment(overlay: Overlay, planned: Planned) -> None:
         default_tables(overlay, planned, made)
 
 
-def default_tables(overlay: Overlay, planned: Planned, made: TransitGatewayAttachment) -> None:
-    """Association with and propagation to the transit gateway's default tables, unless either is switched off."""
+def _change_attachment(
+    overlay: Overlay, planned: Planned, live: TransitGatewayAttachment, subnets: tuple[str, ...] | None
+) -> None:
+    """Only what the plan changes: what an older provider does not know is absent, and stays as it is."""
     new = planned.new
     assert new is not None
-    for what, add in (("association", _associate), ("propagation", _propagate)):
-        if not new.flag(f"transit_gateway_default_route_table_{what}", True):
-            continue
-        told, table_id = _default_table(overlay, made.transit_gateway_id, what)
-        if table_id is not None:
-            add(overlay, table_id, made.attachment_id)
-        elif not told:
-            overlay.undetermined(planned, f"the default {what} route table of {made.transit_gateway_id} is not known")
-            for table in list(overlay.draft.table("transit_gateway_route_tables").values()):
-                if table.transit_gateway_id == made.transit_gateway_id:
-                    unknown: dict[str, Any] = {"attachment_ids": None} if what == "association" else {"complete": False}
-                    overlay.draft.put("transit_gateway_route_tables", replace(table, **unknown))
+    if planned.changed("subnet_ids"):
+        live = replace(live, subnet_ids=tuple(sorted(subnets)) if subnets else None)
+    if planned.changed("appliance_mode_support"):
+        live = replace(live, appliance_mode=new.text("appliance_mode_support") == "enable")
+    if planned.changed("security_group_referencing_support"):
+        referencing = new.text("security_group_referencing_support") != "disable"
+        live = replace(live, security_group_referencing=referencing)
+    overlay.draft.put("transit_gateway_attachments", live)
+    _change_defaults(overlay, planned, live)
+
+
+def _change_defaults(overlay: Overlay, planned: Planned, live: TransitGatewayAttachment) -> None:
+    """The provider associates and propagates, or ends either, where a switch of an attachment that stays turns."""
+    old, new = planned.old, planned.new
+    assert old is not None
+    assert new is not None
+    for what in _SWITCHES:
+        name = _SWITCH.format(what)
+        if not new.known(name) and planned.changed(name):
+            _default_unknown(overlay, planned, live, what)
+        elif new.known(name) and old.flag(name, True) != new.flag(name, True):
+            if new.flag(name, True):
+                _add_default(overlay, planned, live, what)
+            else:
+                _leave_default(overlay, planned, live, what)
+
+
+def default_tables(overlay: Overlay, planned: Planned, made: TransitGatewayAttachment) -> None:
+    """Association with and propagation to the transit gateway's default tables, unless either is switched off."""
+    assert planned.new is not None
+    for what in _SWITCHES:
+        if planned.new.flag(_SWITCH.format(what), True):
+            _add_default(overlay, planned, made, what)
+
+
+def _add_default(overlay: Overlay, planned: Planned, attachment: TransitGatewayAttachment, what: str) -> None:
+    told, table_id = _default_table(overlay, attachment.transit_gateway_id, what)
+    if table_id is not None:
+        (_associate if what == "association" else _propagate)(overlay, table_id, attachment.attachment_id)
+    elif not told:
+        _default_unknown(overlay, planned, attachment, what)
+
+
+def _leave_default(overlay: Overlay, planned: Planned, attachment: TransitGatewayAttachment, what: str) -> None:
+    """No association with, or propagation to, the default table any more (TG-02, TG-05).
+
+    Where that table is not told, it is the only one the attachment has: the plan says that it had the default one.
+    """
+    draft, told = overlay.draft, _default_table(overlay, attachment.transit_gateway_id, what)
+    tables = [
+        table
+        for table in draft.table("transit_gateway_route_tables").values()
+        if table.transit_gateway_id == attachment.transit_gateway_id
+        and (not told[0] or table.route_table_id == told[1])
+        and (_associated(table, attachment) if what == "association" else _propagating(table, attachment))
+    ]
+    if len(tables) > 1:
+        _default_unknown(overlay, planned, attachment, what, tables)
+    elif not tables:
+        overlay.not_there(planned, f"the default {what} of {attachment.attachment_id}")
+    elif what == "association":
+        ids = tuple(each for each in tables[0].attachment_ids or () if each != attachment.attachment_id)
+        draft.put("transit_gateway_route_tables", replace(tables[0], attachment_ids=ids))
+    else:
+        _withdraw(overlay, tables[0], attachment.attachment_id)
+
+
+def _associated(table: TransitGatewayRouteTable, attachment: TransitGatewayAttachment) -> bool:
+    return attachment.attachment_id in (table.attachment_ids or ())
+
+
+def _propagating(table: TransitGatewayRouteTable, attachment: TransitGatewayAttachment) -> bool:
+    return any(route.propagated and attachment.attachment_id in route.attachment_ids for route in table.routes or ())
+
+
+def _default_unknown(
+    overlay: Overlay,
+    planned: Planned,
+    attachment: TransitGatewayAttachment,
+    what: str,
+    among: list[TransitGatewayRouteTable] | None = None,
+) -> None:
+    """Which table is meant is not known: what the tables of the transit gateway, or these, hold is not either."""
+    gateway_id = attachment.transit_gateway_id
+    overlay.undetermined(planned, f"the default {what} route table of {gateway_id} is not known")
+    unknown: dict[str, Any] = {"attachment_ids": None} if what == "association" else {"complete": False}
+    if among is not None:
+        unknown = {"attachment_ids": None} if what == "association" else {"routes": None}
+    for table in among or list(overlay.draft.table("transit_gateway_route_tables").values()):
+        if table.transit_gateway_id == gateway_id:
+            overlay.draft.put("transit_gateway_route_tables", replace(table, **unknown))
 
 
 def _default_table(overlay: Overlay, gateway_id: str, what: str) -> tuple[bool, str | None]:
@@ -146,6 +228,8 @@ def _attachment_accepter(overlay: Overlay, planned: Planned) -> None:
         overlay.draft.put("transit_gateway_attachments", replace(live, state="available"))
         if live.kind == AttachmentKind.VPC:
             default_tables(overlay, planned, live)
+    elif live.kind == AttachmentKind.VPC:
+        _change_defaults(overlay, planned, live)
 
 
 def _remove_attachment(overlay: Overlay, planned: Planned) -> None:
@@ -274,7 +358,13 @@ def _propagation(overlay: Overlay, planned: Planned) -> None:
 
 def _remove_propagation(overlay: Overlay, planned: Planned) -> None:
     table, attachment_id = _old_ends(overlay, planned, "propagation")
-    if table is not None and table.routes is not None:
+    if table is not None:
+        _withdraw(overlay, table, attachment_id)
+
+
+def _withdraw(overlay: Overlay, table: TransitGatewayRouteTable, attachment_id: str) -> None:
+    """The table without what the attachment propagates to it (TG-05)."""
+    if table.routes is not None:
         kept = tuple(r for r in table.routes if not (r.propagated and attachment_id in r.attachment_ids))
         overlay.draft.put("transit_gateway_route_tables", replace(table, routes=kept))
 

@@ -79,6 +79,8 @@ class Block:
     instance: Instance
     overlay: Overlay
     path: tuple[str | int, ...] = ()
+    before: Mapping[str, Any] = field(default_factory=dict)
+    """The values before the change, where it changes or replaces something."""
 
     def known(self, name: str) -> bool:
         """Whether the value is told; an absent one is."""
@@ -149,7 +151,8 @@ class Block:
                 continue
             if not isinstance(item, Mapping):
                 raise BadValueError(item, "a block", *self.path, name, i)
-            found.append(Block(item, self.instance, self.overlay, (*self.path, name, i)))
+            before = next((old for old in _mappings(self.before.get(name)) if _alike(old, item)), {})
+            found.append(Block(item, self.instance, self.overlay, (*self.path, name, i), before))
         return found
 
     def reference(self, name: str, kind: str) -> str | None:
@@ -244,6 +247,10 @@ class Overlay:
     """Ids of objects that the plan deletes or replaces."""
     regions: Mapping[str, str] = field(default_factory=dict)
     """Region of each provider configuration."""
+    filled_by_others: Mapping[str, str] = field(default_factory=dict)
+    """New target groups that resources which are not modelled give their targets -> the address of one of these."""
+    taken_groups: dict[str, list[tuple[Planned, str]]] = field(default_factory=dict)
+    """Groups that the plan takes from each interface, and by which resource."""
     where: str = ""
 
     def note(self, severity: str, code: str, resource: str, message: str) -> None:
@@ -297,6 +304,13 @@ class Overlay:
         told = planned.new is None or planned.new.known(name)
         return not told and (not planned.made or self.configured(planned, name))
 
+    def refers_to_nothing(self, block: Block, name: str, kind: str) -> bool:
+        """Whether a value is not known though its expression refers to nothing that could be: it is computed then."""
+        if block.known(name):
+            return False
+        found = self.references.follow(block.instance, (*block.path, name), KINDS[kind], block.values)
+        return found.complete and not found.candidates
+
     def followed(self, block: Block, name: str, kind: str) -> str:
         """The id that an unknown value stands for."""
         found = self.references.follow(block.instance, (*block.path, name), KINDS[kind], block.values)
@@ -305,15 +319,23 @@ class Overlay:
         return self._open(block, name, found.candidates, found.complete)
 
     def followed_list(self, block: Block, name: str, kind: str, missing: int | None) -> tuple[str, ...] | None:
-        """The ids that the unknown part of a list stands for: all that its expression refers to."""
-        found = self.references.follow(block.instance, (*block.path, name), KINDS[kind], block.values)
-        known = set(block.texts(name)) if missing is not None else set()
+        """The ids that the unknown part of a list stands for: all that its expression refers to.
+
+        An id that was in the list and stays in AWS may stay in the list too, as a literal, which the JSON does not
+        show: if the expression does not refer to it, the list is not known.
+        """
+        whole = missing is None
+        found = self.references.follow(block.instance, (*block.path, name), KINDS[kind], block.values, whole)
+        known = set() if whole else set(block.texts(name))
         candidates = tuple(each for each in found.candidates if each not in known)
-        if found.complete and candidates and missing in (None, len(candidates)):
+        before = block.before.get(name) if whole else None
+        stay = {each for each in before if isinstance(each, str)} if isinstance(before, list) else set()
+        complete = found.complete and stay <= {*candidates, *self.replaced_ids}
+        if complete and candidates and missing in (None, len(candidates)):
             return candidates
         if missing == 1:
-            return (self._open(block, name, candidates, found.complete),)
-        self._open(block, name, candidates, found.complete)
+            return (self._open(block, name, candidates, complete),)
+        self._open(block, name, candidates, complete)
         return None
 
     def _open(self, block: Block, name: str, candidates: Sequence[str], complete: bool) -> str:
@@ -347,6 +369,19 @@ class Overlay:
             yield
         finally:
             self.where = before
+
+
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
+
+
+def _alike(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether nested blocks may be the same one before and after: what is no list and is known does not differ."""
+    return all((old.get(name) or None) == (value or None) for name, value in new.items() if _plain(value))
+
+
+def _plain(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float)
 
 
 def _attribute(block: Block, name: str) -> str:

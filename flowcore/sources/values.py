@@ -26,6 +26,7 @@ __all__ = [
     "protocol_number",
     "region_of",
     "type_and_code",
+    "utf8_of",
 ]
 
 ALL, ICMP, TCP, UDP, ICMPV6 = -1, 1, 6, 17, 58
@@ -34,6 +35,13 @@ _NAMES = {ALL: "all", ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMPV6: "icmpv6"}
 _COMPASS = "central|north|south|east|west|northeast|northwest|southeast|southwest"
 _REGION = re.compile(rf"[a-z]{{2,4}}(-[a-z]{{2,5}})?-({_COMPASS})-[0-9]")
 _CIDR = re.compile(r"[0-9A-Fa-f:.]+/[0-9]{1,3}")
+
+
+def utf8_of(data: bytes) -> bytes:
+    """A text's bytes as UTF-8 without a byte order mark; UTF-16 has one (PowerShell's `>`). Raises UnicodeError."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        data = data.decode("utf-16").encode()
+    return data.removeprefix(b"\xef\xbb\xbf")
 
 
 class BadValueError(Exception):
