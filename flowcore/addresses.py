@@ -106,6 +106,11 @@ class AddressAxis:
             kinds[self.mask(prefixes)] = kind
         return kinds
 
+    def internet_spans(self) -> list[tuple[int, int]]:
+        """The intervals of kind INTERNET, as disjoint, ascending spans."""
+        edges = np.flatnonzero(np.diff(np.concatenate(([0], (self.kinds() == INTERNET).astype(np.int8), [0]))))
+        return [(int(first), int(end)) for first, end in zip(edges[::2], edges[1::2], strict=True)]
+
 
 def special_prefixes() -> list[Prefix]:
     """Every prefix that this module gives a meaning to: an axis must be cut at their bounds."""

@@ -18,7 +18,7 @@ from .addresses import AddressAxis, special_prefixes
 from .compile_balancers import BalancerPlan
 from .compile_cases import case_tables, stages_that_apply
 from .compile_layout import Parts, VpcPlan, profile_place
-from .compile_long import Layout, LongPlan, block_stops, is_long, pack
+from .compile_long import Layout, LongPlan, block_stops, block_unsure, is_long, pack
 from .compile_nodes import (
     AddressSpace,
     Nodes,
@@ -29,6 +29,7 @@ from .compile_nodes import (
     ipv6_intervals,
     make_nodes,
     pages,
+    private_ipv6,
     reserved_addresses,
     service_addresses,
 )
@@ -38,6 +39,7 @@ from .compile_policies import (
     EntryArrays,
     GroupRules,
     PortAxis,
+    SharedAddresses,
     acl_entries,
     bundle,
     deny,
@@ -133,6 +135,7 @@ class _Compiler:
             addresses += self.long.addresses()
         self.axis = AddressAxis(prefixes, addresses)
         self.space = AddressSpace(network, self.axis, self.interfaces, self.vpcs)
+        self.shared = SharedAddresses(self.axis.size, self._held())
         if self.long:
             self.long.begin(self.axis, self.vpcs)
         self.group_ports, self.acl_ports = PortAxis(), PortAxis()
@@ -148,7 +151,10 @@ class _Compiler:
         parts = self._parts(n_group_ports, n_acl_ports, parties * n_nodes)
         remote_class = np.zeros((len(vpcs) + 1, n_nodes, 2), np.uint32)
         party_class = np.zeros((len(vpcs) + 1, n_nodes, parties - 1), np.uint32)
-        sections = np.concatenate([nodes.representative + party * self.axis.size for party in range(parties)])
+        place = self._group_places(nodes)
+        sections = np.concatenate(
+            [place + party * (self.axis.size + len(self.shared.place)) for party in range(parties)]
+        )
         for number, (vpc, signature) in enumerate(zip(vpcs, signatures, strict=True), 1):
             group_sig, prefix_sig = signature
             classes, representative = classes_of(group_sig, sections)
@@ -207,7 +213,7 @@ class _Compiler:
 
     def _collect(self, vpc_id: str) -> VpcPlan:
         """Policies, ACL lists and profiles that the interfaces of a VPC use, with the atoms their rules name."""
-        by_group = Atoms(self.axis, self.long.parties if self.long else 1)
+        by_group = Atoms(self.axis, self.long.parties if self.long else 1, self.shared)
         neighbours = self.long.neighbours(vpc_id) if self.long else frozenset()
         rules = GroupRules(self.network, vpc_id, by_group, self.group_ports, self.labels.group, neighbours)
         vpc = VpcPlan(vpc_id, by_group, Atoms(self.axis), rules)
@@ -267,7 +273,8 @@ class _Compiler:
         described = self.network.vpcs.get(vpc.vpc_id)
         for block in (*described.cidr_blocks, *described.ipv6_cidr_blocks) if described else ():
             vpc.by_prefix.prefix(block)
-        vpc.by_prefix.number("IPv4", lambda: self.axis.family_span(4))  # a class never mixes families
+        vpc.by_prefix.number("IPv4", lambda: self.axis.family_span(4))  # a class never mixes families, or kinds
+        vpc.by_prefix.number("internet", self.axis.internet_spans)
         for _, table_id in vpc.profiles:
             for route in self.network.routes_of(self.network.route_tables[table_id]) if table_id else ():
                 if not isinstance(route.destination, str):
@@ -281,12 +288,24 @@ class _Compiler:
         keys = [random_keys(2, max(len(atoms.spans), 1)) for atoms in (vpc.by_group, vpc.by_prefix)]
         return vpc.by_group.signatures(keys[0]), vpc.by_prefix.signatures(keys[1])
 
+    def _held(self) -> Iterable[tuple[int, str]]:
+        """(interval, VPC id) of every address of an interface."""
+        return ((each.interval, str(self.interfaces[each.interface].vpc_id)) for each in self.space.endpoints)
+
+    def _group_places(self, nodes: Nodes) -> Array:
+        """int64[nodes]: where group policies look for a node: on the axis, or behind it (SharedAddresses)."""
+        place: Array = nodes.representative.copy()
+        for node, held in zip(nodes.of_endpoint.tolist(), self._held(), strict=True):
+            place[node] = self.shared.place.get(held, held[0])
+        return place
+
     def _address_classes(self, signatures: list[tuple[Array, Array]]) -> Array:
         """int64[axis]: intervals that no rule of any VPC tells apart have one number."""
         total = np.zeros((2, self.axis.size), np.uint64)
         for group_sig, prefix_sig in signatures:
-            for party, factor in enumerate(_PARTY_FACTORS[: group_sig.shape[1] // self.axis.size]):
-                total ^= group_sig[:, party * self.axis.size : (party + 1) * self.axis.size] * factor
+            size = self.axis.size + len(self.shared.place)
+            for party, factor in enumerate(_PARTY_FACTORS[: group_sig.shape[1] // size]):
+                total ^= group_sig[:, party * size : party * size + self.axis.size] * factor
             total ^= prefix_sig
         if self.long:
             total ^= self.long.signatures
@@ -382,11 +401,12 @@ class _Compiler:
         """uint32[endpoints, NODE_WIDTH]: what an address of an interface knows; codes and peer are left to the node."""
         owners = np.array([endpoint.interface for endpoint in self.space.endpoints], np.int64)
         rows = by_interface[owners]
-        edges = self._edges()
+        edges, private = self._edges(), private_ipv6(self.network, self.axis)
         for number, endpoint in enumerate(self.space.endpoints):
             interface = self.interfaces[endpoint.interface]
             rows[number, k.N_VPC] |= edges[number] << 24
-            codes = self._gateway_codes(interface, endpoint.ipv4, endpoint.public_interval >= 0)
+            mapped = endpoint.public_interval >= 0 if endpoint.ipv4 else not private[endpoint.interval]
+            codes = self._gateway_codes(interface, endpoint.ipv4, mapped)
             redirected = edges[number] == _REDIRECTED and codes & 255 == 0  # RT-21: the long walk says
             rows[number, k.N_GATEWAY] = codes | (k.LONG if redirected else 0)
         return rows
@@ -412,16 +432,20 @@ class _Compiler:
         return result
 
     def _gateway_codes(self, interface: NetworkInterface, ipv4: bool, mapped: bool) -> int:
-        """Outcomes of the gateway steps that depend on the interface alone (N_GATEWAY)."""
+        """Outcomes of the gateway steps that depend on the interface alone (N_GATEWAY).
+
+        `mapped`: the internet knows the address: IPv4 mapped to a public one, IPv6 that is not private.
+        """
         network, vpc_id = self.network, str(interface.vpc_id)
         out_stopped, nat_stopped, out_only_stopped, in_stopped = block_stops(network, interface.subnet_id, vpc_id)
         if interface.interface_type == "nat_gateway":
             out_stopped = nat_stopped
-        blocked = deny("VPC_BLOCK_PUBLIC_ACCESS_ENABLED")
+        unsure_of_it = block_unsure(network, interface.subnet_id, vpc_id)
+        blocked = unsure("UNKNOWN_RESOURCE") if unsure_of_it else deny("VPC_BLOCK_PUBLIC_ACCESS_ENABLED")
         denied = deny("DENY_ALL_IGW_TRAFFIC") if not ipv4 and interface.deny_all_igw_traffic else 0
-        unmapped = deny("IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS") if ipv4 and not mapped else 0
+        unmapped = 0 if mapped else deny("IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS")
         out = blocked if out_stopped else unmapped or denied
-        out_egress_only = blocked if out_only_stopped else 0
+        out_egress_only = blocked if out_only_stopped else 0 if ipv4 else unmapped
         entering = blocked if in_stopped else denied
         other_ways = vpc_id in network.vpcs_with_other_ways_in
         public, private = entering, entering
@@ -429,7 +453,7 @@ class _Compiler:
             unknown = vpc_id in network.vpcs_with_undescribed_internet_gateway
             public = unsure("UNKNOWN_RESOURCE") if unknown else deny("NO_PATH")
             private = k.LONG if other_ways and not unknown else public
-        if ipv4 and not mapped:
+        if not mapped:
             private = k.LONG if other_ways else deny("IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS")
         return out | out_egress_only << 8 | private << 16 | public << 24
 

@@ -20,7 +20,7 @@ from . import kernels_long as kl
 from .addresses import AddressAxis
 from .compile_balancers import BalancerPlan
 from .compile_layout import Parts, VpcPlan, profile_place
-from .compile_nodes import AddressSpace, Nodes, classes_of, closed_interfaces, is_classic
+from .compile_nodes import AddressSpace, Nodes, classes_of, closed_interfaces, is_classic, private_ipv6
 from .compile_policies import Atoms, deny, random_keys, unsure
 from .compile_routes import ACTIVE, KINDS, outcome_tables, route_label, winners
 from .compile_transit import TransitPlan, Zones
@@ -93,7 +93,7 @@ def _prefixes_of(network: Network, route: Any) -> tuple[Any, ...]:
 
 def block_stops(network: Network, subnet_id: str | None, vpc_id: str | None) -> tuple[bool, bool, bool, bool]:
     """What VPC Block Public Access stops at a subnet (BP-01...06): (out by an internet gateway, out by one opened by a
-    NAT gateway, out by an egress-only gateway, in)."""
+    NAT gateway, out by an egress-only gateway, in). Where `block_unsure`, it may stop that."""
     mode, exclusion = network.block_mode_of(subnet_id, vpc_id), network.block_exclusion_of(subnet_id, vpc_id)
     if mode not in ("block-bidirectional", "block-ingress") or exclusion == "allow-bidirectional":
         return False, False, False, False
@@ -101,6 +101,11 @@ def block_stops(network: Network, subnet_id: str | None, vpc_id: str | None) -> 
         out = exclusion != "allow-egress"
         return out, out, out, True
     return True, False, False, True  # BP-03
+
+
+def block_unsure(network: Network, subnet_id: str | None, vpc_id: str | None) -> bool:
+    """Whether a subnet may be excluded from Block Public Access, for exclusions are not described (BP-05)."""
+    return network.block_exclusion_of(subnet_id, vpc_id) == "not-described"
 
 
 @dataclass(frozen=True)
@@ -201,6 +206,7 @@ class LongPlan:
         self.axis, self.vpcs = axis, vpcs
         atoms = Atoms(axis)
         atoms.number("IPv4", lambda: axis.family_span(4))
+        atoms.number("internet", axis.internet_spans)
         for prefix in self.prefixes():
             atoms.prefix(prefix)
         for vpc in self.network.vpcs.values():
@@ -280,6 +286,7 @@ class LongPlan:
             rows[number, kl.P_PAGES], rows[number, kl.P_COLUMNS] = pages, columns
             rows[number, kl.P_CLASSES] = self.vpcs[vpc_id] * n_nodes
             rows[number, kl.P_STOPS] = sum(1 << bit for bit, stop in enumerate(stops) if stop)
+            rows[number, kl.P_STOPS] |= 16 * block_unsure(self.network, subnet_id, vpc_id)
         return rows.reshape(-1)
 
     def _interface_rows(self) -> Array:
@@ -363,6 +370,7 @@ class LongPlan:
         space, nodes = self.layout.space, self.layout.nodes
         starts = [space.axis.bounds(interval)[0] for interval in nodes.representative.tolist()]
         public, end = np.full(nodes.codes.size, -1, np.int64), np.full(nodes.codes.size, -1, np.int64)
+        public[private_ipv6(self.network, space.axis)[nodes.representative]] = -2
         for node in np.flatnonzero(nodes.endpoint >= 0).tolist():
             interval = space.endpoints[nodes.endpoint[node]].public_interval
             if interval >= 0:

@@ -89,6 +89,13 @@ def closed_interfaces(network: Network) -> frozenset[str]:
     return frozenset(shut | {each.interface_id for each in network.interfaces.values() if each.detached})
 
 
+def private_ipv6(network: Network, axis: AddressAxis) -> Array:
+    """bool[axis]: IPv6 addresses that are not advertised on the internet: fc00::/7, and private CIDRs of VPCs."""
+    private = axis.mask(block for vpc in network.vpcs.values() for block in vpc.private_ipv6_cidr_blocks)
+    private |= axis.kinds() == a.IPV6_PRIVATE
+    return private
+
+
 class AddressSpace:
     """The address axis with its meaning in each view, and the nodes made of it."""
 
@@ -214,6 +221,7 @@ class AddressSpace:
         ends = np.full(self.axis.size, -1, np.int64)
         owners, owner = self._owners(0)
         ipv6 = np.arange(self.axis.size) >= self.axis.ipv4_size
+        ipv6 &= self.kinds == a.INTERNET  # an address of another kind is nobody's there, whoever holds it
         held = ipv6 & (owners == 1)
         ends[held] = of_endpoint[owner[held]]
         ends[ipv6 & (owners > 1)] = -2

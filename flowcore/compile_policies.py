@@ -7,7 +7,7 @@ network ACL (ordered: NA-02). Its rules test only the remote address, the protoc
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Any
@@ -112,6 +112,33 @@ class PortAxis:
         return number[:-1].astype(dtype), (start, number[low], ends, maybe), classes
 
 
+class SharedAddresses:
+    """Addresses that interfaces of several VPCs hold: each (interval, VPC) has a position behind those of the axis.
+
+    There group references see only the members of that VPC (SG-20, ST-05).
+    """
+
+    def __init__(self, size: int, held: Iterable[tuple[int, str]]) -> None:
+        vpcs: dict[int, set[str]] = {}
+        for interval, vpc_id in held:
+            vpcs.setdefault(interval, set()).add(vpc_id)
+        pairs = [(interval, vpc_id) for interval, own in sorted(vpcs.items()) if len(own) > 1 for vpc_id in sorted(own)]
+        self.place = {pair: size + number for number, pair in enumerate(pairs)}
+        self._size, self._intervals = size, np.array([interval for interval, _ in pairs], np.int64)
+
+    def behind(self, low: int, high: int) -> tuple[int, int]:
+        """Positions [first, end) of the intervals [low, high), in whatever VPC."""
+        first, end = np.searchsorted(self._intervals, (low, high)) + self._size
+        return int(first), int(end)
+
+    def within(self, low: int, high: int, vpc_id: str) -> list[int]:
+        """Positions of the intervals [low, high) in one VPC."""
+        found = self._intervals[slice(*np.searchsorted(self._intervals, (low, high)))]
+        return [
+            self.place[interval, vpc_id] for interval in np.unique(found).tolist() if (interval, vpc_id) in self.place
+        ]
+
+
 @dataclass
 class Atoms:
     """Distinct remotes that the rules of one VPC name, each a set of intervals of the address axis."""
@@ -119,19 +146,27 @@ class Atoms:
     axis: AddressAxis
     parties: int = 1
     """Parties asked about: the axis as one party sees it follows the axis as the party before sees it."""
+    shared: SharedAddresses | None = None
+    """Positions behind the axis, as each party sees it."""
     spans: list[list[tuple[int, int]]] = field(default_factory=list)
     _numbers: dict[Any, int] = field(default_factory=dict)
 
-    def number(self, key: Any, spans: Any, seen_by: Sequence[int] | None = None) -> int:
+    @property
+    def size(self) -> int:
+        """Positions of one party: the axis, and what stands behind it."""
+        return self.axis.size + (len(self.shared.place) if self.shared else 0)
+
+    def number(self, key: Any, spans: Any, seen_by: Sequence[int] | None = None, held: bool = False) -> int:
         """Number of the atom `key`; `spans()` gives its disjoint spans when it is new. `seen_by`: default all
-        but REFERENCES."""
+        but REFERENCES. `held`: the spans say by themselves which shared addresses of which VPC are meant."""
         found = self._numbers.get(key)
         if found is None:
             found = self._numbers[key] = len(self.spans)
-            shifts = [
-                party * self.axis.size for party in (range(self.parties)[:REFERENCES] if seen_by is None else seen_by)
-            ]
+            shifts = [party * self.size for party in (range(self.parties)[:REFERENCES] if seen_by is None else seen_by)]
             own = spans()
+            if self.shared and not held:
+                behind = [self.shared.behind(low, high) for low, high in own]
+                own = [*own, *(span for span in behind if span[0] < span[1])]
             self.spans.append([(low + shift, high + shift) for shift in shifts for low, high in own])
         return found
 
@@ -140,8 +175,8 @@ class Atoms:
         return self.number(prefix, lambda: [self.axis.span(prefix)])
 
     def signatures(self, keys: Array) -> Array:
-        """uint64[2, parties * axis size]: XOR of the keys (uint64[2, atoms]) of all atoms that hold an interval."""
-        edges = np.zeros((2, self.parties * self.axis.size + 1), np.uint64)
+        """uint64[2, parties * size]: XOR of the keys (uint64[2, atoms]) of all atoms that hold an interval."""
+        edges = np.zeros((2, self.parties * self.size + 1), np.uint64)
         owner = np.array([a for a, spans in enumerate(self.spans) for _ in spans], np.int64)
         low = np.array([span[0] for spans in self.spans for span in spans], np.int64)
         high = np.array([span[1] for spans in self.spans for span in spans], np.int64)
@@ -256,22 +291,26 @@ class GroupRules:
         if rule.peering_status == "active" and rule.referenced_vpc_id:
             vpcs.add(rule.referenced_vpc_id)
         key = ("group", group_id, frozenset(vpcs))
-        found = [self._atoms.number(key, lambda: self._member_spans(group_id, vpcs), self._direct)]
+        found = [self._atoms.number(key, lambda: self._member_spans(group_id, vpcs), self._direct, held=True)]
         if self._neighbours and self._atoms.parties > TRANSIT:
             spans = self._member_spans(group_id, self._neighbours)
             transit_key = ("group by transit gateway", group_id)
-            found += [self._atoms.number(transit_key, lambda: spans, [TRANSIT])] if spans else []
+            found += [self._atoms.number(transit_key, lambda: spans, [TRANSIT], held=True)] if spans else []
         return found
 
     def _member_spans(self, group_id: str | None, vpcs: Set[str]) -> list[tuple[int, int]]:
         """Private addresses of the group's members in `vpcs` (SG-20, SG-22)."""
-        spans = []
-        for interface in self._network.members.get(group_id, ()) if group_id else self._network.untold_members:
-            if interface.vpc_id in vpcs:
-                for own in interface.addresses:
-                    interval = self._atoms.axis.interval(own.address)
-                    spans.append((interval, interval + 1))
-                spans.extend(self._atoms.axis.span(prefix) for prefix in interface.prefixes)
+        spans, axis, shared = [], self._atoms.axis, self._atoms.shared
+        members = self._network.members.get(group_id, ()) if group_id else self._network.untold_members
+        for interface in members:
+            if interface.vpc_id not in vpcs or interface.vpc_id is None:
+                continue
+            intervals = [axis.interval(own.address) for own in interface.addresses]
+            own = [(interval, interval + 1) for interval in intervals] + [axis.span(one) for one in interface.prefixes]
+            spans += own
+            if shared and shared.place:
+                there = (position for span in own for position in shared.within(*span, interface.vpc_id))
+                spans += [(position, position + 1) for position in there]
         return merged(spans)
 
     def _maybe(self, rule: SecurityGroupRule) -> list[tuple[int, str]]:

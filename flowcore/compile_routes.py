@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import kernels as k
-from .addresses import AddressAxis
+from .addresses import INTERNET, AddressAxis
 from .compile_policies import deny, unsure
 from .model import TARGET_PATHS, Network, Route, RouteTable, RouteTarget
 from .schema import PATHS
@@ -52,16 +52,18 @@ def code_of(network: Network, route: Route, vpc_id: str) -> int:
 
 def outcome_tables() -> dict[str, Array]:
     """The kernels' tables by route code: outcomes, gate, gate outcome, path."""
-    outcome = np.full((3, 256), unsure("UNSUPPORTED_COMPONENT"), np.uint8)
+    outcome = np.full((4, 256), unsure("UNSUPPORTED_COMPONENT"), np.uint8)
+    outcome[3] = deny("NO_ROUTE_TO_DESTINATION")  # RT-12, but for what may be a route to VPC Lattice
+    outcome[3, ACTIVE + KINDS.index(RouteTarget.UNKNOWN)] = unsure("UNSUPPORTED_COMPONENT")
     outcome[:, NO_ROUTE] = deny("NO_ROUTE_TO_DESTINATION")
     outcome[:, NO_TABLE] = unsure("UNKNOWN_RESOURCE")
     outcome[:, MISSING_LIST] = unsure("MISSING_PREFIX_LIST")
-    outcome[:, AMBIGUOUS_LIST] = unsure("AMBIGUOUS_PREFIX_LIST_ROUTE")
+    outcome[:3, AMBIGUOUS_LIST] = unsure("AMBIGUOUS_PREFIX_LIST_ROUTE")
     gate, gate_outcome = np.zeros(256, np.uint8), np.zeros(256, np.uint8)
     path = np.full(256, k.NULL8, np.uint8)
     for number, kind in enumerate(KINDS):
         path[[ACTIVE + number, BLACKHOLE + number]] = PATHS.index(TARGET_PATHS[kind])
-        outcome[:, BLACKHOLE + number] = deny("BAD_STATE_ROUTE")
+        outcome[:3, BLACKHOLE + number] = deny("BAD_STATE_ROUTE")
         outcome[0, ACTIVE + number] = k.LONG
         if kind in LONG_TARGETS:
             outcome[1, ACTIVE + number] = k.LONG
@@ -113,7 +115,7 @@ def _inside(prefix: IPv4Network | IPv6Network, other: IPv4Network | IPv6Network)
 def winners(network: Network, table: RouteTable, axis: AddressAxis, positions: Array, labels: dict[str, int]) -> Array:
     """uint32[positions]: route word (label + 1) << 8 | route code of the winner at each interval of `positions`.
 
-    `positions` ascend. `labels`: number of each route label.
+    `positions` ascend, and stand for no addresses of another family or kind. `labels`: number of each route label.
     """
     vpc = network.vpcs.get(table.vpc_id)
     own = (*vpc.cidr_blocks, *vpc.ipv6_cidr_blocks) if vpc else ()
@@ -135,7 +137,7 @@ def winners(network: Network, table: RouteTable, axis: AddressAxis, positions: A
         words[part] = (labels[route_label(table, route)] + 1) << 8 | code_of(network, route, table.vpc_id)
     words[ambiguous] = AMBIGUOUS_LIST
     full = np.where(positions < axis.ipv4_size, 32, 128)
-    outside = ~axis.mask(own)[positions]
+    outside, kinds = ~axis.mask(own)[positions], axis.kinds()[positions]
     for route in routes:
         if isinstance(route.destination, str):
             listed = network.prefix_lists.get(route.destination)
@@ -143,5 +145,7 @@ def winners(network: Network, table: RouteTable, axis: AddressAxis, positions: A
                 family = listed.address_family if listed else None
                 ((low, high),) = axis.family_span(family)
                 possible = outside & ~ambiguous & (length != full) & (positions >= low) & (positions < high)
+                if route.target_kind == RouteTarget.GATEWAY_ENDPOINT:  # RT-19: AWS's own list, of the service alone
+                    possible &= kinds == INTERNET
                 words[possible] = MISSING_LIST
     return words

@@ -220,7 +220,8 @@ class Tables(NamedTuple):
     column_page: np.ndarray  # uint32[] or [0]      with very many port classes: start of a page of 128 in `column`
     acl_classes: np.ndarray  # int64[1]             port classes for ACLs: columns of one list
     cells: np.ndarray  # uint32[]                   outcome words
-    route_outcome: np.ndarray  # uint8[3, 256]      route code -> outcome: to an interface, outwards, return outwards
+    route_outcome: np.ndarray  # uint8[4, 256]      route code -> outcome: to an interface, outwards, return
+    #                                                outwards, to what is never forwarded (RT-12)
     route_gate: np.ndarray  # uint8[256]            GATE_*
     route_gate_outcome: np.ndarray  # uint8[256]    gateway not described, not attached
     route_path: np.ndarray  # uint8[256]            path code
@@ -882,6 +883,8 @@ def _hard(tables, n_hard, x):
         x[X_PATH + i] = np.int64(tables.route_path[route_code]) if way == WAY_BY_ROUTE else way
         if kind == CASE_FIXED:
             fixed = np.int64(tables.fixed[first, second])
+            if first <= LAST_INSIDE and second == DST_UNFORWARDED:
+                fixed = np.int64(S_ROUTE) << 8 | np.int64(tables.route_outcome[3, route_code])
             x[words + (fixed >> 8) * BLOCK] = (fixed & 255) << shift
             x[X_MASK + i] = 1 << (fixed >> 8) | (1 if detached else 0)
 

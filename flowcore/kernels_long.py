@@ -35,6 +35,7 @@ from .kernels import (  # fmt: skip
     DST_IN_PUBLIC,
     DST_LOCAL,
     DST_PUBLIC,
+    DST_UNFORWARDED,
     GATE_INTERNET,
     ICMP,
     ICMP_CODES,
@@ -100,7 +101,8 @@ INGRESS, EGRESS = _codes((N_INGRESS_PAGES, N_EGRESS_PAGES))
 # -- what the tables hold --------------------------------------------------------------------------------
 
 P_VPC, P_SUBNET, P_ZONE, P_PAGES, P_COLUMNS, P_CLASSES, P_STOPS, PLACE_WIDTH = _codes(range(8))
-# P_STOPS: what VPC Block Public Access stops: 1 out, 2 out from a NAT gateway, 4 out by an egress-only gateway, 8 in.
+# P_STOPS: what VPC Block Public Access stops: 1 out, 2 out from a NAT gateway, 4 out by an egress-only gateway, 8 in;
+#          with 16 it may do so, or not.
 
 (
     I_PLACE, I_TYPE, I_FLAGS, I_BALANCER, I_PRIMARY, I_LISTENERS, I_N_LISTENERS, I_BALANCED, I_MISMATCH,
@@ -148,7 +150,7 @@ B_OUTCOME, B_PLACE, FIREWALL_WIDTH = _codes(range(3))
     TO_FIREWALL,
 ) = _codes(range(8, 18))  # fmt: skip
 NO_ROUTE, INTERNET_UNDESCRIBED, INTERNET_DETACHED, EGRESS_UNDESCRIBED, EGRESS_DETACHED = _codes((0, 4, 5, 6, 7))
-TO_UNKNOWN, FIRST_BLACKHOLE = _codes((22, 23))
+TO_UNKNOWN, FIRST_BLACKHOLE, NO_SUCH_TABLE, HIDDEN_LIST = _codes((22, 23, 1, 2))
 
 # Stages are named by their bit in blocked_by (schema.STAGE_BITS); a reply stage is one of 17 and more.
 AT_SOURCE, AT_CHECK, AT_SG_OUT, AT_ACL_OUT, AT_ROUTE, AT_GATEWAY, AT_BALANCER, AT_NAT = _codes(range(8))
@@ -258,7 +260,7 @@ NUMBERS = (
     "node_high",
     "node_kind",  # [nodes] addresses.INTERNET ...
     "node_local",  # [nodes] in its VPC: 0 nobody's, 1 held by one, 2 by several, 3 reserved
-    "node_public",  # [nodes] mapped public IPv4, -1 none
+    "node_public",  # [nodes] mapped public IPv4, -1 none, -2 (NOT_ADVERTISED) private IPv6
     "node_end",  # [nodes] seen from the internet: node of the interface, -1 none, -2 several
     "view_of_vpc", "route_gate", "route_path", "destination_out_outcome", "source_in_outcome", "icmp_reply",
     "case", "fixed", "ipv6_start", "ipv6_high", "ipv6_low",  # as in kernels.Tables, flat
@@ -317,12 +319,15 @@ HEADER = SAYING + 48
 # target that the next action goes to. ASKED: the destination port. FORKED: forks met so far; LOST: one was not walked.
 # FIRST_END: node of the flow's destination as A's VPC sees it.
 NO_TABLE, UNKNOWN_TABLE = -1, -2
+NOT_ADVERTISED = -2
 S, D = _codes((57, 62))  # the packet's source and destination, each:
 FAMILY, HIGH, LOW, NODE, VIEW = _codes(range(5))
 FORWARD_PART, REPLY_PART = _codes((67, 71))  # (4 registers each)
 DENIES, DENIED, DOUBTED = _codes(range(3))  # mask; first deny, first unknown: stage << 8 | outcome
 RULES = np.int64(75)
-REGISTERS = np.int64(83)
+#: Node of the interface that the packet's source address belongs to, in its own VPC's view; 0: not known.
+SENDER = np.int64(83)
+REGISTERS = np.int64(84)
 STACK = REGISTERS
 (
     K_KIND, K_VPC, K_WHERE, K_INTERFACE, K_SOURCE, K_DESTINATION, K_BACK_PORT, K_TABLE, K_ZONE, K_STRAIGHT, K_ENTERED,
@@ -539,7 +544,9 @@ def _group_check(g, w, node, outward, party, stage, rule):
     """Check the groups of a node's interface with the packet's other end, seen as `party`."""
     own = g.numbers[OF_NODE] + node * NODE_WIDTH
     pages = EGRESS if outward else INGRESS
-    remote = _seen(g, w, D if outward else S, np.int64(g.words[own + N_VPC]) & VPC_MASK)
+    remote = w[SENDER]
+    if outward or remote == 0:
+        remote = _seen(g, w, D if outward else S, np.int64(g.words[own + N_VPC]) & VPC_MASK)
     word = _group_word(g, own, pages, remote, party, w[GROUP_PORT])
     if party != DIRECT and 0 < word >> LABEL_BITS < UNSURE:
         could = False
@@ -625,7 +632,7 @@ def _new_leg(g, w, low):
         w[BACK_PORT] = g.numbers[H_TCP_ANY if w[PROTOCOL] == TCP else H_UDP_ANY]
     if w[LEG] == 0:
         w[MET_FIRST] = w[MET]
-    w[LEG], w[MET], w[TRANSITS] = 1, 0, 0
+    w[LEG], w[MET], w[TRANSITS], w[SENDER] = 1, 0, 0, 0
 
 
 @step
@@ -901,13 +908,15 @@ def _internet(g, w):
     elif code == INTERNET_DETACHED or code == EGRESS_DETACHED:
         outcome = n[SAYING + D_ATTACHMENT]
     elif _place(g, w[PLACE], P_STOPS) & (4 if only else (2 if w[BY_NAT] else 1)):
-        outcome = n[SAYING + D_BLOCKED]
+        outcome = n[SAYING + (U_RESOURCE if _place(g, w[PLACE], P_STOPS) & 16 else D_BLOCKED)]
     elif not only and ipv4 and public < 0:
         inside = _is_from(g, w, vpc)
         saying = D_NO_PUBLIC if inside == 1 else (U_RESOURCE if inside else D_SPOOFED)
         outcome = n[SAYING + (U_UNSUPPORTED if w[MET] & MET_APPLIANCE else saying)]
     elif not only and not ipv4 and holder < 0:
         outcome = n[SAYING + D_SPOOFED]
+    elif not ipv4 and n[n[OF_NODE_PUBLIC] + node] == NOT_ADVERTISED:
+        outcome = n[SAYING + D_NO_PUBLIC]
     elif not only and not ipv4 and _interface(g, _column(g, max(holder, 0), NODE_INTERFACE), I_FLAGS) & F_NO_GATEWAY:
         outcome = n[SAYING + D_NO_GATEWAY]
     elif kind and end == -1:
@@ -935,6 +944,7 @@ def _internet(g, w):
     if ipv4:
         _set_address(w, S, IPV4, NOTHING, public)
         _set_address(w, D, IPV4, NOTHING, n[n[OF_NODE_LOW] + end])
+        w[SENDER] = 0
     w[UNSEEN], w[END], w[NUMBER], w[CODE] = 1, end, 0, 0
     return ENTER
 
@@ -957,12 +967,13 @@ def _enter(g, w):
     missing = n[n[OF_VPC] + vpc * VPC_WIDTH + V_ENTER]
     other_ways, ipv4 = by_private and n[n[OF_VPC] + vpc * VPC_WIDTH + V_OTHER_WAYS], w[D + FAMILY] == 4
     outcome = w[NUMBER]
-    if by_private and ipv4 and _column(g, end, NODE_PEER) == NULL32:
+    hidden = n[n[OF_NODE_PUBLIC] + end] == NOT_ADVERTISED
+    if hidden or (by_private and ipv4 and _column(g, end, NODE_PEER) == NULL32):
         outcome = n[SAYING + (U_UNSUPPORTED if other_ways else D_NO_PRIVATE)]
     elif missing:
         outcome = n[SAYING + U_UNSUPPORTED] if other_ways and missing < UNSURE else missing
     elif _place(g, place, P_STOPS) & 8:
-        outcome = n[SAYING + D_BLOCKED]
+        outcome = n[SAYING + (U_RESOURCE if _place(g, place, P_STOPS) & 16 else D_BLOCKED)]
     elif not ipv4 and _interface(g, number, I_FLAGS) & F_NO_GATEWAY:
         outcome = n[SAYING + D_NO_GATEWAY]
     if _check(w, AT_GATEWAY, outcome << LABEL_BITS, NO_RULE):
@@ -1357,6 +1368,7 @@ def _box(g, w):
             _push(w, AT_TRANSLATOR, where, number)
             _new_leg(g, w, primary)
             w[BY_NAT] = w[UNSEEN] = 0  # group references see the instance
+            w[SENDER] = _seen(g, w, S, _column(g, node, NODE_VPC) & VPC_MASK)
     _go(g, w, where)
     return STEP
 
@@ -1428,10 +1440,10 @@ def _at_preserved(g, w, node, target):
     carries = _interface(g, _column(g, node, NODE_INTERFACE), I_FLAGS) & F_CARRIES
     by_reference = carries and _group_word(g, own, INGRESS, node, REFERENCES, w[GROUP_PORT]) >> LABEL_BITS == 0
     if not by_reference:
-        met = w[MET]
-        w[MET] |= MET_NAT  # behind a load balancer, as behind what translates
+        met, sender = w[MET], w[SENDER]
+        w[MET], w[SENDER] = met | MET_NAT, 0  # behind a load balancer, as behind what translates
         _group_check(g, w, target, INWARD, NOBODY, AT_MIDDLE_SG, NO_RULE)
-        w[MET] = met
+        w[MET], w[SENDER] = met, sender
     if _interface(g, number, I_FLAGS) & F_UNUSABLE:
         _check(w, AT_BOX, n[SAYING + D_BAD_STATE] << LABEL_BITS, NO_RULE)
 
@@ -1617,7 +1629,7 @@ def _start(g, w, start):
     )
     if w[S + FAMILY] == 4 and n[n[OF_NODE_PUBLIC] + start] == w[S + LOW]:
         w[S + LOW] = n[n[OF_NODE_LOW] + start]
-    w[OWN], w[S + NODE], w[S + VIEW] = start, start, n[n[OF_VIEW_OF_VPC] + vpc]
+    w[OWN], w[SENDER], w[S + NODE], w[S + VIEW] = start, start, start, n[n[OF_VIEW_OF_VPC] + vpc]
     w[STACK + K_KIND], w[STACK + K_VPC], w[STACK + K_WHERE], w[STACK + K_INTERFACE] = AT_INTERFACE, vpc, place, number
     _expect(w)
     _go(g, w, place)
@@ -1632,12 +1644,15 @@ def _start(g, w, start):
         return DONE
     if case == CASE_FIXED:
         fixed = n[n[OF_FIXED] + first * 20 + second]
-        _check(w, COMPACT_STAGES[fixed >> 8], (fixed & 255) << LABEL_BITS, NO_RULE)
+        outcome, code = fixed & 255, np.int64(g.words[_line(g, place, end) + 3]) & 255
+        if second == DST_UNFORWARDED and (code == NO_SUCH_TABLE or code == HIDDEN_LIST or code == TO_UNKNOWN):
+            outcome = n[n[OF_ROUTE_OUTCOME] + code]
+        _check(w, COMPACT_STAGES[fixed >> 8], outcome << LABEL_BITS, NO_RULE)
         return CUT
     if flags & F_ENDPOINT:
         _check(w, AT_SOURCE, n[SAYING + D_ENDPOINT] << LABEL_BITS, NO_RULE)
     if _interface(g, number, I_TYPE) == T_NAT:
-        w[BY_NAT] = 2 + n[n[OF_NODE_PUBLIC] + start]
+        w[BY_NAT] = 2 + max(n[n[OF_NODE_PUBLIC] + start], np.int64(-1))
     if second == DST_LOCAL or second == DST_PUBLIC:
         w[DESTINATION] = _column(g, end if second == DST_LOCAL else _column(g, end, NODE_PEER), NODE_INTERFACE)
     return STEP
@@ -1650,12 +1665,12 @@ def _ask_start(g, w):
     denied, doubted, port = w[FORWARD_PART + DENIED], w[FORWARD_PART + DOUBTED], w[GROUP_PORT]
     at_source = denied >> 8 == AT_SOURCE and denied != 0
     node, view = w[D + NODE], w[D + VIEW]
-    w[D + NODE] = w[FIRST_END]
+    party = DIRECT if met & ~MET_PEERING == 0 else NOBODY
+    w[D + NODE] = w[END] if party == DIRECT and w[END] >= 0 and not w[LEFT] else w[FIRST_END]
     w[D + VIEW] = g.numbers[g.numbers[OF_VIEW_OF_VPC] + (_column(g, w[OWN], NODE_VPC) & VPC_MASK)]
     last, w[MET], w[GROUP_PORT] = w[MET], met, w[FIRST_PORT]
     if not at_source:
         w[FORWARD_PART + DENIED] = w[FORWARD_PART + DOUBTED] = 0
-    party = DIRECT if met & ~MET_PEERING == 0 else NOBODY
     outcome = _group_check(g, w, w[OWN], OUTWARD, party, AT_SG_OUT, RULE_SG_OUT)
     w[D + NODE], w[D + VIEW], w[MET], w[GROUP_PORT] = node, view, last, port
     if at_source:
@@ -1704,7 +1719,9 @@ def _find_way_in(g, w, first, end, by_private):
         return ENTER
     place = _interface(g, number, I_PLACE)
     code = np.int64(g.words[_line(g, place, _seen(g, w, S, vpc)) + 3]) & 255
-    mapped = w[D + FAMILY] == 6 or _column(g, end, NODE_PEER) != NULL32
+    mapped = _column(g, end, NODE_PEER) != NULL32
+    if w[D + FAMILY] == 6:
+        mapped = n[n[OF_NODE_PUBLIC] + end] != NOT_ADVERTISED
     if first == SRC_INTERNET and mapped and n[n[OF_ROUTE_GATE] + code] == GATE_INTERNET:
         return ENTER
     w[REPLY], w[PROBE] = 1, 1

@@ -128,6 +128,8 @@ class Vpc:
     cidr_blocks: tuple[IPv4Network, ...] = ()
     """IPv4 CIDRs in state associated; the primary one first."""
     ipv6_cidr_blocks: tuple[IPv6Network, ...] = ()
+    private_ipv6_cidr_blocks: tuple[IPv6Network, ...] = ()
+    """Those of `ipv6_cidr_blocks` whose Ipv6AddressAttribute is private: never advertised on the internet."""
     region: str | None = None
     owner_id: str | None = None
     is_default: bool = False
@@ -585,13 +587,14 @@ class Network(Displayed):
         return "off"
 
     def block_exclusion_of(self, subnet_id: str | None, vpc_id: str | None) -> str | None:
-        """The mode of the exclusion that covers a subnet: its own before its VPC's (BP-05)."""
+        """The mode of the exclusion that covers a subnet, its own before its VPC's, or `not-described` (BP-05)."""
         active = {
             exclusion.resource_id: exclusion.mode
             for exclusion in self.block_public_access_exclusions
             if exclusion.state in (None, "create-complete", "update-complete")  # [inf] in BP-05
         }
-        return active.get(subnet_id or "") or active.get(vpc_id or "")
+        none = None if "VpcBlockPublicAccessExclusions" in self.described_keys else "not-described"
+        return active.get(subnet_id or "") or active.get(vpc_id or "") or none
 
     def with_issues(self, issues: Iterable[Issue]) -> Network:
         """The same network with `issues` added."""

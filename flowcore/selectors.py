@@ -12,14 +12,14 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
-from .schema import ICMP, ICMPV6, PROTOCOL_NUMBERS, TCP, UDP
+from .schema import ICMP, ICMP_REPLIES, ICMPV6, ICMPV6_REPLIES, PROTOCOL_NUMBERS, TCP, UDP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from .model import IPAddress, IPNetwork, Network, NetworkInterface
 
-__all__ = ["EPHEMERAL_PORT", "Endpoint", "flow_between", "select"]
+__all__ = ["EPHEMERAL_PORT", "Endpoint", "flow_between", "other_receiver", "select"]
 
 #: The source port of a client that is not told otherwise: inside every range clients use (NA-16).
 EPHEMERAL_PORT = 49152
@@ -302,8 +302,9 @@ def flow_between(
     """The flow that opens a conversation between two ends, as a mapping of the flow columns.
 
     The family is one that both ends have, IPv4 if it can be. From outside, an interface is named by its public IPv4
-    address if it has one (IG-03). Without `source_port`, TCP and UDP start from EPHEMERAL_PORT. Raises InputError if
-    the ends share no family, the protocol is unknown or its destination port is missing.
+    address if it has one (IG-03). Without `source_port`, TCP and UDP start from EPHEMERAL_PORT; without `icmp_code`, an
+    ICMP request (ICMP_REPLIES, ICMPV6_REPLIES) has code 0, the only one there is. Raises InputError if the ends share
+    no family, the protocol is unknown or its destination port is missing.
     """
     number = _protocol_number(protocol)
     if number is None:
@@ -313,6 +314,8 @@ def flow_between(
     has_ports, has_type = number in (TCP, UDP), number in (ICMP, ICMPV6)
     if has_ports and destination_port is None:
         raise InputError("the protocol needs a destination port", found=protocol, hint="give --port")
+    if icmp_code is None and icmp_type in (ICMP_REPLIES if number == ICMP else ICMPV6_REPLIES):
+        icmp_code = 0
     srcaddr, dstaddr = _shared_family(source, destination)
     if source.interface_id is None and destination.interface_id is not None:
         interface = network.interfaces[destination.interface_id]
@@ -328,6 +331,23 @@ def flow_between(
         "icmp_type": icmp_type if has_type else None,
         "icmp_code": icmp_code if has_type else None,
     }
+
+
+def other_receiver(
+    network: Network, destination: Endpoint, verdict: str, flow: Mapping[str, Any], ends: tuple[str | None, str | None]
+) -> InputError | None:
+    """What is wrong where a flow does not go to the interface that `destination` names; None: nothing.
+
+    `verdict`, `ends` (src_interface, dst_interface): the flow's. An address says where a packet goes only within a VPC:
+    there it may be another interface's, or lead out of the network.
+    """
+    wanted, (sender, found) = destination.interface_id, ends
+    if wanted is None or found == wanted or (found is None and verdict != "ACCEPT"):
+        return None
+    seen = f"seen from {network.interfaces[sender].vpc_id}" if sender else "seen from outside"
+    where = f"{seen}, {flow['dstaddr']} is {found or 'not its address'}"
+    hint = f"name {found or flow['dstaddr']} as the other end, or an address by which {wanted} can be reached"
+    return InputError(f"the packet does not come to {wanted}: {where}", hint=hint)
 
 
 def _protocol_number(protocol: int | str) -> int | None:

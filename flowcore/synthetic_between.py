@@ -586,6 +586,7 @@ def _disturb(between: Between) -> None:
         row = {"AwsAccountId": OWNER, "AwsRegion": REGION, "State": "update-complete"}
         mode = between.rng.choice(("block-bidirectional", "block-ingress", "block-ingress"))
         documents["VpcBlockPublicAccessOptions"] = [{**row, "InternetGatewayBlockMode": mode}]
+        documents["VpcBlockPublicAccessExclusions"] = []
         for record in (*documents["Vpcs"], *documents["Subnets"]):
             if between.chance(0.8):
                 record.pop("BlockPublicAccessStates", None)

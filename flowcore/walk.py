@@ -365,7 +365,9 @@ class _Walk:
         self._meet("destination", interface.interface_id, outcome)
 
     def _judge_groups(self, stage: str, end: End, egress: bool) -> None:
-        self._meet(stage, end.interface.interface_id, judge_groups(self.index, end.interface, egress, self._packet()))
+        other = self.source.interface.vpc_id if self.source else None  # as the VPC that the packet left sees it
+        outcome = judge_groups(self.index, end.interface, egress, self._packet(), other_vpc=other)
+        self._meet(stage, end.interface.interface_id, outcome)
 
     def _judge_acl(self, stage: str, end: End, egress: bool) -> None:
         interface = end.interface

@@ -14,6 +14,7 @@ from .model import (
     IPAddress,
     Network,
     NetworkInterface,
+    RouteTarget,
 )
 from .walk_flow import UNROUTABLE, Packet, kind_of
 
@@ -119,7 +120,7 @@ def find_destination(index: NetworkIndex, source: End, address: IPAddress) -> tu
     Neither end nor fixed answer: an address outside the VPC, case OUT.
     """
     vpc_id = source.interface.vpc_id
-    fixed = _special_destination(index, vpc_id, address)
+    fixed = _special_destination(index, source.interface, address)
     if fixed:
         return None, False, fixed
     owners = index.holders(vpc_id, address)
@@ -143,20 +144,35 @@ def find_destination(index: NetworkIndex, source: End, address: IPAddress) -> tu
     return None, False, None
 
 
-def _special_destination(index: NetworkIndex, vpc_id: str | None, address: IPAddress) -> Fixed | None:
+def _special_destination(index: NetworkIndex, sender: NetworkInterface, address: IPAddress) -> Fixed | None:
     """The fixed answer of an address that no rule and no route decides about (EN-04, SG-60…62, RT-12)."""
     if any(address in block for block in _NOWHERE):
         return Fixed(REJECT, "NO_POSSIBLE_DESTINATION", "destination", f"nothing can be sent to {address} (EN-04)")
-    if address in _SERVICES or address in index.services_of(vpc_id):
+    if address in _SERVICES or address in index.services_of(sender.vpc_id):
         note = "a service that neither security groups nor network ACLs filter (SG-60)"
         return Fixed(ACCEPT, "UNFILTERED_SERVICE", None, note, path="service")
     if any(address in block for block in _NEVER_ROUTED):
-        return Fixed(REJECT, "NO_ROUTE_TO_DESTINATION", "route", f"{address} is never forwarded (RT-12)")
+        return _never_routed(index, sender, address)
     if address in _LINK_LOCAL:
         return Fixed(
             UNKNOWN, "UNKNOWN_DESTINATION", "destination", f"{address} is link-local: its owner is not described"
         )
     return None
+
+
+def _never_routed(index: NetworkIndex, sender: NetworkInterface, address: IPAddress) -> Fixed:
+    """No route that a user makes forwards such addresses (RT-12); AWS's own one to VPC Lattice does."""
+    table = index.network.route_table_of(sender.subnet_id, sender.vpc_id)
+    if table is None:
+        return Fixed(UNKNOWN, "UNKNOWN_RESOURCE", "route", "the subnet's route table is not described")
+    choice = index.choice(table.route_table_id, address)
+    route, reason = choice.route, choice.outcome.reason
+    if reason == "MISSING_PREFIX_LIST":
+        return Fixed(UNKNOWN, reason, "route", f"{choice.outcome.note}: it may be that of VPC Lattice")
+    if route is not None and route.target_kind == RouteTarget.UNKNOWN and not route.blackhole:
+        note = f"{table.route_table_id} leads to {route.target_id}, which is not modelled"
+        return Fixed(UNKNOWN, "UNSUPPORTED_COMPONENT", "route", note)
+    return Fixed(REJECT, "NO_ROUTE_TO_DESTINATION", "route", f"{address} is never forwarded (RT-12)")
 
 
 def is_reserved(network: Network, vpc_id: str | None, address: IPAddress) -> bool:

@@ -40,7 +40,7 @@ class Edge(NamedTuple):
     route: Route | None = None
 
 
-def block_public_access_stops(
+def judge_block_public_access(
     index: NetworkIndex,
     subnet_id: str | None,
     vpc_id: str | None,
@@ -48,17 +48,21 @@ def block_public_access_stops(
     inbound: bool,
     egress_only: bool = False,
     by_nat_gateway: bool = False,
-) -> bool:
-    """Whether VPC Block Public Access stops what a gateway carries to or from a subnet (BP-01…05)."""
+) -> Outcome:
+    """What VPC Block Public Access says of what a gateway carries to or from a subnet (BP-01…05)."""
     mode = index.network.block_mode_of(subnet_id, vpc_id)
     if mode not in ("block-bidirectional", "block-ingress"):
-        return False
+        return Outcome(PASS)
+    if mode == "block-ingress" and (egress_only or (by_nat_gateway and not inbound)):  # BP-03
+        return Outcome(PASS)
     exclusion = index.network.block_exclusion_of(subnet_id, vpc_id)
-    if exclusion == "allow-bidirectional":
-        return False
-    if mode == "block-ingress":
-        return not egress_only and not (by_nat_gateway and not inbound)  # BP-03
-    return inbound or exclusion != "allow-egress"
+    if exclusion == "not-described":
+        note = (
+            f"VPC Block Public Access is on ({mode}); whether an exclusion covers the subnet is not described (BP-05)"
+        )
+        return Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note=note)
+    allowed = mode == "block-bidirectional" and exclusion == "allow-egress" and not inbound
+    return Outcome(PASS) if allowed or exclusion == "allow-bidirectional" else _BLOCKED
 
 
 def judge_gateway_itself(
@@ -80,10 +84,9 @@ def judge_gateway_itself(
         return Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note=f"{gateway_id} is not described")
     if vpc_id not in gateway.vpc_ids:
         return Outcome(DENY, "BAD_STATE_ATTACHMENT", note=f"{gateway_id} is not attached to {vpc_id}")
-    blocked = block_public_access_stops(
+    return judge_block_public_access(
         index, subnet_id, vpc_id, inbound=False, egress_only=egress_only, by_nat_gateway=by_nat_gateway
     )
-    return _BLOCKED if blocked else Outcome(PASS)
 
 
 def judge_way_out(
@@ -101,6 +104,8 @@ def judge_way_out(
     )
     if outcome.outcome != PASS:
         return outcome
+    if index.is_private_ipv6(source.address):
+        return no_public_address(source.address)
     if not egress_only:
         if destination.version == 4 and source.public_address is None:
             return no_public_address(source.address)
@@ -118,8 +123,11 @@ def judge_way_out(
 
 
 def no_public_address(address: IPAddress) -> Outcome:
-    """The deny of a source that no public address is mapped to (IG-06)."""
-    return Outcome(DENY, "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS", note=f"{address} has no public address (IG-06)")
+    """The deny of a source that the internet cannot answer: without a public address (IG-06), or private IPv6."""
+    note = f"{address} has no public address (IG-06)"
+    if address.version == 6:
+        note = f"{address} is private: it is not advertised on the internet (IG-08)"
+    return Outcome(DENY, "IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS", note=note)
 
 
 def denies_all(interface: NetworkInterface) -> Outcome:
@@ -168,10 +176,14 @@ def judge_entry(
     """IN steps (1) to (5). `guarded_subnet_id`: whose Block Public Access counts (BP-02, BP-07)."""
     network, vpc_id = index.network, receiver.interface.vpc_id or ""
     other_ways = vpc_id in network.vpcs_with_other_ways_in
-    if remote.version == 4 and receiver.public_address is None:
-        if other_ways:
+    private = index.is_private_ipv6(receiver.address)
+    if private or (remote.version == 4 and receiver.public_address is None):
+        if other_ways and by_private:
             return _OTHER_WAYS
-        note = f"{receiver.address} has no public address (IG-06)"
+        what = (
+            "is private: it is not advertised on the internet (IG-08)" if private else "has no public address (IG-06)"
+        )
+        note = f"{receiver.address} {what}"
         return Outcome(DENY, "IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS", note=note)
     gateway_id = network.internet_gateway_of.get(vpc_id)
     if gateway_id is None:
@@ -180,8 +192,9 @@ def judge_entry(
         if by_private and other_ways:
             return _OTHER_WAYS
         return Outcome(DENY, "NO_PATH", note=f"no internet gateway is attached to {vpc_id} (IG-01)")
-    if block_public_access_stops(index, guarded_subnet_id, vpc_id, inbound=True):
-        return _BLOCKED
+    blocked = judge_block_public_access(index, guarded_subnet_id, vpc_id, inbound=True)
+    if blocked.outcome != PASS:
+        return blocked
     if remote.version == 6 and receiver.interface.deny_all_igw_traffic:
         return denies_all(receiver.interface)
     kind = kind_of(remote)

@@ -258,8 +258,14 @@ class Walker:
 
     def judge_groups(self, interface: NetworkInterface, egress: bool, party: str) -> Outcome:
         """What an interface's groups say to a sender of whom references see `party`, and why if that is too little."""
-        outcome = judge_groups(self.index, interface, egress, self.packet, party)
-        return without_party(self.index, interface, egress, self.packet, outcome, self.leg, party)
+        other = None if egress else self.sender_vpc()
+        outcome = judge_groups(self.index, interface, egress, self.packet, party, other_vpc=other)
+        return without_party(self.index, interface, egress, self.packet, outcome, self.leg, party, other)
+
+    def sender_vpc(self) -> str | None:
+        """The VPC of the interface that the packet's source address belongs to, where the walk knows it."""
+        sender = self.leg.sender
+        return sender.vpc_id if sender is not None and self.leg.address == self.packet.source else None
 
     def turn(self, packet: Packet) -> None:
         """Start the way back with `packet`."""
@@ -468,12 +474,14 @@ def without_party(
     outcome: Outcome,
     leg: Leg,
     party: str,
+    other_vpc: str | None = None,
 ) -> Outcome:
     """`outcome`, a group's answer to a hidden sender, with the reason why if a rule would match a visible one."""
     if outcome.outcome != DENY or party == DIRECT:
         return outcome
     visible = [DIRECT] if egress else [DIRECT, TRANSIT]
-    if all(judge_groups(index, interface, egress, packet, each).outcome != PASS for each in visible):
+    seen = (judge_groups(index, interface, egress, packet, each, other_vpc=other_vpc) for each in visible)
+    if all(each.outcome != PASS for each in seen):
         return outcome
     if leg.met and all(kind == TRANSIT_GATEWAY for kind in leg.met):
         note = "a rule names the sender's group, which the transit gateway does not carry (SG-23)"

@@ -87,6 +87,8 @@ def _judge_way_out(
     public: IPAddress | None = None
     if outcome.outcome == PASS and not egress_only:
         outcome, public = _judge_source(walker, place.vpc_id)
+    elif outcome.outcome == PASS and index.is_private_ipv6(packet.source):
+        outcome = no_public_address(packet.source)
     if outcome.outcome == PASS:
         outcome = judge_far_address(packet.destination)
     if outcome.outcome == PASS and not egress_only and not walker.middleboxes[0]:
@@ -112,6 +114,8 @@ def _judge_source(walker: Walker, vpc_id: str | None) -> tuple[Outcome, IPAddres
         if not holders:
             note = f"{source} is no address of {vpc_id}"
             return Outcome(DENY, "GATEWAY_REJECTS_SPOOFED_TRAFFIC", note=note), None
+        if index.is_private_ipv6(source):
+            return no_public_address(source), None
         return (denies_all(holders[0]) if holders[0].deny_all_igw_traffic else Outcome(PASS)), None
     ends = (End.at(holder, source) for holder in holders)
     public = next((end.public_address for end in ends if end.public_address), None)

@@ -155,8 +155,10 @@ class LongWalk:
         walker.at_end = True
         going = self._arrive(walker.run(walker.place(interface.subnet_id, interface.vpc_id)))
         party = DIRECT if all(kind == PEERING for kind in first_leg.met) else NONE  # SG-22
-        outcome = judge_groups(self.index, interface, True, packet, party)
-        groups.outcome = without_party(self.index, interface, True, packet, outcome, first_leg, party)
+        arrived = party == DIRECT and self.arrived is not None and self.left is None
+        other = self.destination.vpc_id if arrived and self.destination is not None else None
+        outcome = judge_groups(self.index, interface, True, packet, party, other_vpc=other)
+        groups.outcome = without_party(self.index, interface, True, packet, outcome, first_leg, party, other)
         turned = going and self._come_back()
         return self._answer(turned, self._way())
 
@@ -199,7 +201,10 @@ class LongWalk:
     def _is_by_internet(self, receiver: End) -> bool:
         """Whether a source on the internet comes to the receiver by its VPC's internet gateway."""
         address = receiver.address
-        if is_private(self.packet.source) or (address.version == 4 and receiver.public_address is None):
+        public = (
+            receiver.public_address is not None if address.version == 4 else not self.index.is_private_ipv6(address)
+        )
+        if is_private(self.packet.source) or not public:
             return False
         place = self.walker.place(receiver.interface.subnet_id, receiver.interface.vpc_id)
         _, choice = route_of(self.walker, place, self.packet.source)

@@ -10,9 +10,9 @@ from functools import cached_property
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
-from .model import is_working
+from .model import RouteTarget, is_working
 from .schema import ANY_PROTOCOL, ICMP, ICMPV6, TCP, UDP
-from .walk_flow import EPHEMERAL, FIRST_EPHEMERAL, LAST_PORT, Packet, is_private
+from .walk_flow import EPHEMERAL, FIRST_EPHEMERAL, INTERNET, LAST_PORT, Packet, is_private, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -130,6 +130,13 @@ class NetworkIndex:
             found = self._held[key] = [owner for owner in self.owners(address) if owner.vpc_id == vpc_id]
         return found
 
+    def seen_holders(self, address: IPAddress, vpc_id: str | None) -> list[NetworkInterface]:
+        """Who is at `address` to a packet that comes from, or goes to, VPC `vpc_id` (SG-20, ST-05).
+
+        Its holders there; where there is none, or the VPC is not known, all.
+        """
+        return self.holders(vpc_id, address) or self.owners(address)
+
     def public_owners(self, address: IPAddress) -> list[tuple[NetworkInterface, IPAddress]]:
         """(interface, private address) pairs that the public IPv4 `address` is mapped to (IG-05)."""
         return self._public.get(address, [])
@@ -138,6 +145,13 @@ class NetworkIndex:
         """The CIDRs of a VPC, IPv4 first."""
         vpc = self.network.vpcs.get(vpc_id or "")
         return vpc.blocks if vpc else ()
+
+    def is_private_ipv6(self, address: IPAddress) -> bool:
+        """Whether an IPv6 address is not advertised on the internet: fc00::/7, or in a VPC's private CIDR [inf]."""
+        if address.version == 4:
+            return False
+        vpcs = self.network.vpcs.values()
+        return is_private(address) or any(address in block for vpc in vpcs for block in vpc.private_ipv6_cidr_blocks)
 
     @cached_property
     def closed_endpoints(self) -> frozenset[str]:
@@ -246,11 +260,13 @@ def judge_groups(
     packet: Packet,
     party: str = DIRECT,
     balancer_groups: frozenset[str] = frozenset(),
+    other_vpc: str | None = None,
 ) -> Outcome:
     """What the security groups of `interface` say of a packet that opens a conversation (SG-01…28, SG-63).
 
-    `party`: what group references can see of the sender. References to `balancer_groups` match whoever sent it: the
-    groups of the Network Load Balancer that hands on a client's packet (SG-25).
+    `party`: what group references can see of the sender. `other_vpc`: the VPC of the other end, where it is known, for
+    several VPCs may hold one address; default: the interface's own. References to `balancer_groups` match whoever sent
+    it: the groups of the Network Load Balancer that hands on a client's packet (SG-25).
     """
     if interface.group_ids is None:
         return Outcome(UNKNOWN, "UNKNOWN_RESOURCE", note="the description does not say which security groups it has")
@@ -266,7 +282,7 @@ def judge_groups(
         if rule.referenced_group_id in balancer_groups:
             match, reason = _YES, None
         else:
-            match, reason = _remote_match(index, rule, remote, interface.vpc_id, party)
+            match, reason = _remote_match(index, rule, remote, interface.vpc_id, party, other_vpc or interface.vpc_id)
         if match == _YES and protocol == _YES and rule.certain:
             return index.remembered((interface.group_ids, egress, rule.rule_id), _allowing, rule, len(rules))
         if match != _NO and maybe is None:
@@ -334,7 +350,12 @@ def _icmp_match(icmp_type: int | None, icmp_code: int | None, packet: Packet) ->
 
 
 def _remote_match(
-    index: NetworkIndex, rule: SecurityGroupRule, remote: IPAddress, vpc_id: str | None, party: str
+    index: NetworkIndex,
+    rule: SecurityGroupRule,
+    remote: IPAddress,
+    vpc_id: str | None,
+    party: str,
+    other_vpc: str | None,
 ) -> tuple[str, str | None]:
     """Whether the remote of a group rule matches `remote` (SG-05), and, where only maybe, for what reason."""
     if rule.cidr_block is not None:
@@ -346,20 +367,25 @@ def _remote_match(
             return (_NO, None) if other_family else (_MAYBE, "MISSING_PREFIX_LIST")
         return (_YES if any(remote in cidr for cidr in listed.cidr_blocks) else _NO), None
     if rule.referenced_group_id is not None and party != NONE:
-        return _reference_match(index, rule, remote, vpc_id, party)
+        return _reference_match(index, rule, index.seen_holders(remote, other_vpc), remote, vpc_id, party)
     return _NO, None
 
 
 def _reference_match(
-    index: NetworkIndex, rule: SecurityGroupRule, remote: IPAddress, vpc_id: str | None, party: str
+    index: NetworkIndex,
+    rule: SecurityGroupRule,
+    holders: list[NetworkInterface],
+    remote: IPAddress,
+    vpc_id: str | None,
+    party: str,
 ) -> tuple[str, str | None]:
-    """Whether a group reference matches `remote`, seen from VPC `vpc_id` (SG-20…26)."""
+    """Whether a group reference matches `remote`, where `holders` are, seen from VPC `vpc_id` (SG-20…26)."""
     if rule.peering_status not in (None, "active"):
         return _NO, None  # stale (SG-26)
     others = index.network.peers if party == DIRECT else index.transit_peers
     peers = others.get(vpc_id or "", frozenset())
     untold = False
-    for holder in index.owners(remote):
+    for holder in holders:
         if holder.group_ids is not None and rule.referenced_group_id not in holder.group_ids:
             continue
         named = holder.vpc_id == rule.referenced_vpc_id and rule.peering_status == "active"
@@ -493,7 +519,13 @@ def _prefix_length(index: NetworkIndex, route: Route, address: IPAddress) -> int
 
 
 def _may_hold(index: NetworkIndex, route: Route, address: IPAddress) -> bool:
-    """Whether a prefix list without described entries may hold addresses of this family."""
+    """Whether a prefix list without described entries may hold an address.
+
+    One of its family; that of a gateway endpoint, AWS's own, holds only the service's addresses, all of them on the
+    internet (RT-19, EP-01).
+    """
+    if route.target_kind == RouteTarget.GATEWAY_ENDPOINT and kind_of(address) != INTERNET:
+        return False
     listed = index.network.prefix_lists.get(str(route.destination))
     return listed is None or listed.address_family in (None, address.version)
 

@@ -40,8 +40,8 @@ def between_network(seed: int, documents: dict[str, Any] | None = None) -> Netwo
 
 def altered_documents(seed: int) -> dict[str, Any]:
     """The documents of a between network with what is rare there: source-ip conditions, many targets, appliance mode,
-    VPCs and peering connections whose CIDRs are not described, IPv6 target groups, what is being modified, records that
-    are missing."""
+    VPCs and peering connections whose CIDRs are not described, IPv6 target groups, what is being modified, private IPv6,
+    Block Public Access without exclusions, records that are missing."""
     rng, documents = Random(seed), copy.deepcopy(dict(between_documents(seed)))
     hosts = [row["PrivateIpAddress"] for row in documents["NetworkInterfaces"] if row.get("PrivateIpAddress")]
     instances = [
@@ -98,6 +98,11 @@ def altered_documents(seed: int) -> dict[str, Any]:
     for key in ("TransitGatewayRouteTables", "Reservations"):
         if key in documents and rng.random() < 0.3:
             documents[key] = documents[key][1:]
+    for row in documents["Vpcs"]:
+        for block in row.get("Ipv6CidrBlockAssociationSet", []) if rng.random() < 0.2 else []:
+            block["Ipv6AddressAttribute"] = "private"
+    if rng.random() < 0.5:
+        documents.pop("VpcBlockPublicAccessExclusions", None)
     return documents
 
 

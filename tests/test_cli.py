@@ -322,6 +322,39 @@ def unhealthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def twins(tmp_path: Path) -> str:
+    """Two VPCs of one CIDR, each with a client and a server of the same addresses."""
+    interfaces, subnets, vpcs = [], [], []
+    for color in ("blue", "green"):
+        vpcs.append({"VpcId": f"vpc-{color}", "CidrBlock": "10.0.0.0/16"})
+        for number, name in ((1, "client"), (2, "server")):
+            subnet_id, host = f"subnet-{color}-{number}", f"10.0.{number}.5"
+            subnets.append({"SubnetId": subnet_id, "VpcId": f"vpc-{color}", "CidrBlock": f"10.0.{number}.0/24"})
+            own = {"NetworkInterfaceId": f"eni-{color}-{name}", "SubnetId": subnet_id, "VpcId": f"vpc-{color}"}
+            addresses = [{"PrivateIpAddress": host, "Primary": True}]
+            tags = [{"Key": "Role", "Value": name}]
+            interfaces.append(own | {"PrivateIpAddresses": addresses, "TagSet": tags})
+    for key, rows in (("Vpcs", vpcs), ("Subnets", subnets), ("NetworkInterfaces", interfaces)):
+        (tmp_path / f"{key}.json").write_text(json.dumps({key: rows}))
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize("form", ["table", "json", "markdown", "mermaid"])
+def test_explain_does_not_show_another_interface_under_the_name_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    folder = twins(tmp_path)
+    ends = ["--from", "eni-blue-client", "--port", "443", "--format", form, "-q"]
+    assert main(["explain", folder, *ends, "--to", "eni-green-server"]) == 2
+    said = capsys.readouterr()
+    assert "does not come to eni-green-server: seen from vpc-blue, 10.0.2.5 is eni-blue-server" in said.err
+    assert said.out == ""
+    assert main(["explain", folder, *ends, "--to", "tag:Role=server"]) == 0
+    said = capsys.readouterr()
+    assert "not shown: the packet does not come to eni-green-server" in said.err
+    assert "eni-green-server" not in said.out
+
+
 def test_explain_lists_the_targets_behind_a_load_balancer(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", str(WALK), *SHOP]) == 0
     out = capsys.readouterr().out

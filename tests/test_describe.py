@@ -31,6 +31,17 @@ def test_vpc_keeps_associated_cidrs_with_the_primary_first() -> None:
     assert (vpc.owner_id, vpc.tags, vpc.internet_gateway_block_mode) == ("111122223333", {"Name": "main"}, "off")
 
 
+def test_private_ipv6_cidrs_of_a_vpc() -> None:
+    record = everything()["Vpcs"][0]
+    blocks = [
+        {"Ipv6CidrBlock": block, "Ipv6CidrBlockState": {"State": "associated"}, "Ipv6AddressAttribute": attribute}
+        for block, attribute in (("2001:db8::/56", "public"), ("2600:1f18::/56", "private"))
+    ]
+    vpc = read(Vpcs=[record | {"Ipv6CidrBlockAssociationSet": blocks}]).vpcs["vpc-1"]
+    assert vpc.ipv6_cidr_blocks == (IPv6Network("2001:db8::/56"), IPv6Network("2600:1f18::/56"))
+    assert vpc.private_ipv6_cidr_blocks == (IPv6Network("2600:1f18::/56"),)
+
+
 def test_region_comes_from_the_zone_where_no_folder_names_it() -> None:
     network = read()
     assert network.subnets["subnet-1"].region == "eu-west-1"

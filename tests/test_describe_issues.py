@@ -55,6 +55,21 @@ def test_missing_security_groups() -> None:
     assert issues(read(SecurityGroups=None, SecurityGroupRules=None), "missing-file", "SecurityGroups")
 
 
+def test_block_public_access_without_its_exclusions() -> None:
+    """BP-05: all is blocked except for excluded VPCs and subnets."""
+    key, on = "VpcBlockPublicAccessExclusions", {"InternetGatewayBlockMode": "block-bidirectional"}
+    vpc = everything()["Vpcs"][0] | {"BlockPublicAccessStates": on}
+    for given in ({"Vpcs": [vpc]}, {"VpcBlockPublicAccessOptions": on}):
+        assert issues(read(**given, **{key: None}), "missing-file", key)
+        assert not issues(read(**given, **{key: []}), "missing-file", key)
+        assert read(**given, **{key: None}).block_exclusion_of("subnet-1", "vpc-1") == "not-described"
+        assert read(**given, **{key: []}).block_exclusion_of("subnet-1", "vpc-1") is None
+        assumed = fc.network_from_documents(changed(**given, **{key: None}), assume_defaults=True)
+        assert assumed.block_exclusion_of("subnet-1", "vpc-1") is None
+        assert issues(assumed, "assumed-default", key)
+    assert not issues(read(**{key: None}), "missing-file", key)  # its mode is off
+
+
 def test_other_keys_are_kept() -> None:
     extra = {
         "CarrierGateways": [{"CarrierGatewayId": "cagw-1"}],

@@ -216,10 +216,13 @@ def test_other_protocols_without_ports_are_judged_either_way() -> None:
 def test_refused_by_block_public_access() -> None:
     """BP-08: the gateway refuses it, and the record says so; without these words nothing at the interface does."""
     net = network(web_in=True)
-    blocked = replace(net, block_public_access=(BlockPublicAccessOptions("block-bidirectional"),))
+    described = frozenset({"VpcBlockPublicAccessExclusions"})
+    blocked = replace(
+        net, block_public_access=(BlockPublicAccessOptions("block-bidirectional"),), described_keys=described
+    )
     outward_only = (BlockPublicAccessExclusion("subnet-2", "allow-egress", "create-complete"),)
     excepted = replace(pinged(answers_only=False), block_public_access=blocked.block_public_access)
-    excepted = replace(excepted, block_public_access_exclusions=outward_only)
+    excepted = replace(excepted, block_public_access_exclusions=outward_only, described_keys=described)
     out = ("10.0.2.8", "198.51.100.7")
     refused = {"action": "REJECT", "reject_reason": "BPA"}
     rows = [

@@ -7,7 +7,7 @@ from walk_networks import IP, N, address, allow, by_id, interface, interfaces, n
 
 from flowcore.errors import InputError
 from flowcore.model import Instance, LoadBalancer, Network, Vpc
-from flowcore.selectors import EPHEMERAL_PORT, flow_between, select
+from flowcore.selectors import EPHEMERAL_PORT, flow_between, other_receiver, select
 from flowcore.walk import explain
 
 ARN = "arn:aws:elasticloadbalancing:eu-west-1:1:loadbalancer/app"
@@ -129,6 +129,28 @@ def test_flow_protocols():
     for bad in ("tpc", "256", -1):
         with pytest.raises(InputError, match="unknown protocol"):
             between(network(), "eni-a", "eni-b", bad, destination_port=1)
+
+
+def test_a_request_has_code_0() -> None:
+    assert between(network(), "eni-a", "eni-b", "icmp", icmp_type=8)["icmp_code"] == 0
+    assert between(network(), "eni-a", "eni-b", "icmpv6", icmp_type=128)["icmp_code"] == 0
+    assert between(network(), "eni-a", "eni-b", "icmp", icmp_type=8, icmp_code=5)["icmp_code"] == 5
+    assert between(network(), "eni-a", "eni-b", "icmp", icmp_type=3)["icmp_code"] is None
+    assert between(network(), "eni-a", "eni-b", "icmp")["icmp_code"] is None
+
+
+def test_another_interface_has_the_address_in_the_vpc_of_the_source() -> None:
+    net = tagged()  # eni-twin of another VPC has the address of eni-a
+    twin = select(net, "eni-twin")[0]
+    flow = flow_between(net, select(net, "eni-a2")[0], twin, "tcp", destination_port=443)
+    path = explain(net, flow)
+    found = other_receiver(net, twin, path.verdict, flow, (path.src_interface, path.dst_interface))
+    assert "does not come to eni-twin: seen from vpc-1, 10.0.0.10 is eni-a" in str(found)
+    eni_a = select(net, "eni-a")[0]
+    assert other_receiver(net, eni_a, path.verdict, flow, (path.src_interface, path.dst_interface)) is None
+    gone = other_receiver(net, twin, "ACCEPT", flow, ("eni-a2", None))
+    assert "10.0.0.10 is not its address" in str(gone)
+    assert other_receiver(net, twin, "REJECT", flow, ("eni-a2", None)) is None
 
 
 def test_interface_without_addresses_is_an_error():

@@ -238,7 +238,8 @@ OPEN6 = [entry(101, False, cidr="::/0"), entry(101, True, cidr="::/0")]
 
 def test_bp03_what_a_nat_gateway_sends_is_spared_by_block_ingress():
     for mode, reason in (("block-ingress", None), ("block-bidirectional", "VPC_BLOCK_PUBLIC_ACCESS_ENABLED")):
-        assert ask(flow(C, OUTSIDE), block_public_access=(BlockPublicAccessOptions(mode),)).reason == reason
+        options, keys = (BlockPublicAccessOptions(mode),), frozenset({"VpcBlockPublicAccessExclusions"})
+        assert ask(flow(C, OUTSIDE), block_public_access=options, described_keys=keys).reason == reason
 
 
 # -- peering -------------------------------------------------------------------------------------------------

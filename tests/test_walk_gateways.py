@@ -206,6 +206,7 @@ def test_hairpin_reply_route_unknown():
 # -- VPC Block Public Access ---------------------------------------------------------------------------------
 
 OFF, BOTH, INGRESS = "off", "block-bidirectional", "block-ingress"
+EXCLUSIONS = frozenset({"VpcBlockPublicAccessExclusions"})
 
 
 @pytest.mark.parametrize(
@@ -220,7 +221,7 @@ OFF, BOTH, INGRESS = "off", "block-bidirectional", "block-ingress"
     ],
 )
 def test_bp01_block_public_access(mode, exclusion, out, into, egress_only):
-    changes = {"block_public_access": (BlockPublicAccessOptions(mode, "eu-west-1"),)}
+    changes = {"block_public_access": (BlockPublicAccessOptions(mode, "eu-west-1"),), "described_keys": EXCLUSIONS}
     if exclusion:
         changes["block_public_access_exclusions"] = (
             BlockPublicAccessExclusion("subnet-a", exclusion, "create-complete"),
@@ -238,5 +239,6 @@ def test_bp01_block_public_access(mode, exclusion, out, into, egress_only):
 def test_bp03_what_a_nat_gateway_opens_is_spared_by_block_ingress(mode, reason):
     changes = with_interfaces(a={"interface_type": "nat_gateway", "group_ids": ()})
     changes["block_public_access"] = (BlockPublicAccessOptions(mode, "eu-west-1"),)
+    changes["described_keys"] = EXCLUSIONS
     assert ask(flow(A, X), **changes).reason == reason
     assert ask(flow(X, A_PUBLIC), **changes).reason == "VPC_BLOCK_PUBLIC_ACCESS_ENABLED"

@@ -20,16 +20,19 @@ FORWARD = {
 REPLY = {"reply-destination-network-acl": "acl", "reply-route": "route", "reply-source-network-acl": "acl"}
 EGRESS = frozenset({"source-security-group", "source-network-acl", "reply-destination-network-acl"})
 
-#: (interface, egress) -> the party its groups were asked with by the long walk (docs/semantics.md, section 6).
-_parties: dict[tuple[str, bool], str] = {}
+#: (interface, egress) -> the party its groups were asked with by the long walk (docs/semantics.md, section 6), and the
+#: VPC of the other end.
+_parties: dict[tuple[str, bool], tuple[str, str | None]] = {}
 
 
 def _noting(judge: Any) -> Any:
     """`judge_groups` that notes the party of its first call for an interface; later ones only find out why."""
 
-    def noted(index: Any, interface: Any, egress: bool, packet: Any, party: str = "direct", *more: Any) -> Any:
-        _parties.setdefault((interface.interface_id, egress), party)
-        return judge(index, interface, egress, packet, party, *more)
+    def noted(
+        index: Any, interface: Any, egress: bool, packet: Any, party: str = "direct", other_vpc: str | None = None
+    ) -> Any:
+        _parties.setdefault((interface.interface_id, egress), (party, other_vpc or interface.vpc_id))
+        return judge(index, interface, egress, packet, party, other_vpc=other_vpc)
 
     return noted
 
@@ -55,10 +58,15 @@ class Twin:
     def add(self, flow: Mapping[str, Any]) -> None:
         """Walk a flow and count it at every rule of every stage it reached."""
         _parties.clear()
-        for hop in self.explainer.explain(flow).hops:
+        path = self.explainer.explain(flow)
+        source = self.network.interfaces.get(path.src_interface or "")
+        self.source_vpc = source.vpc_id if source else None
+        for hop in path.hops:
             kind = FORWARD.get(hop.stage) or REPLY.get(hop.stage)
             if kind is None or not hop.reached or not hop.evaluated or hop.packet_in is None:
                 continue
+            if kind == "route" and hop.component in self.network.interfaces:
+                continue  # some addresses are never forwarded (RT-12): no table is asked
             decided, matched, maybe, alone = getattr(self, f"_{kind}")(hop)
             way = "reply_" if hop.stage in REPLY else ""
             for key in matched:
@@ -67,21 +75,12 @@ class Twin:
                 self.undecided += 1
                 for key in {*matched, *maybe}:
                     self.counts[key]["possible_records"] += 1
-            elif (
-                decided is None
-                and hop.outcome == "deny"
-                and hop.reason not in _LOST
-                and (kind != "route" or self._asks_table(hop))
-            ):
+            elif decided is None and hop.outcome == "deny" and hop.reason not in _LOST:
                 self.refused += 1
             if decided is not None:
                 self._count(decided, way, flow)
                 if alone:
                     self._count(decided, f"{way}alone_", flow)
-
-    def _asks_table(self, hop: Any) -> bool:
-        """Whether a table was asked: some addresses are never forwarded (RT-12)."""
-        return hop.component in self.network.route_tables
 
     def _count(self, key: Key, prefix: str, flow: Mapping[str, Any]) -> None:
         counts = self.counts[key]
@@ -94,7 +93,8 @@ class Twin:
     def _group(self, hop: Any) -> Any:
         interface, egress = self.network.interfaces[hop.component], hop.stage in EGRESS
         remote = hop.packet_in.destination if egress else hop.packet_in.source
-        party = _parties.get((hop.component, egress), "direct")
+        shown = "direct", self.source_vpc or interface.vpc_id
+        party, other_vpc = _parties.get((hop.component, egress), shown)
         sure, maybe = [], []
         for group_id in dict.fromkeys(interface.group_ids or ()):
             group = self.network.security_groups.get(group_id)
@@ -103,7 +103,7 @@ class Twin:
                     continue
                 said = {
                     _protocol_match(rule, hop.packet_in),
-                    _remote_match(self.index, rule, remote, interface.vpc_id, party)[0],
+                    _remote_match(self.index, rule, remote, interface.vpc_id, party, other_vpc)[0],
                 }
                 key = ("security-group-rule", group_id, rule.rule_id, "egress" if egress else "ingress")
                 if "no" not in said:

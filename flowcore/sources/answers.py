@@ -41,6 +41,7 @@ class CidrAssociation(Answer):
 class Ipv6CidrAssociation(Answer):
     ipv6_cidr_block: str | None = None
     ipv6_cidr_block_state: State | None = None
+    ipv6_address_attribute: str | None = None
 
 
 class VpcAnswer(Answer):

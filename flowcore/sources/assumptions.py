@@ -20,7 +20,7 @@ from ..model import (
 )
 from .collect import Collector
 
-__all__ = ["assume"]
+__all__ = ["assume", "blocks_public_access"]
 
 _ALL_IPV4 = IPv4Network("0.0.0.0/0")
 _ALL_IPV6 = IPv6Network("::/0")
@@ -34,6 +34,7 @@ def assume(network: Network, found: Collector) -> Network:
         network_acls=_sorted(network.network_acls, _default_acls(network, found)),
         route_tables=_sorted(network.route_tables, _main_tables(network, found)),
         internet_gateways=_sorted(network.internet_gateways, _internet_gateways(network, found)),
+        described_keys=network.described_keys | _exclusions(network, found),
     )
 
 
@@ -76,6 +77,23 @@ def _allow_all(vpc: Vpc) -> tuple[NetworkAclEntry, ...]:
         NetworkAclEntry(number, egress, -1, allow, cidr) for egress in (False, True) for number, allow, cidr in numbers
     ]
     return tuple(sorted(entries, key=lambda entry: (entry.egress, entry.rule_number)))
+
+
+def blocks_public_access(network: Network) -> bool:
+    """Whether VPC Block Public Access is on anywhere, exclusions not counted (BP-01)."""
+    modes = {each.mode for each in network.block_public_access}
+    modes |= {vpc.internet_gateway_block_mode or "off" for vpc in network.vpcs.values()}
+    modes |= {subnet.internet_gateway_block_mode or "off" for subnet in network.subnets.values()}
+    return not modes <= {"off"}
+
+
+def _exclusions(network: Network, found: Collector) -> frozenset[str]:
+    """The key of the exclusions from Block Public Access, taken to be described as none where it is on (BP-05)."""
+    key = "VpcBlockPublicAccessExclusions"
+    if not blocks_public_access(network) or key in network.described_keys:
+        return frozenset()
+    _note(found, key, "none are assumed: VPC Block Public Access blocks everywhere")
+    return frozenset({key})
 
 
 def _main_tables(network: Network, found: Collector) -> dict[str, RouteTable]:

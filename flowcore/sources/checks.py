@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from ..model import IPNetwork, Network, RouteTarget, Vpc
 from .answers import NOT_MODELLED
 from .assemble import some
+from .assumptions import blocks_public_access
 from .checks_between import check_between
 from .collect import Collector
 from .references import Dangling, list_reference, note_state
@@ -45,6 +46,7 @@ _TARGETS = {
 def check(network: Network, found: Collector) -> None:
     """Adds the issues of a network to the collector: references, missing keys, states, contradictions."""
     _missing_keys(found)
+    _missing_exclusions(network, found)
     _not_modelled(found)
     _interface_references(network, found)
     _rule_references(network, found)
@@ -61,6 +63,16 @@ def _missing_keys(found: Collector) -> None:
     for key, consequence in _NEEDED.items():
         if key not in found.keys and _INSTEAD.get(key) not in found.keys:
             found.issue("warning", "missing-file", key, f"no file holds {key}: {consequence}")
+
+
+def _missing_exclusions(network: Network, found: Collector) -> None:
+    """Block Public Access without its exclusions does not say what is blocked (BP-05)."""
+    key = "VpcBlockPublicAccessExclusions"
+    if blocks_public_access(network) and key not in found.keys:
+        consequence = (
+            "flows that Block Public Access stops but for an exclusion are UNKNOWN, unless assume_defaults stands in"
+        )
+        found.issue("warning", "missing-file", key, f"no file holds {key}: {consequence}")
 
 
 def _not_modelled(found: Collector) -> None:

@@ -137,10 +137,13 @@ def vpc(answer: answers.VpcAnswer, scope: Scope) -> Vpc:
             blocks[ipv4_network(item.cidr_block, "CidrBlockAssociationSet", i, "CidrBlock")] = True
     if not blocks:
         raise BadValueError(None, "a CIDR: every VPC has one", "CidrBlock")
+    ipv6_items = answer.ipv6_cidr_block_association_set or []
+    private = [item for item in ipv6_items if item.ipv6_address_attribute == "private"]
     return Vpc(
         vpc_id=answer.vpc_id,
         cidr_blocks=tuple(blocks),
-        ipv6_cidr_blocks=_ipv6_blocks(answer.ipv6_cidr_block_association_set),
+        ipv6_cidr_blocks=_ipv6_blocks(ipv6_items),
+        private_ipv6_cidr_blocks=_ipv6_blocks(private),
         region=scope.region,
         owner_id=answer.owner_id or scope.account,
         is_default=bool(answer.is_default),
