@@ -201,7 +201,7 @@ class FlowReader:
     def __iter__(self) -> Iterator[FlowBatch]:
         for file in self.files():
             self.counts.files += file.is_beginning
-            self.counts.unknown_fields.update(file.unknown)
+            self.counts.unknown_fields.update(file.unknown if file.is_beginning else ())
             for frame in file.read(self.rejects, self._block_bytes):
                 rows = self._counted(frame, file)
                 for offset in range(0, rows.height, self._batch_rows):
@@ -257,10 +257,10 @@ def open_flows(
     """A reader of the flows in `sources`: files, folders (with all below them), globs and `s3://`, or a list of these.
 
     Files come in the order given, those of a folder or glob sorted by path, none twice; names that begin with `.` or
-    `_` are passed over in folders, and so is everything in `exclude`. `log_format`: the order of fields of flow logs
-    without a header ("${version} ${account-id} …"); default the 14 fields of version 2. Rejected lines are in
-    `reader.rejects`. `wanted`: leave out log records outside it, and files that cannot hold any within.
-    Raises InputError for what does not exist.
+    `_` are passed over in folders, and so is what is in `exclude`, but for files named by themselves. `log_format`: the
+    order of fields of flow logs without a header ("${version} ${account-id} …"); default the 14 fields of version 2.
+    Rejected lines are in `reader.rejects`. `wanted`: leave out log records outside it, and files that cannot hold any
+    within. Raises InputError for what does not exist, and for a source with nothing but what is in `exclude`.
     """
     given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     if not given:
@@ -268,10 +268,17 @@ def open_flows(
     without = {path.resolve() for path in exclude}
     paths: dict[object, tuple[Location, bool]] = {}
     for source in given:
+        kept = left_out = 0
         for path, named in locations(source):
             ways = resolved(path)
-            if not without.intersection(ways) and (named or wanted.may_be_in(str(path))):
+            if not named and without.intersection(ways):
+                left_out += 1
+                continue
+            kept += 1
+            if named or wanted.may_be_in(str(path)):
                 paths.setdefault(next(iter(ways)), (path, named))
+        if left_out and not kept:
+            raise InputError("is both read and written", source=source, hint="name another place for what is written")
     return FlowReader(
         list(paths.values()),
         log_format=log_format,

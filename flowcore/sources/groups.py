@@ -245,7 +245,7 @@ class GroupReader:
         self._group.clear()
         for file in files:
             self.counts.files += file.is_beginning
-            self.counts.unknown_fields.update(file.unknown)
+            self.counts.unknown_fields.update(file.unknown if file.is_beginning else ())
             for before in self._pieces(file):
                 self._leave_out(before, file)
                 if self._next_row == self._group_rows:
