@@ -49,6 +49,7 @@ def both_ways(path: Path, text: str | bytes) -> tuple[list[Any], Any]:
         " ".join(name.title() for name in SWAPPED),
         " ".join(f"${{{name}}}" for name in SWAPPED),
         " ".join(f'"{name}"' for name in SWAPPED),
+        " ".join(name.upper() if "port" in name else name for name in SWAPPED),
         " ".join(SWAPPED) + " ",
         " " + " ".join(SWAPPED),
     ],
@@ -60,6 +61,16 @@ def test_the_header_decides_however_it_is_written(tmp_path: Path, header: str) -
     rows, reader = both_ways(tmp_path / "a", middle)
     assert rows == [ENDS, ENDS]
     assert reader.counts.rejected == 0
+
+
+def test_names_of_no_field_are_not_taken_for_those_of_the_default_format(tmp_path: Path) -> None:
+    """One damaged name is told by the others; of two nobody knows which is which."""
+    header = " ".join({"srcport": "from", "dstport": "to"}.get(name, name) for name in NAMES)
+    (tmp_path / "a").write_text(f"{header}\n{DEFAULT}\n")
+    reader = open_flows(tmp_path / "a")
+    assert not {"srcport", "dstport"} & set(reader.columns())
+    assert [batch.frame.height for batch in reader] == [1]
+    assert reader.counts.unknown_fields == {"from": 1, "to": 1}
 
 
 @pytest.mark.parametrize("separator", ["\t", "  ", " \t"])

@@ -135,13 +135,14 @@ _COMPLAINTS: Mapping[str, str] = {
 }
 
 
-def own_names(names: Sequence[str]) -> tuple[str, ...]:
+def own_names(names: Sequence[str], *, is_log: bool = False) -> tuple[str, ...]:
     """Our names of columns, other names as they are.
 
-    Where no address goes by our name, other writings are taken, too: capitals, `${…}` (FL-50), Athena's older names.
+    In logs, and where no address goes by our name, other writings are taken, too: capitals, `${…}` (FL-50), Athena's
+    older names.
     """
     plain = [column if (column := name.replace("-", "_")) in _KNOWN else name for name in names]
-    if not (SOURCES | DESTINATIONS).isdisjoint(plain):
+    if not is_log and not (SOURCES | DESTINATIONS).isdisjoint(plain):
         return tuple(plain)
     words = [re.sub(r"^\$\{(.*)\}$", r"\1", name).replace("-", "_").lower() for name in names]
     if {"sourceaddress", "destinationaddress"} <= set(words):
@@ -152,7 +153,8 @@ def own_names(names: Sequence[str]) -> tuple[str, ...]:
 def split_header(line: str, separator: str) -> tuple[str, ...]:
     """The words of a header line as column names, `_` for `-`. Between spaces, more of them or tabs are no word."""
     words = line.split() if separator == " " else line.split(separator)
-    return tuple(name.replace("-", "_") for name in own_names([word.strip().strip('"') for word in words]))
+    names = own_names([word.strip().strip('"') for word in words], is_log=separator == " ")
+    return tuple(name.replace("-", "_") for name in names)
 
 
 def header_columns(line: str, separator: str = " ") -> tuple[str, ...] | None:
@@ -165,7 +167,7 @@ def header_columns(line: str, separator: str = " ") -> tuple[str, ...] | None:
     known = [column in LOG_COLUMNS for column in columns]
     if 2 * sum(known) < len(columns) or not any(known):
         return None
-    if len(columns) == len(DEFAULT_COLUMNS) and all(
+    if len(columns) == len(DEFAULT_COLUMNS) == sum(known) + 1 and all(
         column == default for column, default, sure in zip(columns, DEFAULT_COLUMNS, known, strict=True) if sure
     ):
         return DEFAULT_COLUMNS
