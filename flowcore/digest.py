@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from .digest_flows import TOTALS, Fold
 from .errors import InputError
-from .pipeline_output import ColumnWriter, hidden, is_single, writing
+from .pipeline_lock import alone
+from .pipeline_output import ColumnWriter, hidden, is_single, place_of, writing
 from .pipeline_run import GROUP_ROWS, Progress, _read_ahead
 from .pipeline_summary import Summary
 from .sources.flowlogs import DIGEST_COLUMNS, LOG_COLUMNS, column_dtype
@@ -54,12 +55,13 @@ def digest_logs(
     `last` (Unix seconds). `window`: seconds; then a flow has a row for each time window, and `window_start` is the
     first second of the window (Unix seconds, a multiple of `window`) in which its records start, null for records
     without a start. Digests with windows fold together if these are of one length; `window` need not be given then.
+    `out` itself is folded in if it is named; where a folder or a glob holds it, it is left out and replaced.
     Rows and bytes are the same for any order and split of the same records. Lines that cannot be read go to
     `OUT.rejects.csv`. Memory: a million flows, or a 64th of the distinct ones if that is more.
     Raises InputError for sources that are no flow logs, for digests with other windows, and for an `out` that is not a
     digest, unless `overwrite`.
     """
-    place = Path(out)
+    place = place_of(out)
     if not is_single(place):
         raise InputError("not a Parquet file", source=place, expected="a name that ends in .parquet")
     options: dict[str, Any] = {} if wanted is None else {"wanted": wanted}
@@ -74,7 +76,7 @@ def digest_logs(
     if "tcp_flags" in columns:
         kinds["tcp_flags"] = column_dtype("int32")
     kinds |= dict.fromkeys(TOTALS, column_dtype("int64"))
-    with _DigestWriter(place, kinds, overwrite=overwrite) as writer:
+    with alone(place), _DigestWriter(place, kinds, overwrite=overwrite) as writer:
         writer.notes = {WINDOW: str(window)} if window else {}
         reader.rejects.send_to(writer.write_rejects)
         with writing(place):

@@ -368,9 +368,9 @@ def _choice(data, position, size, arena, starts, sizes, column, most):
 
 @inner
 def _names_addresses(data, position, end):
-    """Whether "addr" is in a line: it may be a header."""
+    """Whether "addr" is in a line, in small letters or capitals: it may be a header."""
     for i in range(position, end - 3):
-        if data[i] == 97 and data[i + 1] == 100 and data[i + 2] == 100 and data[i + 3] == 114:
+        if data[i] | 32 == 97 and data[i + 1] | 32 == 100 and data[i + 2] | 32 == 100 and data[i + 3] | 32 == 114:
             return True
     return False
 

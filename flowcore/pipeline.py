@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 from .errors import IncompleteError, InputError
 from .evaluate import compile_network
 from .model import Network
-from .pipeline_output import VerdictWriter, is_single, rejects_path
+from .pipeline_lock import alone
+from .pipeline_output import VerdictWriter, is_single, place_of, rejects_path
 from .pipeline_parts import PartFolder, Plan, manifest_path
 from .pipeline_records import BatchEvaluator, RecordJudge, judge_records
 from .pipeline_run import Job, Progress, run_parts
 from .pipeline_summary import MISMATCHES, Disagreement, Summary, Tally
 from .schema import LOG_VERDICT_COLUMNS, VERDICT_COLUMNS
 from .sources.flows import BATCH_ROWS, FlowReader, Sources, open_flows
-from .sources.places import Wanted
+from .sources.places import Wanted, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,9 +72,10 @@ def evaluate_logs(
     ends last puts the dataset in place. Until then `out` is as it was.
     `progress` is called now and then with how far the run is. `max_rejected`: the largest share of unreadable lines,
     0 to 1, that counts as done; beyond it IncompleteError is raised, after everything has been written. Default: any.
-    Raises InputError for sources or an `out` that cannot be used, for a full disk too.
+    Raises InputError for sources or an `out` that cannot be used, for a full disk too, and while another run writes
+    `out`, unless it does another share.
     """
-    started, place = perf_counter(), Path(out)
+    started, place = perf_counter(), place_of(out)
     judge = compile_network(evaluator) if isinstance(evaluator, Network) else evaluator
     _check(max_rejected, shard, resume, place)
     _check_apart(sources, place)
@@ -81,11 +83,13 @@ def evaluate_logs(
     options: dict[str, Any] = {} if wanted is None else {"wanted": wanted}
     reader = open_flows(sources, log_format=log_format, batch_rows=batch_rows, exclude=exclude, **options)
     job = Job(judge, reader, output_columns(reader), threads or os.cpu_count() or 1, progress)
-    if is_single(place):
-        summary = job.write(tuple(sorted(reader.files(), key=lambda file: str(file.path))), place, overwrite=overwrite)
-        manifest_path(place).unlink(missing_ok=True)
-    else:
-        summary = _in_parts(job, place, _options(log_format, wanted), shard, overwrite=overwrite, resume=resume)
+    with alone(place, shared=shard[1] > 1), alone(place, f"run-{shard[0]}-of-{shard[1]}"):
+        if is_single(place):
+            files = tuple(sorted(reader.files(), key=lambda file: str(file.path)))
+            summary = job.write(files, place, overwrite=overwrite)
+            manifest_path(place).unlink(missing_ok=True)
+        else:
+            summary = _in_parts(job, place, _options(log_format, wanted), shard, overwrite=overwrite, resume=resume)
     summary += Summary.of_seconds(perf_counter() - started)
     if max_rejected is not None and summary.rejected_share > max_rejected:
         raise IncompleteError(
@@ -147,7 +151,8 @@ def _check(max_rejected: float | None, shard: tuple[int, int], resume: bool, out
 
 
 def _check_apart(sources: Sources, out: Path) -> None:
-    """Raises InputError if a source is the very place the verdicts are to go to."""
+    """Raises InputError if a source is the very place the verdicts are to go to, or in there."""
+    written = {path.resolve() for path in (out, rejects_path(out), manifest_path(out))}
     for source in [sources] if isinstance(sources, str | os.PathLike) else sources:
-        if "://" not in os.fspath(source) and Path(source).resolve() == out.resolve():
-            raise InputError("is both read and written", source=out, hint="name another place for the verdicts")
+        if "://" not in os.fspath(source) and written.intersection(resolved(Path(source))):
+            raise InputError("is both read and written", source=source, hint="name another place for the verdicts")

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from .errors import InputError
@@ -19,7 +20,6 @@ from .sources.intake import REJECT_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
     from types import TracebackType
 
     import polars as pl
@@ -31,6 +31,9 @@ PART_ROWS = 16 * ROW_GROUP_ROWS
 #: Metadata key that says a Parquet file is a dataset of ours; its value says of which kind.
 MARK = "flowcore.dataset"
 VERDICTS = "verdicts"
+
+#: What names no place here; of `s3://bucket` a Path leaves one slash.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 _OUR_NAMES = re.compile(r"part-\d{5,}\.parquet")
 
@@ -238,6 +241,17 @@ def is_single(out: Path) -> bool:
     return out.suffix == ".parquet"
 
 
+def place_of(out: str | os.PathLike[str]) -> Path:
+    """Where `out` is. Raises InputError for what is not the name of a file or folder here."""
+    place, expected = Path(out), "a .parquet file or a folder of its own"
+    if place.name in ("", ".."):
+        raise InputError("not a place for a dataset", source=os.fspath(out) or "''", expected=expected)
+    if _URL.match(os.fspath(out)):
+        hint = "write it here, and copy it there"
+        raise InputError("nothing is written there", source=os.fspath(out), expected=expected, hint=hint)
+    return place
+
+
 def rejects_path(out: Path) -> Path:
     """Where the rejected lines of a run that writes `out` are."""
     return out.with_name(out.name + ".rejects.csv")
@@ -285,10 +299,6 @@ def _dictionary(words: pl.Series) -> Any:
 
 def check_out(out: Path, overwrite: bool, mark: str = VERDICTS) -> None:
     """Raises InputError if writing `out` would replace something that is not a dataset of this kind."""
-    if not out.name:
-        raise InputError(
-            "not a place for a dataset", source=str(out), expected="a .parquet file or a folder of its own"
-        )
     rejects = rejects_path(out)
     if is_single(out):
         if out.is_dir():

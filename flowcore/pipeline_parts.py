@@ -256,6 +256,11 @@ def _append(rejects: Path, stream: IO[bytes]) -> None:
             shutil.copyfileobj(lines, stream)
 
 
+def is_half_done(out: Path) -> bool:
+    """Whether a run at `out` has been begun and is not at its end: other shares are still to be done."""
+    return hidden(out, "partial").exists()
+
+
 def manifest_path(out: Path) -> Path:
     """Where the manifest of the dataset `out` is: beside it, for what is inside is read as Parquet."""
     return out.with_name(out.name + ".manifest.json")

@@ -92,6 +92,8 @@ class Summary(Displayed):
     """Interface -> intervals without traffic (FL-20)."""
     skipdata: Mapping[str, int] = field(default_factory=dict)
     """Interface -> intervals in which AWS lost records: what is counted here is a lower bound (FL-21)."""
+    unknown_fields: Mapping[str, int] = field(default_factory=dict)
+    """Name no version of flow logs has -> files whose header has it. Such columns are left out."""
     seconds: float = field(default=0.0, compare=False)
 
     @classmethod
@@ -158,6 +160,7 @@ class Summary(Displayed):
             damaged_files=counts.damaged_files,
             nodata=_ordered(counts.nodata),
             skipdata=_ordered(counts.skipdata),
+            unknown_fields=_ordered(counts.unknown_fields),
             seconds=seconds,
         )
 
@@ -171,6 +174,7 @@ class Summary(Displayed):
             **{name: getattr(self, name) for name in _COUNTS},
             "nodata": dict(self.nodata),
             "skipdata": dict(self.skipdata),
+            "unknown_fields": dict(self.unknown_fields),
         }
 
     @classmethod
@@ -184,6 +188,7 @@ class Summary(Displayed):
             **{name: document[name] for name in _COUNTS},
             nodata=document["nodata"],
             skipdata=document["skipdata"],
+            unknown_fields=document.get("unknown_fields", {}),
         )
 
     def __add__(self, other: Summary) -> Summary:
@@ -198,6 +203,7 @@ class Summary(Displayed):
             **{name: getattr(self, name) + getattr(other, name) for name in _COUNTS},
             nodata=_ordered(Counter(self.nodata) + Counter(other.nodata)),
             skipdata=_ordered(Counter(self.skipdata) + Counter(other.skipdata)),
+            unknown_fields=_ordered(Counter(self.unknown_fields) + Counter(other.unknown_fields)),
             seconds=self.seconds + other.seconds,
         )
 
@@ -240,6 +246,11 @@ class Summary(Displayed):
     def undecided_share(self) -> float:
         """The part of the flows whose verdict is UNKNOWN, 0 to 1."""
         return self.by_verdict["UNKNOWN"].flows / self.flows if self.flows else 0.0
+
+    @property
+    def silent(self) -> int:
+        """Intervals without traffic, or whose records AWS lost."""
+        return sum(self.nodata.values()) + sum(self.skipdata.values())
 
     @property
     def rejected_share(self) -> float:

@@ -105,7 +105,7 @@ REASON_TEXTS: dict[str, str] = {
     "SAME_SUBNET": "Both ends are in one subnet, where no network ACL and no route apply.",
     "INVALID_FLOW": "An address, port or protocol is missing or not valid.",
     "DENY_ALL_IGW_TRAFFIC": "The interface is marked to refuse all traffic with the internet (DenyAllIgwTraffic).",
-    "NO_DATA": "The record carries no flow (NODATA or SKIPDATA).",
+    "NO_DATA": "The record tells no whole flow: an address, the protocol or a TCP or UDP port is missing.",
     "MAX_HOPS_EXCEEDED": "The routes lead round in a circle.",
     "PATH_THROUGH_GWLB_NOT_CHECKED": "Let through, unless an appliance behind a Gateway Load Balancer drops it.",
     "REMAP_EPHEMERAL_PORT": "A translation chose the port, and a network ACL allows only some of those it may choose.",
@@ -503,6 +503,8 @@ def run_grid(summary: Summary) -> Grid:
     for name, counts in (("intervals without traffic", summary.nodata), ("intervals AWS skipped", summary.skipdata)):
         if counts:
             rows.append((name, number(sum(counts.values())), f"{len(counts)} interfaces"))
+    if summary.unknown_fields:
+        rows.append(("fields left out, of no version", len(summary.unknown_fields), ", ".join(summary.unknown_fields)))
     if judged:
         rows.append(("predictions that agree", number(summary.agreed), share(summary.agreed, judged)))
     if summary.rate is not None:
@@ -545,6 +547,7 @@ def summary_dict(summary: Summary) -> dict[str, object]:
         "rejected_share": summary.rejected_share,
         "nodata": dict(summary.nodata),
         "skipdata": dict(summary.skipdata),
+        "unknown_fields": dict(summary.unknown_fields),
         "seconds": summary.seconds,
         "rate": summary.rate,
     }

@@ -40,8 +40,8 @@ def between_network(seed: int, documents: dict[str, Any] | None = None) -> Netwo
 
 def altered_documents(seed: int) -> dict[str, Any]:
     """The documents of a between network with what is rare there: source-ip conditions, many targets, appliance mode,
-    VPCs and peering connections whose CIDRs are not described, IPv6 target groups, what is being modified, private IPv6,
-    Block Public Access without exclusions, records that are missing."""
+    VPCs and peering connections whose CIDRs are not described, IPv6 target groups, what is being modified, private
+    IPv6, Block Public Access without exclusions, records that are missing."""
     rng, documents = Random(seed), copy.deepcopy(dict(between_documents(seed)))
     hosts = [row["PrivateIpAddress"] for row in documents["NetworkInterfaces"] if row.get("PrivateIpAddress")]
     instances = [

@@ -81,20 +81,20 @@ def test_default_order_without_a_header(tmp_path: Path) -> None:
 
 def test_a_header_gives_any_subset_in_any_order(tmp_path: Path) -> None:
     """FL-06, FL-07, FL-50."""
-    path = write(tmp_path / "a", "dstport pkt-srcaddr flow-direction tcp-flags", "443 10.0.0.1 ingress 2", "- - - -")
+    path = write(tmp_path / "a", "dstport pkt-srcaddr dstaddr tcp-flags", "443 10.0.0.1 10.0.0.2 2", "- - - -")
     frame, _ = read(path)
-    assert frame.rows() == [(443, "10.0.0.1", "ingress", 2), (None, None, None, None)]
+    assert frame.rows() == [(443, "10.0.0.1", "10.0.0.2", 2), (None, None, None, None)]
 
 
-@pytest.mark.parametrize("text", ["${dstport} ${srcaddr} ${interface-id}", "dstport srcaddr interface-id"])
+@pytest.mark.parametrize("text", ["${dstaddr} ${srcaddr} ${interface-id}", "dstaddr srcaddr interface-id"])
 def test_log_format_gives_the_order_where_there_is_no_header(tmp_path: Path, text: str) -> None:
-    frame, _ = read(write(tmp_path / "a", "443 10.0.0.1 eni-1"), log_format=text)
-    assert frame.rows() == [(443, "10.0.0.1", "eni-1")]
+    frame, _ = read(write(tmp_path / "a", "10.0.0.2 10.0.0.1 eni-1"), log_format=text)
+    assert frame.rows() == [("10.0.0.2", "10.0.0.1", "eni-1")]
 
 
 def test_a_header_wins_over_log_format(tmp_path: Path) -> None:
-    frame, _ = read(write(tmp_path / "a", "srcaddr dstport", "10.0.0.1 443"), log_format="dstport srcaddr")
-    assert frame.rows() == [("10.0.0.1", 443)]
+    frame, _ = read(write(tmp_path / "a", "srcaddr dstaddr", "10.0.0.1 10.0.0.2"), log_format="dstaddr srcaddr")
+    assert frame.rows() == [("10.0.0.1", "10.0.0.2")]
 
 
 @pytest.mark.parametrize("text", ["version sourceaddr", "srcaddr srcaddr", ""])
@@ -119,7 +119,7 @@ def test_logs_laid_end_to_end_keep_their_own_order(tmp_path: Path) -> None:
 
 def test_missing_values(tmp_path: Path) -> None:
     """FL-08: -, empty and None."""
-    frame, reader = read(write(tmp_path / "a", "srcaddr srcport action", "- - -", "None None None", "  "))
+    frame, reader = read(write(tmp_path / "a", "srcaddr dstaddr srcport", "- - -", "None None None", "  "))
     assert frame.rows() == [(None, None, None)] * 3
     assert reader.counts.rejected == 0
 
@@ -288,15 +288,16 @@ def test_parquet_of_every_type_of_number_and_string(tmp_path: Path) -> None:
             "packets": pa.array([6, 17, None, 6], pa.int32()),
             "account-id": pa.array([12345678901, 1, None, 1]),
             "srcaddr": pa.array([b"10.0.0.1", b"-", None, b""]),
+            "dstaddr": pa.array([b"10.0.0.2", b"-", None, b""]),
             "colour": pa.array(["red"] * 4),
         }
     )
     pq.write_table(table, tmp_path / "a.parquet")
     frame, reader = read(tmp_path / "a.parquet")
-    assert frame.columns == ["action", "dstport", "srcport", "protocol", "packets", "account_id", "srcaddr"]
-    assert frame.row(0) == ("ACCEPT", 443, 1, 6, 6, "012345678901", "10.0.0.1")
-    assert frame.row(1) == (None, None, 2, 17, 17, "000000000001", None)
-    assert frame.row(2) == (None,) * 7
+    assert frame.columns == ["action", "dstport", "srcport", "protocol", "packets", "account_id", "srcaddr", "dstaddr"]
+    assert frame.row(0) == ("ACCEPT", 443, 1, 6, 6, "012345678901", "10.0.0.1", "10.0.0.2")
+    assert frame.row(1) == (None, None, 2, 17, 17, "000000000001", None, None)
+    assert frame.row(2) == (None,) * 8
     assert reader.rejects.frame().select("line", "field", "found").rows() == [(4, "dstport", "x")]
     assert reader.counts.unknown_fields == {"colour": 1}
 

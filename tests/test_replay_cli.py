@@ -77,7 +77,15 @@ def _dying_at(number: int) -> Any:
 
 @pytest.mark.parametrize(
     "options",
-    [["--shard", "0/2"], ["--shard", "3/2"], ["--shard", "1"], ["--shard", "a/b"], ["--nat-instance", "eni-nowhere"]],
+    [
+        ["--shard", "0/2"],
+        ["--shard", "3/2"],
+        ["--shard", "1"],
+        ["--shard", "a/b"],
+        ["--nat-instance", "eni-nowhere"],
+        ["--since", "1767607200000"],
+        ["--until", "²" * 9],
+    ],
 )
 def test_what_cannot_be_is_said_in_one_line(
     tmp_path: Path, inputs: list[str], options: list[str], capsys: pytest.CaptureFixture[str]

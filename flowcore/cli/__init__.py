@@ -82,6 +82,8 @@ def _run(given: list[str]) -> int:
     )
     if given and not given[0].startswith("-") and given[0] not in COMMANDS:
         raise InputError("no such command", found=given[0], expected=", ".join(COMMANDS))
+    if "-" in given:
+        raise InputError("standard input is not read", found="-", expected="the name of a file or folder")
     for name, text in COMMANDS.items():
         app.command(f"{__name__}.{name}:{name}", name=name, help=text)
     try:

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from ..errors import InputError
 from .options import Accounts, Interfaces, Quiet, Regions, Since, Until, seconds_of, wanted
-from .terminal import DONE, Progress, check_rejected, check_share, say
+from .terminal import DONE, Progress, check_rejected, check_share, say_folded
 
 
 def digest(
@@ -54,6 +54,6 @@ def digest(
         )
     finally:
         progress.close()
-    say(f"flowcore: {summary.lines:,} lines of {summary.files:,} files folded into {out}", quiet=quiet)
+    say_folded(summary, out, quiet=quiet)
     check_rejected(summary, max_rejected)
     return DONE

@@ -24,7 +24,18 @@ from .options import (
     shard_of,
     wanted,
 )
-from .terminal import DONE, FINDINGS, NatInstances, Progress, check_rejected, check_share, open_network, say, write
+from .terminal import (
+    DONE,
+    FINDINGS,
+    NatInstances,
+    Progress,
+    check_rejected,
+    check_share,
+    open_network,
+    say,
+    say_if_none,
+    write,
+)
 
 if TYPE_CHECKING:
     from ..pipeline import Summary
@@ -64,7 +75,7 @@ def evaluate(
     Lines that cannot be read are counted and written beside the verdicts, with the reason.
     """
     from .. import compile_network, evaluate_logs
-    from ..pipeline import manifest_path
+    from ..pipeline_parts import is_half_done
 
     check_share("--max-unknown", max_unknown)
     check_share("--max-rejected", max_rejected)
@@ -90,8 +101,9 @@ def evaluate(
     finally:
         progress.close()
     write(_rendered(summary, format))
-    whole = out.exists() and (share_of_parts[1] == 1 or manifest_path(out).exists())
-    say(f"flowcore: verdicts in {out}" if whole else "flowcore: other shares are still to be done", quiet=quiet)
+    half_done = is_half_done(out)
+    say("flowcore: other shares are still to be done" if half_done else f"flowcore: verdicts in {out}", quiet=quiet)
+    say_if_none(summary, quiet=quiet or half_done)
     _check_complete(summary, max_unknown, max_rejected)
     rejects = summary.by_verdict["REJECT"].flows
     found = {None: 0, "reject": rejects, "disagreement": summary.disagreed}[fail_on]

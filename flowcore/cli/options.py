@@ -58,7 +58,9 @@ def _time(name: str, text: str | None) -> int | None:
 
     if text is None:
         return None
-    if text.isdigit() and len(text) > 8:
+    if text.isascii() and text.isdigit() and len(text) > 8:
+        if len(text) > 12:
+            raise InputError("not a time", where=name, found=text, expected="Unix seconds, not milliseconds")
         return int(text)
     try:
         found = datetime.fromisoformat(text)

@@ -67,6 +67,37 @@ def say(message: str, *, quiet: bool = False) -> None:
             print("\n".join(printable(line) for line in message.split("\n")), file=sys.stderr, flush=True)
 
 
+def say_if_none(summary: Summary, *, quiet: bool) -> None:
+    """Says so if nothing was found in what was read: it may be the wrong folder, or the wrong time."""
+    if summary.lines == summary.rejected + summary.outside + summary.silent:
+        say(f"flowcore: warning: no flows were read from {summary.files:,} files", quiet=quiet)
+
+
+def _counts(summary: Summary) -> str:
+    """What was read and does not count, or could not be read."""
+    found = {
+        "lines rejected": summary.rejected,
+        "files unreadable or damaged": summary.damaged_files,
+        "records outside of what was asked for": summary.outside,
+        "intervals without traffic or data (NODATA, SKIPDATA)": summary.silent,
+    }
+    return ", ".join(f"{count:,} {name}" for name, count in found.items() if count)
+
+
+def say_folded(summary: Summary, out: Path, *, quiet: bool) -> None:
+    """Says what was folded into a digest, and what was not."""
+    from ..pipeline import rejects_path
+
+    records = summary.lines - summary.rejected - summary.outside - summary.silent
+    say(f"flowcore: {records:,} records of {summary.files:,} files folded into {out}", quiet=quiet)
+    if summary.lines > records or summary.damaged_files:
+        where = f"; see {rejects_path(out)}" if summary.rejected or summary.damaged_files else ""
+        say(f"flowcore: not folded: {_counts(summary)}{where}", quiet=quiet)
+    if summary.unknown_fields:
+        say(f"flowcore: fields that no version has, left out: {', '.join(summary.unknown_fields)}", quiet=quiet)
+    say_if_none(summary, quiet=quiet)
+
+
 class Progress:
     """How far a run is: one line on stderr that is drawn anew, only on a terminal and not with `--quiet`."""
 

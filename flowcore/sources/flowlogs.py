@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import FlowError
-from ..schema import ACTIONS, DIRECTIONS, PROTOCOL_NUMBERS
+from ..schema import ACTIONS, DIRECTIONS, FLOW_COLUMNS, PROTOCOL_NUMBERS
 from .rowgroups import run_of
 
 if TYPE_CHECKING:
@@ -115,6 +115,18 @@ RECORD_COLUMNS = frozenset(
     {"version", "interface_id", "action", "log_status", "flow_direction", "tcp_flags", "pkt_srcaddr", "pkt_dstaddr"}
 )
 
+#: A record without one of each is about nothing.
+SOURCES, DESTINATIONS = frozenset({"srcaddr", "pkt_srcaddr"}), frozenset({"dstaddr", "pkt_dstaddr"})
+
+_KNOWN = frozenset(LOG_COLUMNS) | {column.name for column in FLOW_COLUMNS}
+
+#: The names that Athena's table of flow logs had in AWS's documentation before those of the fields.
+_ATHENA: Mapping[str, str] = {
+    "account": "account_id", "interfaceid": "interface_id", "sourceaddress": "srcaddr", "destinationaddress": "dstaddr",
+    "sourceport": "srcport", "destinationport": "dstport", "numpackets": "packets", "numbytes": "bytes",
+    "starttime": "start", "endtime": "end", "logstatus": "log_status",
+}  # fmt: skip
+
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "action": ACTIONS, "status": LOG_STATUSES, "direction": DIRECTIONS,
 }  # fmt: skip
@@ -126,9 +138,26 @@ _COMPLAINTS: Mapping[str, str] = {
 }
 
 
+def own_names(names: Sequence[str], *, is_log: bool = False) -> tuple[str, ...]:
+    """Our names of columns, other names as they are.
+
+    In logs, and where no address goes by our name, other writings are taken, too: capitals, `${…}` (FL-50), Athena's
+    older names.
+    """
+    plain = [column if (column := name.replace("-", "_")) in _KNOWN else name for name in names]
+    if not is_log and not (SOURCES | DESTINATIONS).isdisjoint(plain):
+        return tuple(plain)
+    words = [re.sub(r"^\$\{(.*)\}$", r"\1", name).replace("-", "_").lower() for name in names]
+    if {"sourceaddress", "destinationaddress"} <= set(words):
+        words = [_ATHENA.get(word, word) for word in words]
+    return tuple(word if word in _KNOWN else name for word, name in zip(words, names, strict=True))
+
+
 def split_header(line: str, separator: str) -> tuple[str, ...]:
-    """The words of a header line as column names, `_` for `-`."""
-    return tuple(word.strip().strip('"').replace("-", "_") for word in line.split(separator))
+    """The words of a header line as column names, `_` for `-`. Between spaces, more of them or tabs are no word."""
+    words = line.split() if separator == " " else line.split(separator)
+    names = own_names([word.strip().strip('"') for word in words], is_log=separator == " ")
+    return tuple(name.replace("-", "_") for name in names)
 
 
 def header_columns(line: str, separator: str = " ") -> tuple[str, ...] | None:
@@ -141,7 +170,7 @@ def header_columns(line: str, separator: str = " ") -> tuple[str, ...] | None:
     known = [column in LOG_COLUMNS for column in columns]
     if 2 * sum(known) < len(columns) or not any(known):
         return None
-    if len(columns) == len(DEFAULT_COLUMNS) and all(
+    if len(columns) == len(DEFAULT_COLUMNS) == sum(known) + 1 and all(
         column == default for column, default, sure in zip(columns, DEFAULT_COLUMNS, known, strict=True) if sure
     ):
         return DEFAULT_COLUMNS
@@ -214,7 +243,7 @@ def by_header(data: bytes, number: int, layout: TextLayout) -> Iterator[tuple[in
     `number` is that of the first line of `data`.
     """
     begin, first = 0, number
-    for start, end in _header_candidates(data):
+    for start, end in _header_candidates(data.lower()):
         if start < begin:
             continue
         found = as_header(data[start:end], layout)
@@ -239,7 +268,10 @@ def as_header(line: bytes, layout: TextLayout) -> TextLayout | None:
 
 
 def _header_candidates(data: bytes) -> Iterator[tuple[int, int]]:
-    """The first line, and every line with "addr" in it: no header worth reading is without, few records are with."""
+    """The first line, and every line with "addr" in it: no header worth reading is without, few records are with.
+
+    `data` in small letters.
+    """
     position = data.find(b"\n")
     yield 0, position
     while (start := header_candidate(data, position)) < len(data):
@@ -248,7 +280,10 @@ def _header_candidates(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def header_candidate(data: bytes, position: int) -> int:
-    """Where the next line with "addr" in it begins, looking from `position` on; the end if there is none."""
+    """Where the next line with "addr" in it begins, looking from `position` on; the end if there is none.
+
+    `data` in small letters.
+    """
     found = data.find(b"addr", position)
     return len(data) if found < 0 else data.rfind(b"\n", 0, found) + 1
 
@@ -266,6 +301,7 @@ def read_part(
         rows, block = _quoted_rows(block, width, source, rejects)
         frame = _frame_of_rows(rows, layout)
     else:
+        block = block.trimmed(separator, width)
         found = block.separators(separator) + 1
         wrong = (found != width).nonzero()[0].tolist()
         if wrong:
@@ -274,11 +310,16 @@ def read_part(
             rejects.lines(source, numbers, None, reason, [block.text(line) for line in wrong])
             block = block.where(found == width)
         frame = _split(block, layout)
+    spaced = layout.separator == "," and b" " in block.data
+    if spaced:
+        names = [pl.col(name).str.strip_chars(" ") for name in frame.columns if name in _KNOWN]
+        frame = frame.with_columns(names)
     extra = () if line_column is None else (line_column,)
     if line_column is not None:
         frame = frame.with_columns(pl.Series(line_column, block.numbers, dtype=pl.Int64))
+    plain = not quoted and not spaced
     return typed(
-        frame, layout.kept(), block.numbers, source=source, rejects=rejects, extra=extra, missing_are_null=not quoted
+        frame, layout.kept(), block.numbers, source=source, rejects=rejects, extra=extra, missing_are_null=plain
     )
 
 
@@ -320,19 +361,21 @@ def _quoted_rows(block: LineBlock, width: int, source: str, rejects: Rejects) ->
     import numpy as np
 
     rows, keep = [], np.zeros(len(block), np.bool_)
+    bad: dict[str, list[int]] = {}
     for line in range(len(block)):
         text = block.data[block.starts[line] : block.ends[line]].decode()
         try:
             row = next(csv.reader([text], strict=True))
         except (csv.Error, StopIteration):
-            rejects.lines(source, [int(block.numbers[line])], None, "quotes do not match", [text])
+            bad.setdefault("quotes do not match", []).append(line)
             continue
         if len(row) != width:
-            reason = f"wrong number of fields; expected {width}"
-            rejects.lines(source, [int(block.numbers[line])], None, reason, [text])
+            bad.setdefault(f"wrong number of fields; expected {width}", []).append(line)
             continue
         rows.append(row)
         keep[line] = True
+    for reason, lines in bad.items():
+        rejects.lines(source, block.numbers[lines].tolist(), None, reason, [block.text(line) for line in lines])
     return rows, block.where(keep)
 
 
@@ -509,7 +552,8 @@ def parquet_batches(
     try:
         with path.open("rb") as stream, pq.ParquetFile(stream) as file:
             schema = file.schema_arrow
-            names = {name: _own_name(name, columns) for name in schema.names}
+            own = zip(schema.names, own_names(schema.names), strict=True)
+            names = {name: column if column in columns else None for name, column in own}
             wanted = [name for name, column in names.items() if column is not None]
             text = [name for name in wanted if names[name] in words and pa.types.is_string(schema.field(name).type)]
             with pq.ParquetFile(stream, read_dictionary=text) as again:
@@ -535,8 +579,3 @@ def _check_codes(batch: Any) -> None:
             found = pc.min_max(array.indices).as_py()
             if found["max"] is not None and not 0 <= found["min"] <= found["max"] < len(array.dictionary):
                 raise pa.ArrowInvalid(f"codes of {name} beyond its dictionary")
-
-
-def _own_name(name: str, columns: Collection[str]) -> str | None:
-    column = name.replace("-", "_")
-    return name if name in columns and name not in LOG_COLUMNS else column if column in columns else None

@@ -14,24 +14,24 @@ from typing import TYPE_CHECKING, Literal
 from ..errors import FlowError, InputError
 from ..schema import FLOW_COLUMNS, VERDICT_COLUMNS
 from .flowlogs import (
-    DEFAULT_COLUMNS,
+    DESTINATIONS,
     DIGEST_COLUMNS,
     LOG_COLUMNS,
     RECORD_COLUMNS,
-    TRANSIT_COLUMNS,
+    SOURCES,
     TextLayout,
     column_dtype,
-    header_columns,
     is_transit_gateway,
+    own_names,
     parse_log_format,
     read_lines,
     read_parquet,
-    split_header,
     without_empty_intervals,
 )
 from .intake import ReadCounts, Rejects
 from .places import Identity, Location, Wanted, locations, resolved
-from .textlines import BLOCK_BYTES, GZIP_MAGIC, head_lines, line_blocks
+from .recognise import CLOUDWATCH_COLUMNS, check_magic, text_layout
+from .textlines import BLOCK_BYTES, GZIP_MAGIC, head_lines, is_empty, line_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -201,7 +201,7 @@ class FlowReader:
     def __iter__(self) -> Iterator[FlowBatch]:
         for file in self.files():
             self.counts.files += file.is_beginning
-            self.counts.unknown_fields.update(file.unknown)
+            self.counts.unknown_fields.update(file.unknown if file.is_beginning else ())
             for frame in file.read(self.rejects, self._block_bytes):
                 rows = self._counted(frame, file)
                 for offset in range(0, rows.height, self._batch_rows):
@@ -257,10 +257,10 @@ def open_flows(
     """A reader of the flows in `sources`: files, folders (with all below them), globs and `s3://`, or a list of these.
 
     Files come in the order given, those of a folder or glob sorted by path, none twice; names that begin with `.` or
-    `_` are passed over in folders, and so is everything in `exclude`. `log_format`: the order of fields of flow logs
-    without a header ("${version} ${account-id} …"); default the 14 fields of version 2. Rejected lines are in
-    `reader.rejects`. `wanted`: leave out log records outside it, and files that cannot hold any within.
-    Raises InputError for what does not exist.
+    `_` are passed over in folders, and so is what is in `exclude`, but for files named by themselves. `log_format`: the
+    order of fields of flow logs without a header ("${version} ${account-id} …"); default the 14 fields of version 2.
+    Rejected lines are in `reader.rejects`. `wanted`: leave out log records outside it, and files that cannot hold any
+    within. Raises InputError for what does not exist, and for a source with nothing but what is in `exclude`.
     """
     given = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     if not given:
@@ -268,10 +268,17 @@ def open_flows(
     without = {path.resolve() for path in exclude}
     paths: dict[object, tuple[Location, bool]] = {}
     for source in given:
+        kept = left_out = 0
         for path, named in locations(source):
             ways = resolved(path)
-            if not without.intersection(ways) and (named or wanted.may_be_in(str(path))):
+            if not named and without.intersection(ways):
+                left_out += 1
+                continue
+            kept += 1
+            if named or wanted.may_be_in(str(path)):
                 paths.setdefault(next(iter(ways)), (path, named))
+        if left_out and not kept:
+            raise InputError("is both read and written", source=source, hint="name another place for what is written")
     return FlowReader(
         list(paths.values()),
         log_format=log_format,
@@ -297,30 +304,12 @@ def _identified_by(path: Location, magic: bytes, log_columns: tuple[str, ...] | 
         return _identified_parquet(path)
     if not magic:
         return None
-    lines = head_lines(path)
-    if not lines:
+    check_magic(path, magic)
+    if not (lines := head_lines(path)):
+        if is_empty(path):
+            return None
         raise FlowError("no line of text in the first 64 KiB", source=path, expected="a flow log or a table of flows")
-    first = lines[0]
-    if (columns := header_columns(first)) is not None:
-        return _text_file(path, columns, " ", header=True)
-    if "," in first and {"srcaddr", "dstaddr", "pkt_srcaddr", "pkt_dstaddr"}.intersection(split_header(first, ",")):
-        return _text_file(path, split_header(first, ","), ",", header=True)
-    if log_columns is not None:
-        return _text_file(path, log_columns, " ", header=False)
-    if any(len(words := line.split(" ")) == len(DEFAULT_COLUMNS) and words[0].isdigit() for line in lines):
-        return _text_file(path, DEFAULT_COLUMNS, " ", header=False)
-    if any(
-        line.split(" ")[1:2] == ["TransitGateway"] and len(line.split(" ")) == len(TRANSIT_COLUMNS) for line in lines
-    ):
-        return _text_file(path, TRANSIT_COLUMNS, " ", header=False)
-    raise FlowError(
-        "not a flow log and not a table of flows",
-        source=path,
-        where="line 1",
-        found=first[:80],
-        expected="a header line with field names, 14 fields of the default format, or Parquet",
-        hint="for a flow log of another format without a header, give the log format",
-    )
+    return _text_file(path, text_layout(path, lines, log_columns))
 
 
 def _kind_of(path: Location, columns: tuple[str, ...]) -> Kind:
@@ -332,6 +321,9 @@ def _kind_of(path: Location, columns: tuple[str, ...]) -> Kind:
     if (
         RECORD_COLUMNS.intersection(columns) or is_digest or is_transit_gateway(columns)
     ) and "src_interface_id" not in columns:
+        if SOURCES.isdisjoint(columns) or DESTINATIONS.isdisjoint(columns):
+            expected = "srcaddr or pkt-srcaddr, and dstaddr or pkt-dstaddr"
+            raise FlowError("a log without addresses", source=path, found=", ".join(columns)[:200], expected=expected)
         return "log"
     missing = [name for name in _REQUIRED if name not in columns]
     if missing:
@@ -344,7 +336,8 @@ def _kind_of(path: Location, columns: tuple[str, ...]) -> Kind:
     return "table"
 
 
-def _text_file(path: Location, columns: tuple[str, ...], separator: str, *, header: bool) -> FlowFile:
+def _text_file(path: Location, layout: TextLayout) -> FlowFile:
+    columns, separator = layout.columns, layout.separator
     # A text log whose header has no field of its own (srcaddr dstaddr …) is still a log: tables have commas.
     kind: Kind = "log" if separator == " " else _kind_of(path, columns)
     if kind == "log" and separator == " ":
@@ -352,11 +345,10 @@ def _text_file(path: Location, columns: tuple[str, ...], separator: str, *, head
     known: dict[str, str]
     if kind == "log":
         known = {name: LOG_COLUMNS[name].type for name in columns if name in LOG_COLUMNS}
-        layout = TextLayout(columns, header, separator)
-        unknown = tuple(name for name in columns if name not in LOG_COLUMNS)
+        unknown = tuple(name for name in columns if name not in LOG_COLUMNS and name not in CLOUDWATCH_COLUMNS)
     else:
         known = {name: TABLE_TYPES.get(name, "string") for name in columns if name not in _VERDICT_NAMES}
-        layout, unknown = TextLayout(columns, header, separator, known), ()
+        layout, unknown = replace(layout, types=known), ()
     dtypes: dict[str, pl.DataType] = {name: column_dtype(kind) for name, kind in known.items()}
     return FlowFile(path, kind, dtypes, known, layout, unknown)
 
@@ -380,7 +372,7 @@ def _identified_parquet(path: Location) -> FlowFile:
     except (pa.ArrowException, OSError, pl.exceptions.PolarsError) as error:
         raise FlowError("damaged Parquet", source=path, found=str(error).splitlines()[0][:100]) from None
     assert isinstance(frame, pl.DataFrame)
-    columns = tuple(name.replace("-", "_") if name.replace("-", "_") in LOG_COLUMNS else name for name in frame.columns)
+    columns = own_names(frame.columns)
     kind = _kind_of(path, columns)
     if kind == "log":
         types = {name: LOG_COLUMNS[name].type for name in columns if name in LOG_COLUMNS}

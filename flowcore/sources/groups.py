@@ -231,6 +231,7 @@ class GroupReader:
         self._bad = np.empty((4096, 3), np.int64)
         self._ends = np.empty(k.ENDS, np.int32)
         self._buffer = np.empty(0, np.uint8)
+        self._small = b"", b""
         for group in self._groups:
             group.clear()
 
@@ -245,7 +246,7 @@ class GroupReader:
         self._group.clear()
         for file in files:
             self.counts.files += file.is_beginning
-            self.counts.unknown_fields.update(file.unknown)
+            self.counts.unknown_fields.update(file.unknown if file.is_beginning else ())
             for before in self._pieces(file):
                 self._leave_out(before, file)
                 if self._next_row == self._group_rows:
@@ -371,7 +372,11 @@ class GroupReader:
 
     def _next_candidate(self, data: bytes, position: int, fields: k.Fields) -> int:
         """The next line that may be a header, or the end. Where fields are checked, none is a plain record."""
-        return len(data) if fields.checked[0] else header_candidate(data, position)
+        if fields.checked[0]:
+            return len(data)
+        if self._small[0] is not data:
+            self._small = data, data.lower()
+        return header_candidate(self._small[1], position)
 
     def _read_text(self, data: bytes, stop: int, layout: TextLayout, fields: k.Fields, source: str) -> None:
         """Adds the records of one piece of a block, the lines that are not plain among them."""

@@ -134,7 +134,10 @@ def _within(account: str, region: str, text: str, form: str, seconds: int) -> Pa
 
 
 def locations(source: str | os.PathLike[str]) -> Iterator[tuple[Location, bool]]:
-    """The files of one source, and whether it names the file itself. Raises InputError for what does not exist."""
+    """The files of one source, and whether it names the file itself.
+
+    Raises InputError for what does not exist, and for pipes: what is in there can be read only once.
+    """
     text = os.fspath(source)
     if text.startswith("s3://"):
         yield from _objects(text)
@@ -144,8 +147,11 @@ def locations(source: str | os.PathLike[str]) -> Iterator[tuple[Location, bool]]
     path = Path(text)
     if path.is_dir():
         yield from ((found, False) for found in _files_below(path))
-    elif path.exists():
+    elif path.is_file():
         yield path, True
+    elif path.exists():
+        hint = "files are read more than once: write it to a file first"
+        raise InputError("is a pipe or a device, not a file", source=text, hint=hint)
     elif glob.has_magic(text) and (names := sorted(glob.glob(text, recursive=True))):
         for name in map(Path, names):
             yield from ((inside, False) for inside in ([name] if name.is_file() else _files_below(name)))
@@ -156,10 +162,16 @@ def locations(source: str | os.PathLike[str]) -> Iterator[tuple[Location, bool]]
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    found = []
-    for here, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name[0] not in "._"]
-        found += [Path(here) / name for name in names if name[0] not in "._"]
+    """The files below, sorted. Links to folders are followed, and no folder is read twice: by its own place first."""
+    found, seen, starts = list[Path](), set[str](), [folder]
+    for start in starts:  # which grows
+        for here, folders, names in os.walk(start):
+            real = os.path.realpath(here)
+            folders[:] = [] if real in seen else sorted(name for name in folders if name[0] not in "._")
+            if real not in seen:
+                seen.add(real)
+                starts += [link for name in folders if (link := Path(here) / name).is_symlink()]
+                found += [Path(here) / name for name in names if name[0] not in "._"]
     yield from sorted(path for path in found if path.is_file())
 
 
@@ -179,6 +191,7 @@ def _s3() -> Any:
 
 def _objects(text: str) -> Iterator[tuple[Location, bool]]:
     """The objects an `s3://` address names: one, all below a prefix, or those a glob matches."""
+    from pyarrow import ArrowException
     from pyarrow.fs import FileSelector, FileType
 
     key = text.removeprefix("s3://").rstrip("/")
@@ -187,7 +200,7 @@ def _objects(text: str) -> Iterator[tuple[Location, bool]]:
         pattern = _glob(key)
         while glob.has_magic(key):
             key = key.rpartition("/")[0]
-    if not key:
+    if not key or key.startswith("/"):
         raise InputError("no bucket is named", found=text, expected="s3://bucket/prefix")
     try:
         info = _s3().get_file_info(key)
@@ -195,7 +208,7 @@ def _objects(text: str) -> Iterator[tuple[Location, bool]]:
             yield S3Object(info.path, info.size, str(info.mtime_ns)), True
             return
         below = _s3().get_file_info(FileSelector(key, recursive=True, allow_not_found=False))
-    except OSError as error:
+    except (OSError, ArrowException) as error:
         raise InputError("cannot be read", source=text, found=str(error).splitlines()[0][:200]) from None
     found = [o for o in below if o.type == FileType.File and (not pattern or pattern.fullmatch(o.path))]
     if not found:

@@ -70,6 +70,21 @@ class LineBlock:
         places = np.flatnonzero(np.frombuffer(self.data, np.uint8) == separator[0])
         return np.diff(np.searchsorted(places, self.ends), prepend=0)
 
+    def trimmed(self, separator: bytes, width: int) -> LineBlock:
+        """The lines, without spaces at their ends where these make more fields than `width`."""
+        import numpy as np
+
+        data = np.frombuffer(self.data, np.uint8)
+        wrong = self.separators(separator) + 1 > width
+        wrong &= (data[self.starts] == 32) | (data[self.ends - 1] == 32)
+        if separator != b" " or not wrong.any():
+            return self
+        pairs = zip(self.starts.tolist(), self.ends.tolist(), wrong.tolist(), strict=True)
+        lines = [self.data[a:b].strip(b" ") if trim else self.data[a:b] for a, b, trim in pairs]
+        ends = np.cumsum([len(line) + 1 for line in lines]) - 1
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        return LineBlock(b"\n".join([*lines, b""]), starts, ends, self.numbers).where(ends > starts)
+
     def where(self, keep: NDArray[np.bool_]) -> LineBlock:
         """The lines for which `keep` is true."""
         import numpy as np
@@ -166,6 +181,15 @@ def head_lines(path: Place, count: int = 20) -> list[str]:
     if not complete:
         lines.pop()
     return [line.rstrip(b"\r").decode("utf-8", "replace") for line in lines if line.rstrip(b"\r")][:count]
+
+
+def is_empty(path: Place) -> bool:
+    """Whether nothing is in a file, or in the gzip stream it is."""
+    with path.open("rb") as stream:
+        try:
+            return not any(byte_chunks(stream, LONGEST_LINE))
+        except DamagedFileError:
+            return False
 
 
 def line_blocks(path: Place, rejects: Rejects, block_bytes: int = BLOCK_BYTES) -> Iterator[LineBlock]:
