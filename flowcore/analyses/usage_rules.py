@@ -343,13 +343,13 @@ class Findings:
         if without:
             more = f" and {len(without) - 1} more" if len(without) > 1 else ""
             return "unknown", f"{without[0]}{more} {self.unlogged[without[0]]}"
-        if self._went_between and any(each.interface_id in self.in_between for each in applies):
-            return "unknown", "flows passed through things in between, or may have, where tables of flows name no rules"
         if (traces := self.traces(number)) is not None:
             return (
                 "unknown",
                 f"{traces.records} records at {traces.interface} may have needed it and name no rule there",
             )
+        if self._went_between and any(each.interface_id in self.in_between for each in applies):
+            return "unknown", "flows passed through things in between, or may have, where tables of flows name no rules"
         if number in self.away:
             return "unknown", f"{self.away[number].records} records of other interfaces need it, none of its own do"
         if (lacking := self._lacking(rule, applies)) is not None:
