@@ -597,8 +597,10 @@ def _note_packet(flows, row, interface, egress, swapped, needs, action, grain, w
     port, other_port = flows.destination_port[row], flows.source_port[row]
     if swapped:
         port, other_port = other_port, port
-    if family == 0:  # what is missing or broken says nothing
-        protocol, no_ports = ANY_PROTOCOL, True
+    if family == 0:  # what is missing or broken is 0, and says nothing
+        if protocol == 0:
+            protocol = ANY_PROTOCOL
+        no_ports = no_ports or port == 0 or other_port == 0
     elif needs & ANYWHERE:
         family = 0
     high, low = np.uint64(0), np.uint64(0)

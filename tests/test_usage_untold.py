@@ -93,6 +93,22 @@ def test_fl62_records_whose_opener_is_not_shown_may_need_the_rules_of_both_ways(
     assert report.coverage["undecided_share"] >= 0.5
 
 
+def test_a_record_with_a_broken_address_may_need_what_its_ports_allow() -> None:
+    broken = record("eni-b", IN, ("10.x", 50000), SERVER)
+    found = statuses(told(with_rules(DATABASE, SSH), broken))
+    assert (found["sgr-db"], found["sgr-ssh"]) == ("unknown", "never-hit")
+    without = {**broken, "protocol": None}
+    assert statuses(told(with_rules(DATABASE, SSH), without))["sgr-ssh"] == "unknown"
+    found = next(
+        each
+        for each in told(
+            with_rules(DATABASE), broken, *both_ways("eni-b", ("10.0.0.10", 50000), SERVER), suggest=True
+        ).suggestions.iter_rows(named=True)
+        if each["rule"] == "sgr-db"
+    )
+    assert (found["suggestion"], found["untold_records"]) == (None, 1)
+
+
 def test_na16_which_of_two_low_ports_is_the_server_is_a_guess() -> None:
     log = [{**each, "tcp_flags": None} for each in both_ways("eni-b", ("10.0.0.10", 1025), ("10.0.1.20", 9000))]
     app = allow("sgr-app", False, 6, (9000, 9000), cidr_block=N("10.0.0.0/8"))
