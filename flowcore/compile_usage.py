@@ -65,6 +65,10 @@ class RuleSet:
     """Rules that cover it."""
     maybe: tuple[int, ...]
     """Rules that may cover it: its ICMP type, its port or a prefix list is not known."""
+    hidden: tuple[int, ...]
+    """Those of them whose remotes the snapshot does not tell: prefix lists, groups of VPCs that are not described."""
+    open: tuple[int, ...]
+    """Rules that would decide here, or decide alone, were something else behind what is hidden."""
     owner: Any
     """Whose list it is: (VPC, sorted group ids) and (ACL id,), with the direction; (route table id,)."""
 
@@ -217,11 +221,13 @@ class _UsageCompiler(_Compiler):
             pairs = [(member - 1, kind) for member, kind in zip(members, kinds, strict=True)]
             sure = tuple(dict.fromkeys(number for number, kind in pairs if not kind & uk.MAYBE))
             maybe = tuple(dict.fromkeys(number for number, kind in pairs if kind & uk.MAYBE and number not in sure))
+            hidden = tuple(dict.fromkeys(number for number, kind in pairs if kind & uk.HIDDEN))
             if store is self.acls:
                 alone = label > 0 and _entry_alone([pair for pair in pairs if pair[0] != label - 1], outcome)
             else:
                 alone = label > 0 and len(sure) == 1 and not maybe
-            yield RuleSet(outcome, code, label - 1, alone, sure, maybe, owner)
+            undecided = (sure or hidden) if hidden and len(sure) < 2 else ()
+            yield RuleSet(outcome, code, label - 1, alone, sure, maybe, hidden, undecided, owner)
 
     # -- routes ------------------------------------------------------------------------------------------
 
@@ -255,7 +261,7 @@ class _UsageCompiler(_Compiler):
         words = super()._route_words(vpc, representative)
         if None in words:  # no table is described: one set, of nobody's
             self.standing_for.append(-1)
-            self.route_sets.append(RuleSet(UNKNOWN, unsure("UNKNOWN_RESOURCE"), -1, False, (), (), (None,)))
+            self.route_sets.append(RuleSet(UNKNOWN, unsure("UNKNOWN_RESOURCE"), -1, False, (), (), (), (), (None,)))
             words[None] = words[None] | np.uint32(len(self.labels.route) + len(self.route_sets) << 8)
         return words
 
@@ -264,7 +270,7 @@ class _UsageCompiler(_Compiler):
         named = {rule.rule: number for number, rule in reversed(list(enumerate(self.rules))) if rule.kind == ROUTE}
         for label in self.labels.route:
             number = named[label]
-            yield RuleSet(PASS, 0, number, False, (number,), (), (self.rules[number].owner,))
+            yield RuleSet(PASS, 0, number, False, (number,), (), (), (), (self.rules[number].owner,))
 
     def _is_hidden(self, route: Route) -> bool:
         """Whether a route's prefix list is not described."""
@@ -283,14 +289,17 @@ class _UsageCompiler(_Compiler):
         owner = (table.route_table_id,)
         if code in (MISSING_LIST, AMBIGUOUS_LIST):
             reason = unsure("MISSING_PREFIX_LIST" if code == MISSING_LIST else "AMBIGUOUS_PREFIX_LIST_ROUTE")
-            return RuleSet(UNKNOWN, reason, -1, False, numbers, maybe if code == MISSING_LIST else (), owner)
+            if code == AMBIGUOUS_LIST:
+                return RuleSet(UNKNOWN, reason, -1, False, numbers, (), (), numbers, owner)
+            return RuleSet(UNKNOWN, reason, -1, False, numbers, maybe, maybe, (*numbers[:1], *maybe), owner)
         if code in (NO_ROUTE, NO_TABLE) or not orders:
-            return RuleSet(DENY, deny("NO_ROUTE_TO_DESTINATION"), -1, False, (), (), owner)
+            return RuleSet(DENY, deny("NO_ROUTE_TO_DESTINATION"), -1, False, (), (), (), (), owner)
         best, rest = routes[orders[0]], [routes[order] for order in orders[1:]]
         alone = not rest or _goes(best) != _goes(rest[0])
         outcome = DENY if code >= BLACKHOLE else PASS
         reason = deny("BAD_STATE_ROUTE") if outcome == DENY else 0
-        return RuleSet(outcome, reason, numbers[0], alone, numbers, (), owner)
+        undecided = numbers[:1] if hidden and not alone else ()  # without it a list may be the next one
+        return RuleSet(outcome, reason, numbers[0], alone, numbers, (), (), undecided, owner)
 
 
 def _goes(route: Route) -> tuple[str, str, bool]:

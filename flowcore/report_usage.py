@@ -97,8 +97,10 @@ def _more_grids(report: UsageReport) -> list[Grid]:
     return [Grid(columns, tuple(rows), title, frozenset({"records", "would block"}))]
 
 
-def _some(texts: list[str]) -> str:
+def _some(texts: list[str] | None) -> str:
     """The first of many texts, and how many more there are."""
+    if texts is None:
+        return "not known: records without address or port may need it"
     more = f"; and {len(texts) - 5} more" if len(texts) > 5 else ""
     return "; ".join(texts[:5]) + more if texts else "nothing"
 
@@ -143,7 +145,7 @@ def _lines(report: UsageReport) -> list[str]:
         lines.append(f"{number(found['table_flows'])} flows of tables")
     if found["first"] is not None or found["last"] is not None:
         lines.append(f"from {_time(found['first'])} to {_time(found['last'])}")
-    lines.append(f"{share(found['undecided_share'], 1)} of what was judged is undecided")
+    lines.append(f"{share(found['undecided_share'], 1)} of what was read is undecided")
     if found["interfaces_not_told"]:
         lines.append(
             f"{number(found['interfaces_not_told'])} of {number(found['interfaces'])} interfaces have no records, or "

@@ -60,8 +60,8 @@ step = kernels.step
 
 # -- sets of rules -----------------------------------------------------------------------------------------
 
-#: What a member of a set says: it may cover the cell only, it denies.
-MAYBE, DENIES = 1, 2
+#: What a member of a set says: it may cover the cell only, it denies, its remotes are not known.
+MAYBE, DENIES, HIDDEN = 1, 2, 4
 
 _FACTORS = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 
@@ -75,7 +75,7 @@ class Sets(NamedTuple):
     policy: np.ndarray  # int64[sets]    the first policy it was met in; that of all its cells, where no rule decides
     start: np.ndarray  # int64[sets + 1]
     member: np.ndarray  # uint32[]       label + 1 of the rules, in order
-    kind: np.ndarray  # uint8[]          MAYBE | DENIES
+    kind: np.ndarray  # uint8[]          MAYBE | DENIES | HIDDEN
 
 
 @step
@@ -93,11 +93,11 @@ def _note_keys(entries, policy, columns, atom_start, atom_class, wanted, seeds, 
             continue
         label = np.uint64(entries.word[entry] & LABEL_MASK)
         for span in range(entries.span_start[entries.span[entry]], entries.span_start[entries.span[entry] + 1]):
-            unsure = np.uint64(1) if entries.span_maybe[span] or entries.remote_maybe[entry] else np.uint64(0)
+            unsure = np.uint64(2) if entries.remote_maybe[entry] else np.uint64(entries.span_maybe[span] != 0)
             first, last = columns[entries.span_low[span]], columns[entries.span_high[span] - 1]
             for column in range(first, last + 1):
                 for half in range(2):
-                    other = label << np.uint64(1) | unsure
+                    other = label << np.uint64(2) | unsure
                     key[column, half] = _mixed(key[column, half], other ^ seeds[half], _FACTORS[half])
 
 
@@ -110,9 +110,11 @@ def _note_members(entries, policy, columns, column, atom_start, atom_class, want
             continue
         for span in range(entries.span_start[entries.span[entry]], entries.span_start[entries.span[entry] + 1]):
             if columns[entries.span_low[span]] <= column <= columns[entries.span_high[span] - 1]:
-                unsure = entries.span_maybe[span] != 0 or entries.remote_maybe[entry] != 0
+                says = MAYBE if entries.span_maybe[span] != 0 else 0
+                if entries.remote_maybe[entry]:
+                    says = MAYBE | HIDDEN
                 sets.member[used] = entries.word[entry] & LABEL_MASK
-                sets.kind[used] = (MAYBE if unsure else 0) | (DENIES if entries.word[entry] >> LABEL_BITS else 0)
+                sets.kind[used] = says | (DENIES if entries.word[entry] >> LABEL_BITS else 0)
                 used += 1
     return used
 
@@ -293,6 +295,7 @@ _REPLY_DESTINATION = 1 << REPLY_SG_IN | 1 << REPLY_ACL_OUT | 1 << REPLY_ROUTE
 AT_NEITHER, AT_SOURCE, AT_DESTINATION = range(3)
 
 NULL8, EGRESS = 255, 1
+ACCEPT, REJECT, UNKNOWN = 0, 1, 2
 
 
 class Totals(NamedTuple):
@@ -306,16 +309,21 @@ class Totals(NamedTuple):
 
 
 @kernel
-def place_records(swapped, direction, unjudged, number, sources, destinations, seen, own, far, at):
+def place_records(
+    swapped, direction, unjudged, number, actions, sources, destinations, seen, logged, own, far, away, at
+):
     """Where each record counts: stages of the end it was logged at (`own`), and of the other end (`far`).
 
-    Marks in `seen` the interfaces that have records. Ends are the interfaces found for the conversation.
+    Marks in `seen` the interfaces that have records, in `logged[action]` those that have some of that action. Ends are
+    the interfaces found for the conversation. `away`: as `far`, and of interfaces that have records, too.
     """
     for row in range(number.size):
         if number[row] >= 0:
             seen[number[row]] = 1
+            if actions[row] >= 0:
+                logged[actions[row], number[row]] = 1
     for row in range(number.size):
-        own[row], far[row], at[row] = 0, 0, AT_NEITHER
+        own[row], far[row], away[row], at[row] = 0, 0, 0, AT_NEITHER
         if unjudged[row] != NULL8:
             continue
         interface = number[row]
@@ -340,7 +348,10 @@ def place_records(swapped, direction, unjudged, number, sources, destinations, s
             far[row] = _REPLY_SOURCE if reply else _FORWARD_SOURCE
             at[row] = AT_DESTINATION
         other = destinations[row] if at_source else sources[row]
-        if interface == -1 or other == NULL32 or seen[other]:
+        if interface == -1 or other == NULL32:
+            far[row] = 0
+        away[row] = far[row] if actions[row] != REJECT else 0
+        if far[row] and seen[other]:
             far[row] = 0
 
 
@@ -459,6 +470,200 @@ def move_far(old, new):
             new.sums[slot, column] += old.sums[place, column]
         new.sums[slot, FIRST] = min(new.sums[slot, FIRST], old.sums[place, FIRST])
         new.sums[slot, LAST] = max(new.sums[slot, LAST], old.sums[place, LAST])
+
+
+@kernel
+def add_away(rules, start, away, totals, marks):
+    """Add every record at the stages of the other end: marks[place] = (records, last), whatever is logged there."""
+    for stage in range(N_STAGES):
+        labels = rules[RULE_ROW[stage]]
+        for row in range(away.size):
+            if away[row] >> stage & 1 and labels[row] != NULL32:
+                place = start[stage] + np.int64(labels[row]) + 1
+                marks[place, 0] += totals.records[row] if totals.records.size else 1
+                marks[place, 1] = max(marks[place, 1], totals.last[row] if totals.last.size else NO_FIRST)
+
+
+# -- what could not be laid on a rule ------------------------------------------------------------------------
+
+#: What a packet may have needed at its interface: the group rule that lets it in, that of the conversation it answers,
+#: an ACL entry, a route; ANYWHERE: the rules there see another remote than the one that is known.
+OPENING, ANSWERING, ENTRY, ROUTED, ANYWHERE = 1, 2, 4, 8, 16
+_EVERYTHING = OPENING | ANSWERING | ENTRY | ROUTED
+_NEEDED = (OPENING, ENTRY, ROUTED, ENTRY, OPENING, ENTRY, ROUTED, ENTRY, ANSWERING, ANSWERING)
+
+#: Codes of schema.INITIATORS that are a guess by port.
+_BY_PORT = (2, 3)
+_FIRST_EPHEMERAL = 32768
+
+
+@step
+def _openers(initiator, swapped, flows, row):
+    """(who opened is not sure at all, OPENING and ANSWERING as it may be)."""
+    if 4 <= initiator <= 5:
+        return True, OPENING | ANSWERING
+    if initiator in _BY_PORT:
+        both = flows.source_port[row] < _FIRST_EPHEMERAL and flows.destination_port[row] < _FIRST_EPHEMERAL
+        return both, OPENING | ANSWERING
+    return False, ANSWERING if swapped else OPENING
+
+
+@kernel
+def find_untold(found, flows, verdicts, rules, own, at, actions, agrees, needs):
+    """What each record may have needed of its interface's rules and is not counted at; 0: nothing. How many are not 0.
+
+    So are records that are not judged, that are logged at no end, that AWS let through and the rules do not, whose
+    way is not known before the stage (FL-43); and the group rules of the other way, if who opened is a guess.
+    """
+    swapped, unjudged, number, initiator, direction = (
+        found.swapped, found.unjudged, found.number, found.initiator, found.direction,
+    )  # fmt: skip
+    count = 0
+    for row in range(own.size):
+        needs[row] = 0
+        if number[row] < 0:
+            continue
+        guessed, openers = _openers(initiator[row], swapped[row], flows, row)
+        refused = verdicts[row] == REJECT and actions[row] == ACCEPT and agrees[row] != 1
+        needed = 0
+        if unjudged[row] != NULL8 or at[row] == AT_NEITHER or agrees[row] == 0 or refused:
+            needed = ENTRY | ROUTED | openers
+        else:
+            if verdicts[row] == UNKNOWN or (verdicts[row] == REJECT and actions[row] != REJECT):
+                for stage in range(N_STAGES):
+                    if own[row] >> stage & 1 and rules[RULE_ROW[stage], row] == NULL32:
+                        needed |= _NEEDED[stage]
+                if needed & (OPENING | ANSWERING):
+                    needed |= openers
+            if guessed and initiator[row] in _BY_PORT:
+                needed |= OPENING if swapped[row] else ANSWERING
+        if direction[row] != EGRESS and direction[row] != NULL8:
+            needed &= ~ROUTED
+        needs[row] = needed
+        count += needed != 0
+    return count
+
+
+class Grain(NamedTuple):
+    """How fine ports and remotes are kept: as fine as rules tell them apart, or each by itself."""
+
+    port: np.ndarray  # uint16[65536]  the port that stands for each
+    address: np.ndarray  # uint32[]    the first of those IPv4 addresses that are kept as one; none: each by itself
+
+
+class Untold(NamedTuple):
+    """What could not be laid on a rule: an open hash table of distinct packets at interfaces."""
+
+    key: np.ndarray  # uint64[slots, 4]  remote; interface, destination port, source port; the rest: 0 free
+    found: np.ndarray  # int64[slots, 2] records, last (NO_FIRST: not known)
+
+
+#: Bits of the last half of a key: protocol (ANY_PROTOCOL: not known), then these; family 0: the remote is not known.
+ANY_PROTOCOL, AT_EGRESS, AT_FAMILY, AT_NEEDS, AT_ACTION, AT_NO_PORTS, AT_USED = 256, 9, 10, 13, 17, 19, 63
+
+
+@step
+def _untold_slot(keys, high, low, where, what):
+    """The slot of a key, or the free one where it belongs."""
+    most = np.uint64(keys.shape[0] - 1)
+    mixed = _mixed(_mixed(_mixed(_mixed(np.uint64(0), high, _FACTORS[0]), low, _FACTORS[1]), where, _FACTORS[0]), what,
+                   _FACTORS[1])  # fmt: skip
+    slot = np.int64(mixed & most)
+    while keys[slot, 3] != 0 and not (
+        keys[slot, 0] == high and keys[slot, 1] == low and keys[slot, 2] == where and keys[slot, 3] == what
+    ):
+        slot = (slot + 1) & (keys.shape[0] - 1)
+    return slot
+
+
+@step
+def _remote(flows, row, family, of_destination, grain):
+    """(upper half, lower half) of the address of one end."""
+    if family == 4:
+        value = flows.destination[row] if of_destination else flows.source[row]
+        if grain.address.size:
+            value = grain.address[np.searchsorted(grain.address, value, side="right") - 1]
+        return np.uint64(0), np.uint64(value)
+    six = flows.destination6 if of_destination else flows.source6
+    return six[row, 0], six[row, 1]
+
+
+@step
+def _note_packet(flows, row, interface, egress, swapped, needs, action, grain, weight, last, table):
+    """One packet at an interface; 1 if it is a new one."""
+    family = 4 if flows.family.size == 0 else np.int64(flows.family[row])
+    protocol = np.int64(flows.protocol[row])
+    no_ports = protocol not in (TCP, UDP)
+    port, other_port = flows.destination_port[row], flows.source_port[row]
+    if swapped:
+        port, other_port = other_port, port
+    if family == 0:  # what is missing or broken is 0, and says nothing
+        if protocol == 0:
+            protocol = ANY_PROTOCOL
+        no_ports = no_ports or port == 0 or other_port == 0
+    elif needs & ANYWHERE:
+        family = 0
+    high, low = np.uint64(0), np.uint64(0)
+    if family:
+        high, low = _remote(flows, row, family, egress != swapped, grain)
+    where = np.uint64(interface) << np.uint64(32)
+    if not no_ports:
+        where |= np.uint64(grain.port[port]) << np.uint64(16) | np.uint64(grain.port[other_port])
+    what = np.uint64(protocol) | np.uint64(family) << np.uint64(AT_FAMILY)
+    what |= np.uint64(egress) << np.uint64(AT_EGRESS) | np.uint64(needs & _EVERYTHING) << np.uint64(AT_NEEDS)
+    what |= np.uint64(action + 1) << np.uint64(AT_ACTION) | np.uint64(no_ports) << np.uint64(AT_NO_PORTS)
+    what |= np.uint64(1) << np.uint64(AT_USED)
+    slot = _untold_slot(table.key, high, low, where, what)
+    new = table.key[slot, 3] == 0
+    if new:
+        table.key[slot, 0], table.key[slot, 1], table.key[slot, 2], table.key[slot, 3] = high, low, where, what
+        table.found[slot, 1] = MISSING
+    table.found[slot, 0] += weight
+    table.found[slot, 1] = max(table.found[slot, 1], last)
+    return np.int64(new)
+
+
+@kernel
+def add_untold(flows, needs, interfaces, directions, swapped, actions, grain, totals, table, used, first):
+    """Note the packets from row `first` on that need something: (the row to go on with, slots used).
+
+    The packet of a row is the flow's, or the one that answers it (`swapped`); of a direction that is not known it may
+    be either. Stops where the table is two thirds full.
+    """
+    for row in range(first, needs.size):
+        if not needs[row]:
+            continue
+        if 3 * (used + 2) > 2 * table.key.shape[0]:
+            return row, used
+        weight = totals.records[row] if totals.records.size else 1
+        last = totals.last[row] if totals.last.size else NO_FIRST
+        if last == MISSING:
+            last = NO_FIRST
+        for egress in range(2):
+            if directions[row] == NULL8 or directions[row] == egress:
+                used += _note_packet(
+                    flows, row, interfaces[row], egress, np.int64(swapped[row] != 0), np.int64(needs[row]),
+                    np.int64(actions[row]), grain, weight, last, table,
+                )  # fmt: skip
+    return needs.size, used
+
+
+@kernel
+def move_untold(old, new):
+    """Add what a table holds to a larger one, or one with room for it; how many were new there."""
+    used = 0
+    for place in range(old.key.shape[0]):
+        if old.key[place, 3] == 0:
+            continue
+        key = old.key[place]
+        slot = _untold_slot(new.key, key[0], key[1], key[2], key[3])
+        if new.key[slot, 3] == 0:
+            new.key[slot] = key
+            new.found[slot, 1] = MISSING
+            used += 1
+        new.found[slot, 0] += old.found[place, 0]
+        new.found[slot, 1] = max(new.found[slot, 1], old.found[place, 1])
+    return used
 
 
 # -- conversations seen before -----------------------------------------------------------------------------

@@ -100,7 +100,7 @@ def network(**changes: Any) -> Network:
         "security_groups": by_id("group_id", group(OUT4, OUT6, IN443, INPING, IN443V6)),
         "interfaces": by_id("interface_id", *interfaces()),
         "internet_gateways": by_id("gateway_id", Gateway("igw-1", ("vpc-1",))),
-        "described_keys": frozenset({"InternetGateways"}),
+        "described_keys": frozenset({"InternetGateways", "NetworkInterfaces"}),
     }
     return Network(**{**values, **changes})
 

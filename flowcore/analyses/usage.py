@@ -142,10 +142,10 @@ def usage_report(
         else:
             for start in range(0, frame.height, batch_rows):
                 counter.add_table(frame[start : start + batch_rows])
-    needed = None
+    found, needed = Findings(plan, counter, stale_days), None
     if counter.needs is not None:
-        needed = suggestions(plan, counter.needs, counter.last, stale_days, max_rules)
-    return _report(Findings(plan, counter, stale_days), addresses, needed)
+        needed = suggestions(plan, counter.needs, found.packets, counter.last, stale_days, max_rules)
+    return _report(found, addresses, needed)
 
 
 def _are_sources(flows: Any) -> bool:
@@ -216,8 +216,12 @@ def _groups(found: Findings) -> pl.DataFrame:
     for group_id, group in network.security_groups.items():
         members = len(found.interfaces.get(group_id, ()))
         others = named.get(group_id, set()) - {group_id}
-        unused = not members and not others and group_id not in balanced and group.group_name != "default"
-        rows.append((group_id, group.group_name, group.vpc_id, members, len(others), len(group.rules), unused))
+        idle = not members and not others and group_id not in balanced and group.group_name != "default"
+        known = found.knows_interfaces
+        rows.append((
+            group_id, group.group_name, group.vpc_id, members if known else None, len(others), len(group.rules),
+            idle if known else None,
+        ))  # fmt: skip
     schema = {
         **dict.fromkeys(("group_id", "group_name", "vpc_id"), pl.String()),
         **dict.fromkeys(("interfaces", "named_by_groups", "rules"), pl.Int64()),
@@ -231,8 +235,8 @@ def _coverage(counter: Counter, found: Findings) -> dict[str, Any]:
     counts, unknown = counter.counts, VERDICTS.index("UNKNOWN")
     unread = counts.rejected + counts.damaged_files
     neither, ends, unjudged = (int(line.sum()) for line in counter.coverage)
-    judged = ends + neither + int(counter.tables.sum())
-    undecided = int(counter.coverage[:2, unknown].sum() + counter.tables[unknown])
+    whole = ends + neither + unjudged + int(counter.tables.sum())
+    undecided = int(counter.coverage[:, unknown].sum() + counter.tables[unknown])
     return {
         "table_flows": int(counter.tables.sum()),
         "log_records": neither + ends + unjudged,
@@ -240,7 +244,7 @@ def _coverage(counter: Counter, found: Findings) -> dict[str, Any]:
         "records_in_between": neither,
         "records_not_judged": unjudged,
         "undecided": undecided,
-        "undecided_share": undecided / judged if judged else 0.0,
+        "undecided_share": undecided / whole if whole else 0.0,
         "rejected_lines": counts.rejected,
         "rejected_share": unread / (counts.lines + counts.damaged_files) if unread else 0.0,
         "damaged_files": counts.damaged_files,

@@ -11,12 +11,14 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .. import kernels
 from .. import usagekernels as uk
 from ..columns import flows_of
 from ..compile_usage import UsagePlan
@@ -29,6 +31,7 @@ from ..schema import PATHS, VERDICTS
 from ..sources.groups import GroupColumns, GroupReader, RowGroup
 from ..sources.intake import ReadCounts, Rejects
 from .usage_hits import add_sums, empty_sums
+from .usage_untold import Owners, Untold, empty_untold, grain_of, larger_untold
 
 if TYPE_CHECKING:
     import polars as pl
@@ -61,6 +64,18 @@ TABLE_TOTALS: dict[str, tuple[str, ...]] = {
     "last": ("last", "last_seen", "end"),
 }
 
+#: At the source, or not: the packets of a conversation at an end: (is it the reply, does it leave, what asks it).
+_PACKETS: dict[bool, tuple[tuple[bool, bool, tuple[tuple[int, int], ...]], ...]] = {
+    True: (
+        (False, True, ((uk.SG_OUT, uk.OPENING), (uk.ACL_OUT, uk.ENTRY), (uk.ROUTE, uk.ROUTED))),
+        (True, False, ((uk.REPLY_ACL_IN, uk.ENTRY),)),
+    ),
+    False: (
+        (False, False, ((uk.SG_IN, uk.OPENING), (uk.ACL_IN, uk.ENTRY))),
+        (True, True, ((uk.REPLY_ACL_OUT, uk.ENTRY), (uk.REPLY_ROUTE, uk.ROUTED))),
+    ),
+}
+
 
 class Counter:
     """Sums of one network. `add_table` and `add_logs` in any order; then ask for what is public here."""
@@ -73,6 +88,10 @@ class Counter:
         self.sums = empty_sums(int(plan.start[-1]))
         self.seen = np.zeros(len(plan.compiled.interface_ids) + 1, np.uint8)
         """uint8[interfaces]: 1 where it has log records of its own."""
+        self.logged = np.zeros((2, self.seen.size), np.uint8)
+        """uint8[2, interfaces]: 1 where it has records that AWS logged as ACCEPT, as REJECT."""
+        self.away = _empty_marks(int(plan.start[-1]))
+        """int64[sums, 2]: records of other interfaces that came by, however many the rule's own has; the last."""
         self.coverage = np.zeros((3, len(VERDICTS)), np.int64)
         """Log records at no end, at an end, not judged; by verdict."""
         self.tables = np.zeros(len(VERDICTS), np.int64)
@@ -88,6 +107,7 @@ class Counter:
         self._n_known = 0
         self.seeds = np.frombuffer(os.urandom(16), np.uint64)
         self._far = _empty_far(1 << 10)
+        self._untold, self._n_untold = empty_untold(1 << 10), 0
 
     # -- tables of flows -----------------------------------------------------------------------------------
 
@@ -112,8 +132,58 @@ class Counter:
         self.tables += np.bincount(out.verdict[:rows], minlength=len(VERDICTS))[: len(VERDICTS)]
         self.table_paths += np.bincount(out.path[:rows], minlength=256)[: len(PATHS)]
         self._note_times(totals)
+        unknown = np.flatnonzero(out.verdict[:rows] == uk.UNKNOWN)
+        if unknown.size:
+            self._add_unknown(flows, out, unknown, totals)
         if self.needs is not None:
             self.needs.add(flows, out.rules[:, :rows], totals, None)
+
+    def _add_unknown(self, flows: kernels.Flows, out: Verdicts, unknown: Array, totals: uk.Totals) -> None:
+        """Notes what undecided flows may have needed at the stages that their verdicts do not name."""
+        some, nothing = _taken(flows, unknown), out.rules[:, unknown] == kernels.NULL32
+        source = self._owners.at(some, out.src_interface[unknown], of_source=True)
+        destination = self._owners.at(some, out.dst_interface[unknown], of_source=False)
+        inside = np.isin(destination[0], source[0])
+        for at_source, (rows, interfaces, public) in ((True, source), (False, destination)):
+            # A sender of this network reaches a public address with another address than its own (IG-11).
+            anywhere = np.zeros(rows.size, np.bool_) if at_source else public & inside
+            for is_reply, egress, stages in _PACKETS[at_source]:
+                needs = np.zeros(rows.size, np.uint8)
+                for stage, need in stages:
+                    needs |= np.where(nothing[stage, rows], np.uint8(need), np.uint8(0))
+                needs |= np.where(anywhere & (needs != 0), np.uint8(uk.ANYWHERE), np.uint8(0))
+                self._note_packets(
+                    _taken(some, rows), needs, interfaces, egress, is_reply, _part(totals, unknown[rows])
+                )
+
+    def _note_packets(
+        self, flows: kernels.Flows, needs: Array, interfaces: Array, egress: bool, is_reply: bool, totals: uk.Totals
+    ) -> None:
+        size = needs.size
+        table = _UntoldPart(self.grain)
+        table.add(
+            _inputs(flows), needs, interfaces, np.full(size, egress, np.uint8), np.full(size, is_reply, np.uint8),
+            np.full(size, -1, np.int32), totals,
+        )  # fmt: skip
+        self._merge_untold(table)
+
+    def _merge_untold(self, part: _UntoldPart) -> None:
+        while 3 * (self._n_untold + part.used) > 2 * self._untold.key.shape[0]:
+            self._untold = larger_untold(self._untold)
+        self._n_untold += uk.move_untold(part.table, self._untold)
+
+    @cached_property
+    def grain(self) -> uk.Grain:
+        """How fine it is kept."""
+        return grain_of(self.plan, exact=self.needs is not None)
+
+    @cached_property
+    def _owners(self) -> Owners:
+        return Owners(self.plan)
+
+    def untold(self) -> Untold:
+        """What could not be laid on a rule."""
+        return Untold(self.plan, self._untold)
 
     # -- flow logs -----------------------------------------------------------------------------------------
 
@@ -211,6 +281,13 @@ class Counter:
             uk.move_far(far, self._far)
             self.first, self.last = min(self.first, times[0]), max(self.last, times[1])
 
+    def merge_beside(self, away: Array, untold: _UntoldPart) -> None:
+        """Adds what one thread found that is not counted at rules."""
+        with self._lock:
+            self.away[:, 0] += away[:, 0]
+            np.maximum(self.away[:, 1], away[:, 1], out=self.away[:, 1])
+            self._merge_untold(untold)
+
     def _note_times(self, totals: uk.Totals) -> None:
         first, last = totals.first[totals.first != uk.MISSING], totals.last[totals.last != uk.MISSING]
         self.first = min(self.first, int(first.min(initial=uk.NO_FIRST)))
@@ -229,6 +306,27 @@ class Counter:
         return found
 
 
+class _UntoldPart:
+    """What one thread could not lay on a rule."""
+
+    def __init__(self, grain: uk.Grain) -> None:
+        self._grain = grain
+        self.table, self.used = empty_untold(1 << 8), 0
+
+    def add(
+        self, flows: kernels.Flows, needs: Array, interfaces: Array, directions: Array, swapped: Array, actions: Array,
+        totals: uk.Totals,
+    ) -> None:  # fmt: skip
+        """Notes what each packet may have needed, see usagekernels."""
+        row = 0
+        while row < needs.size:
+            row, self.used = uk.add_untold(
+                flows, needs, interfaces, directions, swapped, actions, self._grain, totals, self.table, self.used, row
+            )
+            if row < needs.size:
+                self.table = larger_untold(self.table)
+
+
 class _LogPart:
     """What one thread adds up of flow logs."""
 
@@ -237,18 +335,21 @@ class _LogPart:
         self.judge = ColumnJudge(counter.evaluator)
         self._sums = empty_sums(counter.sums.shape[0])
         self._far = _empty_far(1 << 10)
+        self._away = _empty_marks(counter.sums.shape[0])
+        self._untold = _UntoldPart(counter.grain)
         self._coverage, self._actions = np.zeros_like(counter.coverage), np.zeros(2, np.int64)
         self._times = uk.NO_FIRST, uk.MISSING
 
     def add(self, group: RowGroup) -> None:
         """Adds a row group."""
         counter, start = self._counter, self._counter.plan.start
-        found, flows, out, _, _ = self.judge.judged(group)
-        rows = group.rows
-        own, far, at = np.empty(rows, np.uint16), np.empty(rows, np.uint16), np.empty(rows, np.uint8)
+        found, flows, out, _, agrees = self.judge.judged(group)
+        rows, actions = group.rows, group.codes("action")
+        own, far, away = (np.empty(rows, np.uint16) for _ in range(3))
+        at, needs = np.empty(rows, np.uint8), np.empty(rows, np.uint8)
         uk.place_records(
-            found.swapped, found.direction, found.unjudged, found.number, out.src_interface, out.dst_interface,
-            counter.seen, own, far, at,
+            found.swapped, found.direction, found.unjudged, found.number, actions, out.src_interface,
+            out.dst_interface, counter.seen, counter.logged, own, far, away, at,
         )  # fmt: skip
         rules, keys = np.ascontiguousarray(out.rules), np.empty((rows, 2), np.uint64)
         conversations = _inputs(flows)
@@ -256,6 +357,9 @@ class _LogPart:
         new_own, new_far = counter.new_conversations(keys, own, far)
         totals = _log_totals(group)
         uk.add_records(rules, start, totals, own, new_own, self._sums)
+        uk.add_away(rules, start, away, totals, self._away)
+        if uk.find_untold(found, conversations, out.verdict, rules, own, at, actions, agrees, needs):
+            self._untold.add(conversations, needs, found.number, found.direction, found.swapped, actions, totals)
         row = 0
         while row < rows:
             row = uk.add_far(
@@ -267,7 +371,7 @@ class _LogPart:
                 uk.move_far(self._far, larger)
                 self._far = larger
         uk.add_coverage(out.verdict, found.unjudged, at, totals.records, self._coverage)
-        self._actions += np.bincount(group.codes("action") + 1, minlength=3)[1:3]
+        self._actions += np.bincount(actions + 1, minlength=3)[1:3]
         first, last = totals.first[totals.first != uk.MISSING], totals.last[totals.last != uk.MISSING]
         self._times = (
             min(self._times[0], int(first.min(initial=uk.NO_FIRST))),
@@ -279,6 +383,7 @@ class _LogPart:
     def finish(self) -> None:
         """Gives what was added to the counter."""
         self._counter.merge(self._sums, self._far, self._coverage, self._actions, self._times)
+        self._counter.merge_beside(self._away, self._untold)
 
 
 def _forget(frame: pl.DataFrame) -> None:
@@ -290,6 +395,20 @@ def _frozen(values: Array) -> Array:
     view = np.ascontiguousarray(values).view()
     view.flags.writeable = False
     return view
+
+
+def _empty_marks(size: int) -> Array:
+    marks = np.zeros((size, 2), np.int64)
+    marks[:, 1] = uk.MISSING
+    return marks
+
+
+def _taken(flows: kernels.Flows, rows: Array) -> kernels.Flows:
+    return kernels.Flows(*(column.take(rows, axis=0) if len(column) else column for column in flows))
+
+
+def _part(totals: uk.Totals, rows: Array) -> uk.Totals:
+    return uk.Totals(*(_frozen(column[rows]) if column.size else column for column in totals))
 
 
 def _empty_far(size: int) -> uk.Far:

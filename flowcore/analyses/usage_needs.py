@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address
 from itertools import pairwise
@@ -22,6 +22,7 @@ from ..compile_usage import GROUP_RULE, PASS, Rule, UsagePlan
 from ..kernels import NULL32
 from ..schema import ICMP, ICMPV6, TCP, UDP
 from .usage_hits import clipped, text_of
+from .usage_untold import Packet
 
 if TYPE_CHECKING:
     import polars as pl
@@ -256,11 +257,14 @@ def _cost(one: Prefix, other: Prefix) -> tuple[int, int]:
 # -- the frame ---------------------------------------------------------------------------------------------
 
 
-def suggestions(plan: UsagePlan, needs: Needs, end: int, days: int | None, most: int) -> pl.DataFrame:
+def suggestions(
+    plan: UsagePlan, needs: Needs, untold: Callable[[int], Sequence[Packet]], end: int, days: int | None, most: int
+) -> pl.DataFrame:
     """One row for each security group rule with hits: what they needed, and what that would have stopped.
 
-    `days`: remotes last seen longer before `end` are left out. `most`: rules a group may have in one direction; its
-    rules with hits get equal shares.
+    `untold`: what may have needed a rule and could not be laid on any; it is covered, too. `days`: remotes last seen
+    longer before `end` are left out. `most`: rules a group may have in one direction; its rules with hits get equal
+    shares.
     """
     import polars as pl
 
@@ -273,11 +277,12 @@ def suggestions(plan: UsagePlan, needs: Needs, end: int, days: int | None, most:
     for number in sorted(seen):
         rule = plan.rules[number]
         share = max(1, most // lists[rule.owner, rule.egress])
-        rows.append(_suggestion(rule, seen[number], end, days, share))
+        rows.append(_suggestion(rule, seen[number], untold(number), end, days, share))
     schema = {
         "rule": pl.String(), "owner": pl.String(), "direction": pl.String(), "text": pl.String(),
         "suggestion": pl.List(pl.String()), "remotes": pl.Int64(), "ports": pl.Int64(), "records": pl.Int64(),
         "would_block_records": pl.Int64(), "would_block_remotes": pl.Int64(),
+        "untold_records": pl.Int64(),
     }  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -304,8 +309,16 @@ def _by_rule(plan: UsagePlan, frame: pl.DataFrame) -> dict[int, list[Seen]]:
     return {rule: list(each.values()) for rule, each in found.items()}
 
 
-def _suggestion(rule: Rule, seen: list[Seen], end: int, days: int | None, most: int) -> tuple[Any, ...]:
+def _suggestion(
+    rule: Rule, hits: list[Seen], untold: Sequence[Packet], end: int, days: int | None, most: int
+) -> tuple[Any, ...]:
     record: Any = rule.record
+    more = [
+        Seen(each.remote, each.protocol, each.port, each.records, each.last)
+        for each in untold
+        if each.is_known and each.remote is not None
+    ]
+    seen = [*hits, *more]
     oldest = uk.MISSING if days is None or end == uk.MISSING else end - days * 86_400
     kept = [each for each in seen if each.last == uk.MISSING or each.last >= oldest]
     rules = suggested(kept, most, keeps_remote=record.cidr_block is None) if kept else []
@@ -314,7 +327,9 @@ def _suggestion(rule: Rule, seen: list[Seen], end: int, days: int | None, most: 
     remote = record.prefix_list_id or record.referenced_group_id or ""
     return (
         rule.rule, rule.owner, "egress" if rule.egress else "ingress", text_of(rule),
-        [wanted.text(direction, remote) for wanted in rules], len({each.prefix for each in seen}),
-        len({(each.protocol, each.port) for each in seen}), clipped(sum(each.records for each in seen)),
+        [wanted.text(direction, remote) for wanted in rules] if len(more) == len(untold) else None,
+        len({each.prefix for each in seen}),
+        len({(each.protocol, each.port) for each in seen}), clipped(sum(each.records for each in hits)),
         clipped(sum(each.records for each in stopped)), len({each.prefix for each in stopped}),
+        clipped(sum(each.records for each in untold)),
     )  # fmt: skip

@@ -15,6 +15,7 @@ from ..compile_usage import ACL_ENTRY, GROUP_RULE, REPLY_STAGES, ROUTE, STAGE_KI
 from ..model import LONG_DESTINATION_TYPES, NetworkInterface, RouteTarget
 from ..schema import PATHS, REASONS
 from .usage_hits import Hits, add_sums, clipped, text_of
+from .usage_untold import Packet, Traces, Untold, is_hidden
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,6 +47,10 @@ class Statics:
     decides: bool = False
     alone: bool = False
     maybe: bool = False
+    hidden: bool = False
+    """Whether the snapshot does not tell all its remotes."""
+    open: bool = False
+    """Whether it may decide, or decide alone, behind what the snapshot does not tell."""
     by: set[int] | None = None
     """Rules of its group that cover all it covers."""
 
@@ -63,6 +68,8 @@ class Findings:
     refused: dict[tuple[str, Any, str], Hits] = field(default_factory=dict)
     """(kind, owner, reason) -> what no rule let in, or a route's absence stopped."""
     undecided: dict[tuple[str, Any, str], Hits] = field(default_factory=dict)
+    away: dict[int, Hits] = field(default_factory=dict)
+    """What records of other interfaces say of a rule."""
     stages: list[tuple[str, Hits, Hits]] = field(default_factory=list)
     """Per stage its name, what counted at sets, and what named nothing there."""
 
@@ -79,6 +86,17 @@ class Findings:
                 whole.add(row)
                 self._expand(kind, number, row, stage in REPLY_STAGES)
             self.stages.append((STAGE_NAMES[stage], whole, nothing))
+            marks = self.counter.away[begin + 1 : end]
+            for number in np.flatnonzero(marks[:, 0]).tolist():
+                self._note_away(kind, number, *marks[number].tolist())
+
+    def _note_away(self, kind: int, number: int, records: int, last: int) -> None:
+        found = self.plan.sets[kind][number]
+        for rule in found.matched if kind == GROUP_RULE else (found.decided,):
+            if rule >= 0:
+                hits = self.away.setdefault(rule, Hits())
+                hits.records += records
+                hits.last = last if hits.last is None else max(hits.last, last)
 
     def _expand(self, kind: int, number: int, row: list[int], reply: bool) -> None:
         found = self.plan.sets[kind][number]
@@ -109,6 +127,10 @@ class Findings:
             for each in sets if kind != ROUTE else sets[self.plan.n_plain_routes :]:
                 for rule in each.maybe:
                     found[rule].maybe = True
+                for rule in each.hidden:
+                    found[rule].hidden = True
+                for rule in each.open:
+                    found[rule].open = True
                 if each.decided >= 0:
                     found[each.decided].decides = True
                     found[each.decided].alone |= each.alone
@@ -116,6 +138,9 @@ class Findings:
                     found[rule].sets += 1
                 if kind == GROUP_RULE:
                     self._note_cover(each.matched, found)
+        for mine, described in zip(found, self.plan.rules, strict=True):
+            if is_hidden(self.plan.network, described):
+                mine.maybe = mine.hidden = mine.open = True
         return found
 
     def _note_cover(self, matched: tuple[int, ...], found: list[Statics]) -> None:
@@ -210,9 +235,28 @@ class Findings:
         return found
 
     @cached_property
+    def untold(self) -> Untold:
+        """What could not be laid on a rule."""
+        return self.counter.untold()
+
+    def traces(self, number: int) -> Traces | None:
+        """What may have needed a rule, and could not be laid on any."""
+        rule = self.plan.rules[number]
+        names = [each.interface_id for each in self.interfaces.get(rule.owner, [])]
+        return self.untold.traces(rule, names) if names and len(self.untold) else None
+
+    def packets(self, number: int) -> list[Packet]:
+        """The same of a group rule, one by one."""
+        rule = self.plan.rules[number]
+        names = [each.interface_id for each in self.interfaces.get(rule.owner, [])]
+        return self.untold.packets(rule, names) if names and len(self.untold) else []
+
+    @cached_property
     def _went_between(self) -> bool:
         paths = self.counter.table_paths
-        return any(paths[number] for number, name in enumerate(PATHS) if name not in _SHORT_PATHS)
+        return bool(self.counter.tables[uk.UNKNOWN]) or any(
+            paths[number] for number, name in enumerate(PATHS) if name not in _SHORT_PATHS
+        )
 
     # -- the status ----------------------------------------------------------------------------------------
 
@@ -223,26 +267,49 @@ class Findings:
         if not applies:
             if rule.owner in self.elsewhere:
                 return "unknown", f"asked at {self.elsewhere[rule.owner]} only, which flows and records do not show"
+            if not self.knows_interfaces:
+                return "unknown", "the snapshot has no NetworkInterfaces"
             return "not-used-by-any-interface", None
         if not _is_fixed(rule) and (mine.sets or not mine.maybe):
-            still = self._without_traffic(number, rule, mine)
+            still = self._without_traffic(number, rule, mine, applies)
             if still is not None:
                 return still
-        last = self._last(number)
         if self._is_used(number):
-            end = self.counter.last
-            if self.stale_days is not None and last is not None and last < end - self.stale_days * _DAY:
-                return "stale", f"last hit {(end - last) // _DAY} days before the end of the log"
-            return "used", _FIXED if _is_fixed(rule) else None
+            return self._lately(number, rule)
         return self._never(number, rule, mine, applies)
 
-    def _without_traffic(self, number: int, rule: Rule, mine: Statics) -> tuple[str, str | None] | None:
+    @property
+    def knows_interfaces(self) -> bool:
+        """Whether the snapshot says which interfaces there are."""
+        keys = self.plan.network.described_keys
+        return not keys or "NetworkInterfaces" in keys
+
+    def _lately(self, number: int, rule: Rule) -> tuple[str, str | None]:
+        """The status of a rule with hits."""
+        last, end = self._last(number), self.counter.last
+        if self.stale_days is None or last is None or last >= end - self.stale_days * _DAY:
+            return "used", _FIXED if _is_fixed(rule) else None
+        note = f"last hit {(end - last) // _DAY} days before the end of the log"
+        found = [self.traces(number), self.possible.get(number), self.away.get(number)]
+        since = [each.last for each in found if each is not None]
+        if any(each is None or each >= end - self.stale_days * _DAY for each in since):
+            return "unknown", f"{note}; records since then may have needed it"
+        return "stale", note
+
+    def _without_traffic(
+        self, number: int, rule: Rule, mine: Statics, applies: list[NetworkInterface]
+    ) -> tuple[str, str | None] | None:
         if rule.kind == GROUP_RULE:
             cover = self.covering(number)
             if cover is not None:
-                return "shadowed", f"{self.plan.rules[cover].rule} covers all of it"
-            if mine.sets and not mine.alone:
-                return "redundant", "other rules of its interfaces together cover all of it"
+                other = self.plan.rules[cover]
+                return "shadowed", f"{other.rule} covers all of it{_today(rule, other)}"
+            if mine.sets and not mine.alone and not mine.open:
+                owners = {group for each in applies for group in each.group_ids or ()}
+                others = (other for other in self.plan.rules if other.owner in owners and other.egress == rule.egress)
+                return "redundant", f"other rules of its interfaces together cover all of it{_today(rule, *others)}"
+        elif mine.open:
+            return None
         elif not mine.decides:
             if rule.kind == ROUTE and not mine.sets:
                 return "shadowed", "no destination that it holds is left to it"
@@ -268,15 +335,24 @@ class Findings:
     def _never(self, number: int, rule: Rule, mine: Statics, applies: list[NetworkInterface]) -> tuple[str, str | None]:
         if number in self.possible:
             return "unknown", f"{self.possible[number].records} records may have matched it"
+        if mine.hidden:
+            return "unknown", "the snapshot does not have all its remotes"
         if rule.owner in self.elsewhere:
             return "unknown", f"asked at {self.elsewhere[rule.owner]} too, which flows and records do not show"
         without = [each.interface_id for each in applies if each.interface_id in self.unlogged]
         if without:
             more = f" and {len(without) - 1} more" if len(without) > 1 else ""
             return "unknown", f"{without[0]}{more} {self.unlogged[without[0]]}"
+        if (traces := self.traces(number)) is not None:
+            return (
+                "unknown",
+                f"{traces.records} records at {traces.interface} may have needed it and name no rule there",
+            )
         if self._went_between and any(each.interface_id in self.in_between for each in applies):
-            return "unknown", "flows passed through things in between, where tables of flows name no rules"
-        if (lacking := self._lacking(rule)) is not None:
+            return "unknown", "flows passed through things in between, or may have, where tables of flows name no rules"
+        if number in self.away:
+            return "unknown", f"{self.away[number].records} records of other interfaces need it, none of its own do"
+        if (lacking := self._lacking(rule, applies)) is not None:
             return "unknown", lacking
         if _is_fixed(rule):
             return "never-hit", _FIXED
@@ -284,13 +360,22 @@ class Findings:
             return "never-hit", "its remote holds no address here"
         return "never-hit", None
 
-    def _lacking(self, rule: Rule) -> str | None:
-        """What flow logs of one kind of traffic cannot say (FL-11)."""
-        accepted, rejected = self.counter.actions.tolist()
-        if rule.kind != ACL_ENTRY or accepted + rejected == 0:
+    def _lacking(self, rule: Rule, applies: list[NetworkInterface]) -> str | None:
+        """What flow logs of one kind of traffic cannot say (FL-11); groups and routes stand for what is accepted."""
+        if not self.counter.actions.any():
             return None
-        wanted = accepted if getattr(rule.record, "allow", True) else rejected
-        return None if wanted else "the log holds no records of that action (FL-11)"
+        wanted = uk.ACCEPT if getattr(rule.record, "allow", True) else uk.REJECT
+        if not self.counter.actions[wanted]:
+            return "the log holds no records of that action (FL-11)"
+        for each in applies:
+            at = self.counter.logged[:, self._numbers[each.interface_id]]
+            if at.any() and not at[wanted]:
+                return f"the log of {each.interface_id} holds no records of that action (FL-11)"
+        return None
+
+    @cached_property
+    def _numbers(self) -> Mapping[str, int]:
+        return {name: number for number, name in enumerate(self.plan.compiled.interface_ids)}
 
     # -- frames --------------------------------------------------------------------------------------------
 
@@ -324,9 +409,10 @@ class Findings:
         firsts = [hits.first for hits in times if hits.first is not None]
         lasts = [hits.last for hits in times if hits.last is not None]
         name, vpc_id = self._owner(rule)
+        applies = len(self.interfaces.get(rule.owner, ())) if self.knows_interfaces else None
         return (
             KINDS[rule.kind], rule.rule, rule.owner, name, vpc_id, direction, text_of(rule), status, note,
-            len(self.interfaces.get(rule.owner, ())), *counts, min(firsts, default=None), max(lasts, default=None),
+            applies, *counts, min(firsts, default=None), max(lasts, default=None),
             clipped(self.possible.get(number, Hits()).records),
         )  # fmt: skip
 
@@ -367,6 +453,11 @@ def count_columns() -> list[str]:
 
 #: Said of what AWS puts there itself.
 _FIXED = "AWS's own: it cannot be removed"
+
+
+def _today(*rules: Rule) -> str:
+    """What is said of the groups that rules name: their members come and go."""
+    return ", with today's group members" if any(getattr(r.record, "referenced_group_id", None) for r in rules) else ""
 
 
 def _is_fixed(rule: Rule) -> bool:
