@@ -31,6 +31,55 @@ def test_the_same_record_twice() -> None:
     assert issues(read(SecurityGroupRules=[*rows, rows[0] | {"ToPort": 54}]), "duplicate", "sgr-1")
 
 
+OWNER, PARTICIPANT, ANOTHER = "222222222222", "111111111111", "333333333333"
+
+
+def shared(account: str, zone: str, subnet_ids: list[str]) -> tuple[str, dict[str, Any]]:
+    """A VPC with a subnet that its owner shares, as an account sees it: zones by its names, its subnets only."""
+    associations = [
+        {"NetworkAclAssociationId": f"a-{name}", "NetworkAclId": "acl-1", "SubnetId": name} for name in subnet_ids
+    ]
+    return f"accounts/{account}/eu-west-1/all.json", {
+        "Vpcs": [{"VpcId": "vpc-1", "CidrBlock": "10.0.0.0/16", "OwnerId": OWNER}],
+        "Subnets": [
+            {"SubnetId": name, "VpcId": "vpc-1", "CidrBlock": f"10.0.{n}.0/24", "OwnerId": OWNER,
+             "AvailabilityZone": f"eu-west-1{zone}", "AvailabilityZoneId": "euw1-az1"}
+            for n, name in enumerate(("subnet-1", "subnet-2", "subnet-3")) if name in subnet_ids
+        ],
+        "NetworkAcls": [{"NetworkAclId": "acl-1", "VpcId": "vpc-1", "OwnerId": OWNER, "IsDefault": False, "Entries": [],
+                         "Associations": associations}],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_of_a_shared_vpc_the_owners_answer_goes_first(turn: int) -> None:
+    """Participants describe what they take part in; that is less than there is, and no contradiction."""
+    answers = [shared(PARTICIPANT, "b", ["subnet-1"]), shared(OWNER, "a", ["subnet-1", "subnet-2", "subnet-3"])]
+    network = fc.network_from_documents(answers[::turn])
+    assert not issues(network, "duplicate")
+    assert network.network_acls["acl-1"].subnet_ids == ("subnet-1", "subnet-2", "subnet-3")
+    assert network.subnets["subnet-1"].availability_zone == "eu-west-1a"
+
+
+def test_of_a_shared_vpc_two_participants_see_its_parts() -> None:
+    answers = [shared(PARTICIPANT, "b", ["subnet-1"]), shared(ANOTHER, "c", ["subnet-1", "subnet-2"])]
+    network = fc.network_from_documents(answers)
+    assert not issues(network, "duplicate")
+    assert network.network_acls["acl-1"].subnet_ids == ("subnet-1", "subnet-2")
+
+
+def test_an_interface_described_differently_by_its_instance() -> None:
+    documents = everything()
+    (own,) = [i for i in documents["NetworkInterfaces"] if i["NetworkInterfaceId"] == "eni-1"]
+    embedded = {**own, "Groups": [{"GroupId": "sg-2"}]}
+    reservation = {"Instances": [{"InstanceId": "i-9", "VpcId": own["VpcId"], "NetworkInterfaces": [embedded]}]}
+    network = read(Reservations=[reservation])
+    assert issues(network, "duplicate", "eni-1")
+    assert network.interfaces["eni-1"].group_ids == tuple(group["GroupId"] for group in own["Groups"])
+    other = {"Instances": [{"InstanceId": "i-8", "VpcId": own["VpcId"], "NetworkInterfaces": [own]}]}
+    assert issues(read(NetworkInterfaces=[], Reservations=[reservation, other]), "duplicate", "eni-1")
+
+
 @pytest.mark.parametrize(
     ("keys", "resource"),
     [

@@ -118,7 +118,11 @@ def _settle_interfaces(found: Collector) -> None:
     """Interfaces only embedded in instances, and Elastic IPs the interfaces do not name."""
     interfaces: dict[str, NetworkInterface] = found.tables.setdefault("interfaces", {})
     for interface_id, embedded in found.embedded.items():
-        interfaces.setdefault(interface_id, embedded)
+        known = interfaces.setdefault(interface_id, embedded)
+        groups = [None if own.group_ids is None else {*own.group_ids} for own in (known, embedded)]
+        if None not in groups and groups[0] != groups[1]:
+            message = "has other groups in the answer about its instance; those of NetworkInterfaces are used"
+            found.issue("warning", "duplicate", interface_id, message, found.origins.get(interface_id, ""))
     for elastic, origin in found.elastic.items():
         interface = interfaces.get(elastic.interface_id or "")
         if interface is not None:

@@ -103,6 +103,8 @@ class Collector:
     origins: dict[str, str] = field(default_factory=dict)
     owners: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     """(account of the folder, owner of the record) -> ids, where they differ."""
+    views: dict[str, str | None] = field(default_factory=dict)
+    """Record id -> whether its owner or a participant described it, as far as folders tell."""
     group_vpcs: dict[str, set[str]] = field(default_factory=dict)
     """Group id -> the further VPCs it is associated with (SG-27)."""
     partly_known_vpcs: set[str] = field(default_factory=set)
@@ -131,16 +133,30 @@ class Collector:
         origin = self.origins.get(record_id)
         return self.files.is_partial(key, None if origin is None else folder_of(origin.partition(": $")[0]))
 
-    def keep(self, table: str, record_id: str, record: Any, origin: str) -> bool:
-        """Keeps a record, or fills what the one that has its id does not say; else, tags aside, they must be equal."""
+    def keep(self, table: str, record_id: str, record: Any, origin: str, *, view: str | None = None) -> bool:
+        """Keeps a record, or fills what the one that has its id does not say; else, tags aside, they must be equal.
+
+        `view`: "owner" or "participant" where a folder's account tells who asked. Participants of a shared subnet see
+        less of its tables and ACLs, and zones by other names: what the owner sees goes first.
+        """
         known = self.tables.setdefault(table, {})
         first = known.setdefault(record_id, record)
         if first is record:
             self.origins.setdefault(record_id, origin)
+            self.views[record_id] = view
             return True
-        if _untagged(first) != _untagged(record):
+        before = self.views.get(record_id)
+        if view == "owner" and before == "participant":
+            known[record_id] = filled(record, first)
+            self.origins[record_id], self.views[record_id] = origin, view
+        elif view == "participant" and before == "owner":
+            known[record_id] = filled(first, record)
+        elif view == before == "participant" and hasattr(first, "subnet_ids"):
+            subnet_ids = tuple(sorted({*first.subnet_ids, *record.subnet_ids}))
+            known[record_id] = replace(filled(first, record), subnet_ids=subnet_ids)
+        elif _compared(first, record) != _compared(record, first):
             known[record_id] = merged = filled(first, record)
-            if _untagged(filled(record, first)) != _untagged(merged):
+            if _compared(filled(record, first), merged) != _compared(merged, record):
                 self.differs(record_id, origin)
         return False
 
@@ -154,8 +170,13 @@ def folder_of(name: str) -> str:
     return name.rpartition("/")[0]
 
 
-def _untagged(record: Any) -> Any:
-    return replace(record, tags={}) if getattr(record, "tags", None) else record
+def _compared(record: Any, other: Any) -> Any:
+    """A record without its tags, and without the name of a zone that both are in: each account has names of its own."""
+    changes: dict[str, Any] = {"tags": {}} if getattr(record, "tags", None) else {}
+    zone = getattr(record, "availability_zone_id", None)
+    if zone and zone == getattr(other, "availability_zone_id", None):
+        changes["availability_zone"] = None
+    return replace(record, **changes) if changes else record
 
 
 def filled(first: T, second: T) -> T:
@@ -173,8 +194,9 @@ def simple(table: str, build: Callable[..., Any], id_name: str) -> Callable[...,
         record_id, record = getattr(answer, id_name), build(answer, scope)
         if record is None:
             return
-        found.keep(table, record_id, record, origin)
         owner = getattr(answer, "owner_id", None)
+        view = ("owner" if owner == scope.account else "participant") if owner and scope.account else None
+        found.keep(table, record_id, record, origin, view=view)
         if owner and scope.account and owner != scope.account:
             found.owners.setdefault((scope.account, owner), []).append(record_id)
 
@@ -289,8 +311,11 @@ def _add_instance(answer: answers.InstanceAnswer, scope: Scope, found: Collector
     found.keep("instances", answer.instance_id, records.instance(answer, scope), origin)
     for i, item in enumerate(answer.network_interfaces or ()):
         with records.below("NetworkInterfaces", i):
-            found.embedded.setdefault(item.network_interface_id, records.interface(item, scope, answer))
-        found.origins.setdefault(item.network_interface_id, f"{origin}.NetworkInterfaces[{i}]")
+            new = records.interface(item, scope, answer)
+        where = f"{origin}.NetworkInterfaces[{i}]"
+        found.origins.setdefault(item.network_interface_id, where)
+        if found.embedded.setdefault(item.network_interface_id, new) != new:
+            found.differs(item.network_interface_id, where)
 
 
 def _add_reservation(answer: answers.ReservationAnswer, scope: Scope, found: Collector, origin: str) -> None:
