@@ -581,10 +581,13 @@ class Network(Displayed):
                 return record.internet_gateway_block_mode
         region = (subnet or vpc).region if (subnet or vpc) else None  # type: ignore[union-attr]
         account = vpc.owner_id if vpc else None
-        for options in self.block_public_access:
-            if options.region in (None, region) and (options.account is None or account in (None, options.account)):
-                return options.mode
-        return "off"
+        modes = [  # where the VPC does not say its Region or account, any may be meant: what blocks goes first
+            options.mode
+            for options in self.block_public_access
+            if (options.region is None or region in (None, options.region))
+            and (options.account is None or account in (None, options.account))
+        ]
+        return next((mode for mode in modes if mode != "off"), "off") if region is None else (modes or ["off"])[0]
 
     def block_exclusion_of(self, subnet_id: str | None, vpc_id: str | None) -> str | None:
         """The mode of the exclusion that covers a subnet, its own before its VPC's, or `not-described` (BP-05)."""

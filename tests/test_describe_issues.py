@@ -9,7 +9,7 @@ import pytest
 from describe_documents import changed, everything, issues, read
 
 import flowcore as fc
-from flowcore.model import RouteTarget
+from flowcore.model import BlockPublicAccessOptions, Network, RouteTarget, Vpc
 
 
 def test_undescribed_vpc_gets_a_placeholder() -> None:
@@ -102,6 +102,28 @@ def test_missing_keys(key: str) -> None:
 def test_missing_security_groups() -> None:
     assert not issues(read(SecurityGroups=None), "missing-file")  # the rows stand in
     assert issues(read(SecurityGroups=None, SecurityGroupRules=None), "missing-file", "SecurityGroups")
+
+
+@pytest.mark.parametrize(
+    ("options", "region", "mode"),
+    [
+        ([("off", "eu-west-1"), ("block-ingress", "us-east-1")], "us-east-1", "block-ingress"),
+        ([("off", "eu-west-1"), ("block-ingress", "us-east-1")], "eu-west-1", "off"),
+        ([("off", "eu-west-1"), ("block-ingress", "us-east-1")], None, "block-ingress"),
+        ([("block-bidirectional", "eu-west-1")], None, "block-bidirectional"),
+        ([("block-bidirectional", "eu-west-1")], "us-east-1", "off"),
+        ([("block-bidirectional", None)], "us-east-1", "block-bidirectional"),
+        ([], None, "off"),
+    ],
+)
+def test_bp01_the_mode_is_that_of_the_region_and_of_any_where_that_is_not_told(
+    options: list[tuple[str, str | None]], region: str | None, mode: str
+) -> None:
+    network = Network(
+        vpcs={"vpc-1": Vpc("vpc-1", region=region)},
+        block_public_access=tuple(BlockPublicAccessOptions(mode, where) for mode, where in options),
+    )
+    assert network.block_mode_of(None, "vpc-1") == mode
 
 
 def test_block_public_access_without_its_exclusions() -> None:
