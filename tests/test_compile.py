@@ -86,7 +86,7 @@ def test_more_port_classes_than_sixteen_bits_number() -> None:
     evaluator = compile_network(made)
     assert sum(int(array.max()) > 0xFFFF for array in evaluator.compiled.tables if array.size == k.PORT_AXIS_SIZE)
     rng = Random(1)
-    ports = [0, 1, 2, 3, 65533, 65534, 65535, 32767, 32768, *(rng.randrange(65536) for _ in range(6))]
+    ports = [0, 1, 65534, 65535, 32767, 32768, *(rng.randrange(65536) for _ in range(2))]
     flows = [flow(*ends, port, protocol) for port in ports for protocol in (6, 17) for ends in ((A, B), (B, A))]
     flows += [flow(A, B, 0, protocol) for protocol in (0, 1, 47, 58, 255)]
     assert_accepts_and_rejects(made, frame(flows), evaluator)
