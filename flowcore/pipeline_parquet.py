@@ -222,7 +222,7 @@ def _pages(
 ) -> _Chunk:
     plain = [body] if dictionary is None else [dictionary.tobytes(), body]
     stored, codec = plain, _UNCOMPRESSED
-    if _pays([page[:_SAMPLE] for page in plain]):
+    if _pays(plain):
         packed = [_zstd().compress(page, asbytes=True) for page in plain]
         if _saved(plain, packed) > _LEAST_SAVED:
             stored, codec = packed, _ZSTD
@@ -254,7 +254,13 @@ _LEAST_SAVED = 0.3
 
 
 def _pays(pages: Sequence[bytes]) -> bool:
-    return _saved(pages, [_zstd().compress(page, asbytes=True) for page in pages]) > _LEAST_SAVED
+    """Whether the pages get as small as they must if each gets as small as its middle does (levels come first)."""
+    samples = [page[len(page) // 2 :][:_SAMPLE] for page in pages]
+    packed = (len(_zstd().compress(sample, asbytes=True)) for sample in samples)
+    kept = sum(
+        len(page) * size / max(len(sample), 1) for page, sample, size in zip(pages, samples, packed, strict=True)
+    )
+    return 1 - kept / max(sum(map(len, pages)), 1) > _LEAST_SAVED
 
 
 def _saved(plain: Sequence[bytes], packed: Sequence[bytes]) -> float:
