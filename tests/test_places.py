@@ -17,6 +17,7 @@ from flowcore.errors import InputError
 from flowcore.pipeline import evaluate_logs
 from flowcore.pipeline_lock import alone
 from flowcore.pipeline_parts import PartFolder
+from flowcore.sources import places
 from flowcore.sources.flows import open_flows
 from flowcore.synthetic import network_documents, write_snapshot
 
@@ -101,17 +102,18 @@ def test_odd_s3_addresses(source: str) -> None:
         open_flows(source)
 
 
+def test_s3_is_the_one_the_environment_names_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    first = places._s3()
+    assert places._s3() is first
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:10")
+    assert places._s3() is not first
+
+
 def test_an_odd_s3_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flowcore.sources.places._s3", _s3_without_memory())
     monkeypatch.setenv("AWS_ENDPOINT_URL", "ftp://x")
     with pytest.raises(InputError, match="ftp"):
         open_flows("s3://b/x")
-
-
-def _s3_without_memory() -> Any:
-    from flowcore.sources import places
-
-    return places._s3.__wrapped__
 
 
 # -- several runs -----------------------------------------------------------------------------------------

@@ -175,13 +175,18 @@ def _files_below(folder: Path) -> Iterator[Path]:
     yield from sorted(path for path in found if path.is_file())
 
 
-@cache
 def _s3() -> Any:
-    """S3 as the environment describes it: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL, AWS_REGION, credentials."""
-    from pyarrow.fs import S3FileSystem
-
+    """S3 as the environment describes it now: AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL, AWS_REGION, credentials."""
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return _file_system(endpoint, region, os.environ.get("AWS_PROFILE"), os.environ.get("AWS_ACCESS_KEY_ID"))
+
+
+@cache
+def _file_system(endpoint: str | None, region: str | None, *_who: str | None) -> Any:
+    """One for each: making it takes a while. Credentials are found as the AWS SDK finds them."""
+    from pyarrow.fs import S3FileSystem
+
     options: dict[str, Any] = {} if region is None else {"region": region}
     if endpoint:
         scheme, _, host = endpoint.rpartition("://")
