@@ -218,28 +218,21 @@ def _part(
     return bool(names)
 
 
-_keep_acl = simple("network_acls", records.network_acl, "network_acl_id")
-_keep_table = simple("route_tables", records.route_table, "route_table_id")
+def _add_associated(
+    key: str, add: Callable[..., None], id_name: str, contents: str, use: str, noun: str
+) -> Callable[..., None]:
+    """NA-01, RT-01: a record that lacks what is in it is left out; without associations it is not known whose it is."""
 
+    def add_whole(answer: Any, scope: Scope, found: Collector, origin: str) -> None:
+        given = key, answer.vpc_id, getattr(answer, id_name)
+        missing = {contents: getattr(answer, contents.lower())}
+        if _part(found, *given, missing, f"it is not used, flows that {use} are UNKNOWN", origin):
+            return
+        what = f"flows of subnets that no other {noun} names are UNKNOWN"
+        _part(found, *given, {"Associations": answer.associations}, what, origin)
+        add(answer, scope, found, origin)
 
-def _add_acl(answer: answers.NetworkAclAnswer, scope: Scope, found: Collector, origin: str) -> None:
-    """NA-01: without its associations, or without its entries, it is not known which subnets have what."""
-    given = "NetworkAcls", answer.vpc_id, answer.network_acl_id
-    if _part(found, *given, {"Entries": answer.entries}, "it is not used, flows that it judges are UNKNOWN", origin):
-        return
-    what = "flows of subnets that no other network ACL names are UNKNOWN"
-    _part(found, *given, {"Associations": answer.associations}, what, origin)
-    _keep_acl(answer, scope, found, origin)
-
-
-def _add_table(answer: answers.RouteTableAnswer, scope: Scope, found: Collector, origin: str) -> None:
-    """RT-01: without its associations, or without its routes, it is not known which subnets have what."""
-    given = "RouteTables", answer.vpc_id, answer.route_table_id
-    if _part(found, *given, {"Routes": answer.routes}, "it is not used, flows that take it are UNKNOWN", origin):
-        return
-    what = "flows of subnets that no other route table names are UNKNOWN"
-    _part(found, *given, {"Associations": answer.associations}, what, origin)
-    _keep_table(answer, scope, found, origin)
+    return add_whole
 
 
 def _add_gateway(key: str, table: str, build: Callable[..., Any], id_name: str) -> Callable[..., None]:
@@ -348,8 +341,22 @@ BUILDERS: Mapping[str, Callable[[Any, Scope, Collector, str], None]] = MappingPr
     {
         "Vpcs": simple("vpcs", records.vpc, "vpc_id"),
         "Subnets": simple("subnets", records.subnet, "subnet_id"),
-        "RouteTables": _add_table,
-        "NetworkAcls": _add_acl,
+        "RouteTables": _add_associated(
+            "RouteTables",
+            simple("route_tables", records.route_table, "route_table_id"),
+            "route_table_id",
+            "Routes",
+            "take it",
+            "route table",
+        ),
+        "NetworkAcls": _add_associated(
+            "NetworkAcls",
+            simple("network_acls", records.network_acl, "network_acl_id"),
+            "network_acl_id",
+            "Entries",
+            "it judges",
+            "network ACL",
+        ),
         "SecurityGroups": _add_group,
         "SecurityGroupRules": _add_row,
         "PrefixLists": _add_list,
