@@ -1,8 +1,23 @@
-"""Options of the test run: `--nightly` adds the tests that use many more seeds than a merge needs."""
+"""Options of the test run, and its order: `--nightly` adds the tests that use many more seeds than a merge needs."""
 
 from __future__ import annotations
 
 import pytest
+
+#: Files (how their names go on after test_) whose tests call no compiled kernel.
+WITHOUT_KERNELS = (
+    "describe", "edits", "flowlogs", "layers", "never_routed", "packaging", "public_surface", "selectors", "synthetic",
+    "terraform", "walk",
+)  # fmt: skip
+
+
+def _turn(item: pytest.Item) -> int:
+    """When a test's turn is. The first process of several gets the first tests, and compiles the kernels that most
+    others need, while the second has those that need none; together they would compile everything twice."""
+    name = item.path.stem.removeprefix("test_")
+    if name == "agreement":
+        return 0
+    return 1 if name.startswith(WITHOUT_KERNELS) and name != "describe_pages" else 2
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -10,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=_turn)
     if config.getoption("--nightly"):
         return
     skip = pytest.mark.skip(reason="many seeds: run with --nightly")
