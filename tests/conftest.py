@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-#: Files (how their names go on after test_) whose tests call no compiled kernel.
+#: Files (how their names go on after test_) whose tests call no compiled kernel, and the exceptions.
 WITHOUT_KERNELS = (
-    "describe", "edits", "flowlogs", "layers", "never_routed", "packaging", "public_surface", "selectors", "synthetic",
-    "terraform", "walk",
+    "describe", "edits", "flowlogs", "layers", "packaging", "public_surface", "selectors", "synthetic", "terraform",
+    "walk",
 )  # fmt: skip
+WITH_KERNELS = ("describe_pages", "describe_trimmed", "terraform_balancers", "terraform_odd", "walk_forks")
 
 
 def _turn(item: pytest.Item) -> int:
@@ -17,7 +18,7 @@ def _turn(item: pytest.Item) -> int:
     name = item.path.stem.removeprefix("test_")
     if name == "agreement":
         return 0
-    return 1 if name.startswith(WITHOUT_KERNELS) and name != "describe_pages" else 2
+    return 1 if name.startswith(WITHOUT_KERNELS) and name not in WITH_KERNELS else 2
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
