@@ -107,12 +107,16 @@ def snapshot(size: str, scale: Scale) -> Path:
 
 
 def process(*arguments: str, environment: Mapping[str, str] | None = None) -> tuple[str, Sample]:
-    """What `python ARGUMENTS` in the repository's root prints, and its time: wall seconds as the value, CPU seconds."""
+    """What `python ARGUMENTS` in the repository's root prints, and its time: wall seconds as the value, CPU seconds.
+
+    Bytecode is kept, whatever this process's environment says: that of an installed package is, too.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), perf_counter()
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env={**os.environ, **(environment or {})},
+        env={**kept, **(environment or {})},
         stdout=subprocess.PIPE,
         text=True,
         check=True,
