@@ -941,6 +941,12 @@ def spread_stages(compact):
 
 
 @step
+def gather_stages(blocked_by):
+    """`blocked_by` -> compact stage mask, the other way round."""
+    return (blocked_by & 0x3F) | blocked_by >> 8 & 0xFC0 | blocked_by >> 16 & 0x1000
+
+
+@step
 def _accept(node, start, count, x, out):
     """Step 8: write every flow as accepted, with the rules of the stages that apply; straight copies."""
     first = np.uint64(start)
@@ -1031,8 +1037,8 @@ def _not_accepted(first_stage, unfiltered, start, n_listed, x, out):
 # Real traffic repeats itself: on Zipf-like traffic over 10,000 interfaces it doubles the rate. On even traffic it finds
 # nothing, so it watches its hits and rests.
 
-MEMO_SIZE = 1 << 15
-MEMO_VALUES = 16
+MEMO_SIZE = 1 << 16
+MEMO_LINE = 8
 MEMO_LOOKED, MEMO_HITS, MEMO_REST, MEMO_LAST_REST = range(4)
 MEMO_TRIAL, MEMO_REST_BLOCKS, MEMO_MOST_REST = 8192, 512, 4096
 
@@ -1040,8 +1046,9 @@ MEMO_TRIAL, MEMO_REST_BLOCKS, MEMO_MOST_REST = 8192, 512, 4096
 class Memo(NamedTuple):
     """Scratch of one thread; empty (zeros) at first. Never shared between networks."""
 
-    key: np.ndarray  # uint64[MEMO_SIZE * 2]
-    value: np.ndarray  # uint32[MEMO_SIZE * MEMO_VALUES]  4 verdict bytes, stage and path, mask, interfaces, eight rules
+    # A key and its verdict are one cache line: two numbers of key; verdict, forward, reply, reason, stage << 32,
+    # path << 40, compact mask << 48; both interfaces; eight rules in four numbers.
+    line: np.ndarray  # uint64[MEMO_SIZE * MEMO_LINE]  begins at a multiple of 64 bytes
     state: np.ndarray  # int64[4]
     queue: np.ndarray  # uint32[SCRATCH_SIZE]  flows not found, gathered to full blocks
     queue_row: np.ndarray  # int64[BLOCK]
@@ -1059,54 +1066,63 @@ def _memo_key(x, i):
 
 @step
 def _memo_slot(first, second):
-    """Where a key has its only place in the memo."""
+    """Where the line of a key begins: its only place in the memo."""
     mixed = first * np.uint64(0x9E3779B97F4A7C15) ^ second * np.uint64(0xC2B2AE3D27D4EB4F)
-    return (mixed ^ mixed >> np.uint64(29)) & np.uint64(MEMO_SIZE - 1)
+    return ((mixed ^ mixed >> np.uint64(29)) & np.uint64(MEMO_SIZE - 1)) * np.uint64(MEMO_LINE)
 
 
 @step
-def _recall(x, start, count, memo, out):
+def _recall(x, start, count, line, out):
     """Write the verdicts of flows the memo knows; list the others in X_HARD. How many are known."""
-    key, value = memo.key, memo.value
     known, unknown = 0, 0
     for i in range(count):
         first, second = _memo_key(x, i)
         slot = _memo_slot(first, second)
-        found = (key[slot * np.uint64(2)] == first) & (key[slot * np.uint64(2) + np.uint64(1)] == second)
+        found = (line[slot] == first) & (line[slot + np.uint64(1)] == second)
         x[X_LISTED + i] = slot
         x[X_SPECIAL + known] = i
         x[X_HARD + unknown] = i
         known += np.int64(found)
         unknown += np.int64(not found)
+    low, first = np.uint64(0xFFFFFFFF), np.uint64(start)
+    verdict, forward, reply, reason, stage = out.verdict, out.forward, out.reply, out.reason, out.stage
     for place in range(known):
-        i = np.int64(x[X_SPECIAL + place])
-        own, row = np.int64(x[X_LISTED + i]) * MEMO_VALUES, start + i
-        codes = np.int64(value[own])
-        out.verdict[row], out.forward[row] = codes & 255, codes >> 8 & 255
-        out.reply[row], out.reason[row] = codes >> 16 & 255, codes >> 24
-        out.stage[row], out.path[row] = value[own + 1] & 255, value[own + 1] >> 8
-        out.blocked_by[row], out.src_interface[row] = value[own + 2], value[own + 3]
-        out.dst_interface[row] = value[own + 4]
-        for rule in range(8):
-            out.rules[rule, row] = value[own + 5 + rule]
+        i = np.uint64(x[X_SPECIAL + place])
+        codes, row = line[np.uint64(x[X_LISTED + i]) + np.uint64(2)], first + i
+        verdict[row], forward[row], reply[row] = codes, codes >> np.uint64(8), codes >> np.uint64(16)
+        reason[row], stage[row] = codes >> np.uint64(24), codes >> np.uint64(32)
+        out.path[row], out.blocked_by[row] = codes >> np.uint64(40), spread_stages(np.int64(codes >> np.uint64(48)))
+    sources, destinations, rules = out.src_interface, out.dst_interface, out.rules
+    for place in range(known):
+        i = np.uint64(x[X_SPECIAL + place])
+        own, row = np.uint64(x[X_LISTED + i]), first + i
+        ends = line[own + np.uint64(3)]
+        sources[row], destinations[row] = ends & low, ends >> np.uint64(32)
+        for pair in range(4):
+            two = line[own + np.uint64(4 + pair)]
+            rules[2 * pair, row], rules[2 * pair + 1, row] = two & low, two >> np.uint64(32)
     return known
 
 
 @step
-def _enqueue(x, place, row, memo, queued):
-    """Copy flow X_HARD[place] of block `x` to place `queued` of the queue; it belongs to `row`."""
-    i, queue = np.int64(x[X_HARD + place]), memo.queue
-    first, second = _memo_key(x, i)
-    memo.queue_key[2 * queued], memo.queue_key[2 * queued + 1] = first, second
-    memo.queue_row[queued] = row + i
-    queue[X_SOURCE + queued], queue[X_DESTINATION + queued] = x[X_SOURCE + i], x[X_DESTINATION + i]
-    queue[X_GROUP_PORT + queued], queue[X_ONE_WAY + queued] = x[X_GROUP_PORT + i], x[X_ONE_WAY + i]
-    queue[X_ACL_PORT + queued], queue[X_ACL_BACK + queued] = x[X_ACL_PORT + i], x[X_ACL_BACK + i]
+def _enqueue(x, place, unknown, base, memo, queued):
+    """Copy flows X_HARD[place:unknown] of block `x` to the queue from place `queued` on, until it is full; how many."""
+    queue, count = memo.queue, min(unknown - place, BLOCK - queued)
+    for number in range(count):
+        i, to = x[X_HARD + place + number], queued + number
+        first, second = _memo_key(x, i)
+        memo.queue_key[2 * to], memo.queue_key[2 * to + 1] = first, second
+        memo.queue_row[to] = base + i
+        queue[X_SOURCE + to], queue[X_DESTINATION + to] = x[X_SOURCE + i], x[X_DESTINATION + i]
+        queue[X_GROUP_PORT + to], queue[X_ONE_WAY + to] = x[X_GROUP_PORT + i], x[X_ONE_WAY + i]
+        queue[X_ACL_PORT + to], queue[X_ACL_BACK + to] = x[X_ACL_PORT + i], x[X_ACL_BACK + i]
+    return count
 
 
 @step
 def _scatter(memo, queued, small, out):
     """Write the verdicts of the judged queue to their rows, and remember them."""
+    line = memo.line
     for place in range(queued):
         row = memo.queue_row[place]
         out.verdict[row], out.forward[row] = small.verdict[place], small.forward[place]
@@ -1115,22 +1131,23 @@ def _scatter(memo, queued, small, out):
         out.blocked_by[row], out.src_interface[row] = small.blocked_by[place], small.src_interface[place]
         out.dst_interface[row] = small.dst_interface[place]
         first, second = memo.queue_key[2 * place], memo.queue_key[2 * place + 1]
-        slot = np.int64(_memo_slot(first, second))
-        memo.key[2 * slot], memo.key[2 * slot + 1] = first, second
-        own, value = slot * MEMO_VALUES, memo.value
-        codes = np.int64(small.verdict[place]) | np.int64(small.forward[place]) << 8
-        value[own] = codes | np.int64(small.reply[place]) << 16 | np.int64(small.reason[place]) << 24
-        value[own + 1] = np.int64(small.stage[place]) | np.int64(small.path[place]) << 8
-        value[own + 2], value[own + 3] = small.blocked_by[place], small.src_interface[place]
-        value[own + 4] = small.dst_interface[place]
-        for rule in range(8):
-            out.rules[rule, row] = small.rules[rule, place]
-            value[own + 5 + rule] = small.rules[rule, place]
+        own = np.int64(_memo_slot(first, second))
+        line[own], line[own + 1] = first, second
+        codes = np.uint64(small.verdict[place]) | np.uint64(small.forward[place]) << np.uint64(8)
+        codes |= np.uint64(small.reply[place]) << np.uint64(16) | np.uint64(small.reason[place]) << np.uint64(24)
+        codes |= np.uint64(small.stage[place]) << np.uint64(32) | np.uint64(small.path[place]) << np.uint64(40)
+        line[own + 2] = codes | np.uint64(gather_stages(np.int64(small.blocked_by[place]))) << np.uint64(48)
+        ends = np.uint64(small.src_interface[place])
+        line[own + 3] = ends | np.uint64(small.dst_interface[place]) << np.uint64(32)
+        for pair in range(4):
+            even, odd = small.rules[2 * pair, place], small.rules[2 * pair + 1, place]
+            out.rules[2 * pair, row], out.rules[2 * pair + 1, row] = even, odd
+            line[own + 4 + pair] = np.uint64(even) | np.uint64(odd) << np.uint64(32)
 
 
 @step
 def _watch(state, looked, hits):
-    """Let the memo rest for a while if it found less than a third of what was asked, each time twice as long.
+    """Let the memo rest for a while if it found less than three fifths of what was asked, each time twice as long.
 
     A flow that it does not find costs three times as much: with rests of one length, trials took 12 % of even traffic.
     """
@@ -1138,7 +1155,7 @@ def _watch(state, looked, hits):
     state[MEMO_HITS] += hits
     if state[MEMO_LOOKED] >= MEMO_TRIAL:
         rest = 0
-        if state[MEMO_HITS] * 3 < state[MEMO_LOOKED]:
+        if state[MEMO_HITS] * 5 < state[MEMO_LOOKED] * 3:
             rest = min(max(MEMO_REST_BLOCKS, 2 * state[MEMO_LAST_REST]), MEMO_MOST_REST)
         state[MEMO_REST] = state[MEMO_LAST_REST] = rest
         state[MEMO_LOOKED] = state[MEMO_HITS] = 0
@@ -1156,9 +1173,9 @@ def evaluate_rows(tables, flows, out, start, stop, memo, small):
     state, queued, place, unknown, base = memo.state, 0, 0, 0, start
     while True:
         if place < unknown and queued < BLOCK:  # of the block last looked up
-            _enqueue(x, place, base, memo, queued)
-            queued += 1
-            place += 1
+            moved = _enqueue(x, place, unknown, base, memo, queued)
+            place += moved
+            queued += moved
             continue
         direct = False
         if queued < BLOCK and start < stop:
@@ -1172,7 +1189,7 @@ def evaluate_rows(tables, flows, out, start, stop, memo, small):
                 state[MEMO_REST] -= 1
                 direct = True
             else:
-                known = _recall(x, base, count, memo, out)
+                known = _recall(x, base, count, memo.line, out)
                 place, unknown = 0, count - known
                 _watch(state, count, known)
                 continue
