@@ -585,8 +585,8 @@ BLOCK = 256
 (
     X_SOURCE, X_DESTINATION, X_NEAR, X_FAR, X_FAR_REMOTE, X_KIND, X_MASK, X_STOPS, X_UNSURES,
     X_GROUP_PORT, X_ACL_PORT, X_ACL_BACK, X_CELLS, X_COLUMNS, X_EGRESS, X_INGRESS, X_ACL_COLUMNS, X_THERE, X_BACK,
-    X_PATH, X_ONE_WAY, X_SPECIAL, X_HARD, X_LISTED, X_WORDS,
-) = (BLOCK * row for row in range(25))  # fmt: skip
+    X_PATH, X_ONE_WAY, X_SPECIAL, X_HARD, X_LISTED, X_VERDICTS, X_DECIDING, X_SOURCE_END, X_DESTINATION_END, X_WORDS,
+) = (BLOCK * row for row in range(29))  # fmt: skip
 SCRATCH_SIZE = X_WORDS + N_STAGES * BLOCK
 W_SG_OUT, W_ACL_OUT, W_ROUTE = X_WORDS + S_SG_OUT * BLOCK, X_WORDS + S_ACL_OUT * BLOCK, X_WORDS + S_ROUTE * BLOCK
 W_ACL_IN, W_SG_IN = X_WORDS + S_ACL_IN * BLOCK, X_WORDS + S_SG_IN * BLOCK
@@ -679,6 +679,7 @@ def _cases(node, cases, way, count, x):
         # plain: source code 0 (SRC_INTERFACE), same VPC, destination code from there 0 (DST_LOCAL), nothing on its end
         codes = node[here + N_CODES] & 0xFF | node[there + N_CODES] & 0xFF00
         different = (vpc ^ other_vpc) & VPC_MASK | other_vpc >> 26
+        x[X_SOURCE_END + i], x[X_DESTINATION_END + i] = node[here + N_INTERFACE], node[there + N_INTERFACE]
         x[X_SPECIAL + n_special] = i
         n_special += np.int64((codes | different) != 0)
     for place in range(n_special):
@@ -701,7 +702,9 @@ def _cases(node, cases, way, count, x):
         pick, pick_remote = case >> 3 & 3, case >> 5
         x[X_KIND + i] = case & 7 | second << 8 | first << 16
         x[X_NEAR + i] = start if inside else 1
-        x[X_FAR + i] = (pick == PICK_END) * end + (pick == PICK_PEER) * peer + (pick == PICK_NOBODY)
+        far = (pick == PICK_END) * end + (pick == PICK_PEER) * peer + (pick == PICK_NOBODY)
+        x[X_FAR + i] = far
+        x[X_SOURCE_END + i], x[X_DESTINATION_END + i] = node[here + N_INTERFACE], node[far * NODE_WIDTH + N_INTERFACE]
         remote = (pick_remote == PICK_END) * start + (pick_remote == PICK_PEER) * own
         x[X_FAR_REMOTE + i] = remote + (pick_remote == PICK_NOBODY)
     return n_special
@@ -947,21 +950,59 @@ def gather_stages(blocked_by):
 
 
 @step
-def _accept(node, start, count, x, out):
-    """Step 8: write every flow as accepted, with the rules of the stages that apply; straight copies."""
+def _decide(count, x):
+    """Step 8: verdicts, deciding stages and reached stages (docs/semantics.md, section 5); a plain loop like step 7.
+
+    X_VERDICTS: verdict, forward << 8, reply << 16. X_DECIDING: the set whose first stage gives reason and stage.
+    X_MASK: the stages that were reached; X_STOPS: those that deny.
+    """
+    there, back, one = np.uint32(FORWARD_MASK), np.uint32(REPLY_MASK), np.uint32(1)
+    for i in range(count):
+        one_way = x[X_ONE_WAY + i]
+        asked = there | back & (one_way - one)
+        unsure = x[X_UNSURES + i] & asked
+        no = x[X_STOPS + i] & ~x[X_UNSURES + i] & asked
+        no_there, no_back, unsure_there, unsure_back = no & there, no & back, unsure & there, unsure & back
+        forward = REJECT * np.uint32(no_there != 0) + UNKNOWN * np.uint32((no_there == 0) & (unsure_there != 0))
+        reply = REJECT * np.uint32(no_back != 0) + UNKNOWN * np.uint32((no_back == 0) & (unsure_back != 0))
+        backward = no_back if no_back else unsure_back
+        onward = unsure_there if unsure_there else backward
+        deciding = no_there if no_there else onward
+        first = deciding & (np.uint32(0) - deciding)
+        # a denial ends the way where it stands; an undecided stage there leaves the reply out
+        ended = (no_there != 0) | (unsure_there == 0) & (no_back != 0)
+        within = there if unsure_there else there | back
+        within = (first << one) - one if ended else within
+        written = np.uint32(NULL8) if forward | one_way else reply
+        x[X_VERDICTS + i] = (forward if forward else reply) | forward << np.uint32(8) | written << np.uint32(16)
+        x[X_DECIDING + i], x[X_UNSURES + i], x[X_STOPS + i] = deciding, unsure, no
+        x[X_MASK + i] &= within & asked
+
+
+@step
+def _write(start, count, x, out):
+    """Step 9: write every flow; straight copies. Reason and stage are null until step 10."""
     first = np.uint64(start)
     verdict, forward, reply = out.verdict, out.forward, out.reply
-    reason, stages, blocked_by = out.reason, out.stage, out.blocked_by
     for i in range(count):
-        row = first + np.uint64(i)
-        verdict[row], forward[row], reply[row] = ACCEPT, ACCEPT, ACCEPT
-        reason[row], stages[row], blocked_by[row] = NULL8, NULL8, 0
-    path, sources, destinations = out.path, out.src_interface, out.dst_interface
+        verdict[first + np.uint64(i)] = x[X_VERDICTS + i]
     for i in range(count):
-        row = first + np.uint64(i)
-        path[row] = x[X_PATH + i]
-        sources[row] = node[np.int64(x[X_SOURCE + i]) * NODE_WIDTH + N_INTERFACE]
-        destinations[row] = node[np.int64(x[X_FAR + i]) * NODE_WIDTH + N_INTERFACE]
+        forward[first + np.uint64(i)] = x[X_VERDICTS + i] >> np.uint32(8)
+    for i in range(count):
+        reply[first + np.uint64(i)] = x[X_VERDICTS + i] >> np.uint32(16)
+    reason, stages, path, blocked_by = out.reason, out.stage, out.path, out.blocked_by
+    for i in range(count):
+        reason[first + np.uint64(i)], stages[first + np.uint64(i)] = NULL8, NULL8
+    for i in range(count):
+        path[first + np.uint64(i)] = x[X_PATH + i]
+    for i in range(count):
+        no = x[X_STOPS + i]
+        no = no & np.uint32(0x3F) | (no & np.uint32(0xFC0)) << np.uint32(8) | (no & np.uint32(0x1000)) << np.uint32(16)
+        blocked_by[first + np.uint64(i)] = no
+    sources, destinations = out.src_interface, out.dst_interface
+    for i in range(count):
+        sources[first + np.uint64(i)] = x[X_SOURCE_END + i]
+        destinations[first + np.uint64(i)] = x[X_DESTINATION_END + i]
     for rule in range(8):
         stage = RULE_STAGES[rule]
         rules, word = out.rules[rule], np.uint32(X_WORDS + stage * BLOCK)
@@ -971,18 +1012,25 @@ def _accept(node, start, count, x, out):
 
 
 @step
-def _list_not_accepted(count, n_hard, x):
-    """List the flows whose verdict is not plain ACCEPT (X_LISTED); how many. Hard ones may be services: no rule."""
+def _reasons(first_stage, unfiltered, start, count, n_hard, x, out):
+    """Step 10: reason and stage of the flows that are not plainly accepted, and of the services nothing filters."""
     n_listed = 0
     for i in range(count):
         x[X_LISTED + n_listed] = i
-        n_listed += np.int64((x[X_STOPS + i] | x[X_ONE_WAY + i]) != 0)
+        n_listed += np.int64(x[X_DECIDING + i] != 0)
+    for place in range(n_listed):
+        i = np.int64(x[X_LISTED + place])
+        row, unsure = start + i, np.int64(x[X_UNSURES + i])
+        if unsure and _is_long(unsure, i, x):
+            out.reason[row] = TO_BE_WALKED
+            continue
+        stage = np.int64(first_stage[x[X_DECIDING + i]])
+        out.stage[row] = stage
+        out.reason[row] = ((np.int64(x[X_WORDS + stage * BLOCK + i]) >> LABEL_BITS) & 127) - 1
     for place in range(n_hard):
         i = np.int64(x[X_HARD + place])
-        if x[X_KIND + i] & 7 == CASE_SERVICE and (x[X_STOPS + i] | x[X_ONE_WAY + i]) == 0:
-            x[X_LISTED + n_listed] = i
-            n_listed += 1
-    return n_listed
+        if x[X_MASK + i] == 1 << S_SOURCE and x[X_DECIDING + i] == 0:
+            out.reason[start + i], out.reply[start + i] = unfiltered, ACCEPT
 
 
 @step
@@ -992,44 +1040,6 @@ def _is_long(unsure, i, x):
     for stage in LONG_STAGES:
         found |= (unsure >> stage & 1 != 0) & (x[X_WORDS + stage * BLOCK + i] >> LABEL_BITS == LONG)
     return found
-
-
-@step
-def _not_accepted(first_stage, unfiltered, start, n_listed, x, out):
-    """Step 9: verdict, reason, stage and reached rules of the listed flows (docs/semantics.md, section 5)."""
-    for place in range(n_listed):
-        i = np.int64(x[X_LISTED + place])
-        row = start + i
-        applies, unsure = np.int64(x[X_MASK + i]), np.int64(x[X_UNSURES + i])
-        no, one_way = np.int64(x[X_STOPS + i]) & ~unsure, x[X_ONE_WAY + i] != 0
-        service = applies == 1 << S_SOURCE and no == 0 and unsure == 0
-        if one_way and not service:
-            applies, no, unsure = applies & FORWARD_MASK, no & FORWARD_MASK, unsure & FORWARD_MASK
-        if unsure and _is_long(unsure, i, x):
-            out.reason[row] = TO_BE_WALKED
-            continue
-        forward_no, forward_unsure = no & FORWARD_MASK, unsure & FORWARD_MASK
-        reply_no, reply_unsure = no & REPLY_MASK, unsure & REPLY_MASK
-        forward = REJECT if forward_no else (UNKNOWN if forward_unsure else ACCEPT)
-        reply = REJECT if reply_no else (UNKNOWN if reply_unsure else ACCEPT)
-        out.forward[row] = forward
-        out.reply[row] = NULL8 if (forward != ACCEPT) | (one_way & (not service)) else reply
-        out.verdict[row] = forward if forward != ACCEPT else reply
-        out.blocked_by[row] = spread_stages(no)
-        backward = reply_no if reply_no else reply_unsure
-        select = forward_no if forward_no else (forward_unsure if forward_unsure else backward)
-        stage = np.int64(first_stage[select])
-        if select:
-            out.stage[row] = stage
-            out.reason[row] = ((np.int64(x[X_WORDS + stage * BLOCK + i]) >> LABEL_BITS) & 127) - 1
-        elif service:
-            out.reason[row] = unfiltered
-        denied = (forward_no != 0) | ((forward_unsure == 0) & (reply_no != 0))
-        within = (2 << stage) - 1 if denied else (FORWARD_MASK if forward_unsure else FORWARD_MASK | REPLY_MASK)
-        reached = applies & within
-        for rule, own in enumerate(RULE_STAGES):
-            if not reached & (1 << own):
-                out.rules[rule, row] = NULL32
 
 
 # -- the memo: verdicts of recent flows -------------------------------------------------------------------
@@ -1222,9 +1232,9 @@ def evaluate_rows(tables, flows, out, start, stop, memo, small):
         n_hard = _plain_gateways(tables.node, tables.constants, n_special, y)
         _hard(tables, n_hard, y)
         _masks(n, n_hard, y)
-        _accept(tables.node, row, n, y, to)
-        n_listed = _list_not_accepted(n, n_hard, y)
-        _not_accepted(tables.first_stage, unfiltered, row, n_listed, y, to)
+        _decide(n, y)
+        _write(row, n, y, to)
+        _reasons(tables.first_stage, unfiltered, row, n, n_hard, y, to)
         if not direct:
             _scatter(memo, queued, small, out)
             queued = 0
