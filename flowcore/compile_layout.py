@@ -204,6 +204,19 @@ class SharedPages:
         return np.concatenate(self._pages)
 
 
+def port_tables(group_port: Array, acl_port: Array) -> dict[str, Array]:
+    """`port_page` and `port_class`: both classes of each place on the port axis, in shared pages."""
+    shared = SharedPages(2 << k.PORT_PAGE_BITS, np.uint32)
+    shared.add(np.stack((group_port, acl_port), axis=1).reshape(1, -1))
+    return {"port_page": np.array(shared.directory, np.uint32), "port_class": shared.joined()}
+
+
+def port_classes_of(tables: dict[str, Array], key: int) -> tuple[int, int]:
+    """Port class for group policies, and for ACL lists, of a place on the port axis."""
+    place = int(tables["port_page"][key >> k.PORT_PAGE_BITS]) + (key & ((1 << k.PORT_PAGE_BITS) - 1)) * 2
+    return int(tables["port_class"][place]), int(tables["port_class"][place + 1])
+
+
 def narrowed(starts: Array) -> Array:
     """As uint16 where that holds every value: half the cache lines. Thousands of rules on one interface need uint32."""
     return starts.astype(np.uint16) if starts.max(initial=0) < 1 << 16 else starts

@@ -67,6 +67,7 @@ from .kernels import (  # fmt: skip
     UNSURE,
     VPC_MASK,
     _source_at_interface,
+    port_classes,
 )  # fmt: skip
 
 #: Nothing here allocates: without Numba's counting of references to arrays a walk takes a tenth of the time.
@@ -1613,8 +1614,9 @@ def _load(tables, flows, row, w):
     elif protocol == TCP or protocol == UDP:
         there, back = base + np.int64(flows.destination_port[row]), base + np.int64(flows.source_port[row])
     w[ASKED] = np.int64(flows.destination_port[row])
-    w[GROUP_PORT] = w[FIRST_PORT] = tables.group_port[there]
-    w[ACL_PORT], w[BACK_PORT] = tables.acl_port[there], tables.acl_port[back]
+    w[GROUP_PORT], w[ACL_PORT] = port_classes(tables.port_page, tables.port_class, there)
+    w[FIRST_PORT] = w[GROUP_PORT]
+    _, w[BACK_PORT] = port_classes(tables.port_page, tables.port_class, back)
 
 
 @step
