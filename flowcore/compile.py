@@ -61,6 +61,7 @@ from .compile_routes import (
     winners,
 )
 from .errors import NetworkError
+from .interpreted import for_work
 from .model import LONG_DESTINATION_TYPES, Network, NetworkAcl, NetworkInterface, RouteTable, RouteTarget
 from .schema import ICMP_REPLIES, ICMPV6_REPLIES, PATHS
 
@@ -469,7 +470,8 @@ def _judged(tables: k.Tables, long: kl.LongTables, balancers: BalancerPlan) -> A
         flows = k.Flows(*(_frozen(array) for array in balancers.flows()))
         scratch = kl.walk_scratch()
         for level in range(2):
-            kl.walk_rows(tables, long, flows, np.arange(count), k.empty_verdicts(0), found, level, scratch)
+            walk_rows = for_work(kl.walk_rows, count)
+            walk_rows(tables, long, flows, np.arange(count), k.empty_verdicts(0), found, level, scratch)
     return found
 
 

@@ -13,6 +13,7 @@ from . import kernels as k
 from .compile_policies import Atoms, EntryArrays, GroupRules, random_keys
 from .compile_routes import outcome_tables
 from .errors import NetworkError
+from .interpreted import for_work
 
 Array = npt.NDArray[Any]
 
@@ -105,7 +106,9 @@ class Parts:
 
     def _painted(self, entries: k.Entries, *how: Any) -> Array:
         """Cells of some policies; see `kernels.build_policies`."""
-        return k.build_policies(entries, *how)  # type: ignore[no-any-return]
+        first, last, n_classes = how[0], how[1], how[5]
+        build = for_work(k.build_policies, (last - first) * n_classes)
+        return build(entries, *how)  # type: ignore[no-any-return]
 
     def _add_columns(self, row: Array) -> int:
         """Where a row of columns starts; equal rows are kept once."""

@@ -164,7 +164,9 @@ def _cache_folder() -> Path | None:
     return None
 
 
-CACHE_FOLDER = None if numba.config.DISABLE_JIT else _cache_folder()
+#: Whether functions stay as they are: in `flowcore.interpreted`, or for all with NUMBA_DISABLE_JIT=1.
+KERNELS_ARE_PLAIN = __name__.startswith("flowcore.interpreted.") or bool(numba.config.DISABLE_JIT)
+CACHE_FOLDER = None if KERNELS_ARE_PLAIN else _cache_folder()
 
 
 def kernel(function: Any, **options: Any) -> Any:
@@ -172,6 +174,8 @@ def kernel(function: Any, **options: Any) -> Any:
 
     Compiles at the first call.
     """
+    if KERNELS_ARE_PLAIN:
+        return function
     if CACHE_FOLDER is None:
         return numba.njit(nogil=True, **options)(function)
     before = numba.config.CACHE_DIR
@@ -187,6 +191,8 @@ def step(function: Any, **options: Any) -> Any:
 
     Half of the first compilation went into doors that nobody used (41 s; now see docs/benchmarks.md).
     """
+    if KERNELS_ARE_PLAIN:
+        return function
     return numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
 
 

@@ -19,7 +19,6 @@ from collections.abc import Iterable
 from functools import partial
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic
@@ -86,7 +85,7 @@ def _array_pointer(_, array):
 
 
 #: An array of seven numbers as one, so that calls are cheap; asked and changed in the same way. Interpreted: itself.
-_pointer = (lambda array: array) if numba.config.DISABLE_JIT else _array_pointer
+_pointer = (lambda array: array) if kernels.KERNELS_ARE_PLAIN else _array_pointer
 
 
 def _codes(values: Iterable[int]) -> tuple[np.int64, ...]:
