@@ -23,6 +23,7 @@ import os
 import stat
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -603,14 +604,20 @@ W_REPLY_ACL_IN = X_WORDS + S_REPLY_ACL_IN * BLOCK
 
 
 @step
-def _source_nodes(tables, flows, start, count, x):
-    """Step 1a: node of each source. Rows are counted unsigned: a signed one may be negative, and is asked each time."""
-    root, middle, leaf, first = tables.root, tables.middle, tables.leaf, np.uint64(start)
+def _ipv4_nodes(root, middle, leaf, address, start, count, x, to):
+    """Step 1: node of each IPv4 address. Rows are counted unsigned: a signed one may be negative, and is asked."""
+    first = np.uint64(start)
     for i in range(count):
-        address = flows.source[first + np.uint64(i)]
-        entry = root[address >> 16]
-        entry = middle[(entry & 0x7FFFFFFF) + ((address >> 8 & 255) & -(entry >> 31))]
-        x[X_SOURCE + i] = leaf[(entry & 0x7FFFFFFF) + ((address & 255) & -(entry >> 31))]
+        own = address[first + np.uint64(i)]
+        entry = root[own >> 16]
+        entry = middle[(entry & 0x7FFFFFFF) + ((own >> 8 & 255) & -(entry >> 31))]
+        x[to + i] = leaf[(entry & 0x7FFFFFFF) + ((own & 255) & -(entry >> 31))]
+
+
+@step
+def _other_sources(tables, flows, start, count, x):
+    """Step 1a: node of each source that is no IPv4 address, or whose interface is told."""
+    root, middle, leaf = tables.root, tables.middle, tables.leaf
     if flows.family.size:
         for i in range(count):
             family = flows.family[start + i]
@@ -637,17 +644,10 @@ def _source_nodes(tables, flows, start, count, x):
 
 
 @step
-def _destination_nodes(tables, flows, start, count, x):
+def _other_destinations(tables, flows, start, count, x):
     """Step 1b: node of each destination, in the view of the source's VPC (two VPCs may share a CIDR)."""
-    root, middle, leaf, node, first = tables.root, tables.middle, tables.leaf, tables.node, np.uint64(start)
+    root, middle, leaf, node = tables.root, tables.middle, tables.leaf, tables.node
     one_view = tables.root.size == 65536
-    if one_view and flows.family.size == 0:
-        for i in range(count):
-            address = flows.destination[first + np.uint64(i)]
-            entry = root[address >> 16]
-            entry = middle[(entry & 0x7FFFFFFF) + ((address >> 8 & 255) & -(entry >> 31))]
-            x[X_DESTINATION + i] = leaf[(entry & 0x7FFFFFFF) + ((address & 255) & -(entry >> 31))]
-        return
     for i in range(count):
         view = np.int64(0)
         row = np.int64(x[X_SOURCE + i]) * NODE_WIDTH
@@ -755,39 +755,43 @@ def port_classes(pages, classes, key):
 
 
 @step
-def _ports(tables, flows, start, count, x):
+def _ports(pages, classes, bases, protocols, sources, destinations, start, count, x):
     """Step 4: port classes of the packet there and the packet back (destination port only: SG-10, NA-06).
 
-    X_ONE_WAY: the flow asks for no reply (ICMP errors and replies).
+    X_ONE_WAY: the flow asks for no reply (ICMP errors and replies). Whether there is ICMP: `_icmp_ports` knows it.
     """
-    pages, classes, first = tables.port_page, tables.port_class, np.uint64(start)
-    bits, most, any_icmp = np.uint64(PORT_PAGE_BITS), np.uint64((1 << PORT_PAGE_BITS) - 1), 0
+    first, bits, most = np.uint64(start), np.uint64(PORT_PAGE_BITS), np.uint64((1 << PORT_PAGE_BITS) - 1)
+    any_icmp = 0
     for i in range(count):
         row = first + np.uint64(i)
-        protocol = flows.protocol[row]
-        base = tables.port_base[protocol]
+        base = bases[protocols[row]]
         ports = 0xFFFF if base < ICMP_BASE else 0
-        there = np.uint64(base + (flows.destination_port[row] & ports))
+        there = np.uint64(base + (destinations[row] & ports))
         place = np.uint64(pages[there >> bits]) + (there & most) * np.uint64(2)
         x[X_GROUP_PORT + i] = classes[place]
         x[X_ACL_PORT + i] = classes[place + np.uint64(1)]
-        back = np.uint64(base + (flows.source_port[row] & ports))
+        back = np.uint64(base + (sources[row] & ports))
         x[X_ACL_BACK + i] = classes[np.uint64(pages[back >> bits]) + (back & most) * np.uint64(2) + np.uint64(1)]
         any_icmp |= np.int64(base >= ICMP_BASE)
     for i in range(count):
         x[X_ONE_WAY + i] = 0
-    if any_icmp:
-        for i in range(count):
-            protocol = flows.protocol[start + i]
-            if protocol == ICMP or protocol == ICMPV6:
-                base = tables.port_base[protocol]
-                key = np.int64(ICMP_TYPE_UNKNOWN_KEY)
-                if flows.icmp_key.size:
-                    key = np.int64(flows.icmp_key[start + i])
-                reply = tables.icmp_reply[1 if protocol == ICMPV6 else 0, key // ICMP_CODES]
-                x[X_GROUP_PORT + i], x[X_ACL_PORT + i] = port_classes(pages, classes, base + key)
-                _, x[X_ACL_BACK + i] = port_classes(pages, classes, base + max(reply, 0))
-                x[X_ONE_WAY + i] = np.int64(reply < 0)
+    return any_icmp
+
+
+@step
+def _icmp_ports(pages, classes, bases, replies, protocols, keys, start, count, x):
+    """Step 4a: the same of ICMP and ICMPv6, whose types and codes stand where others have ports."""
+    for i in range(count):
+        protocol = protocols[start + i]
+        if protocol == ICMP or protocol == ICMPV6:
+            base = bases[protocol]
+            key = np.int64(ICMP_TYPE_UNKNOWN_KEY)
+            if keys.size:
+                key = np.int64(keys[start + i])
+            reply = replies[1 if protocol == ICMPV6 else 0, key // ICMP_CODES]
+            x[X_GROUP_PORT + i], x[X_ACL_PORT + i] = port_classes(pages, classes, base + key)
+            _, x[X_ACL_BACK + i] = port_classes(pages, classes, base + max(reply, 0))
+            x[X_ONE_WAY + i] = np.int64(reply < 0)
 
 
 @step
@@ -1085,6 +1089,7 @@ class Memo(NamedTuple):
     # path << 40, compact mask << 48; both interfaces; eight rules in four numbers.
     line: np.ndarray  # uint64[MEMO_SIZE * MEMO_LINE]  begins at a multiple of 64 bytes
     state: np.ndarray  # int64[4]
+    block: np.ndarray  # uint32[SCRATCH_SIZE]  the flows at hand
     queue: np.ndarray  # uint32[SCRATCH_SIZE]  flows not found, gathered to full blocks
     queue_row: np.ndarray  # int64[BLOCK]
     queue_key: np.ndarray  # uint64[BLOCK * 2]
@@ -1196,7 +1201,7 @@ def _watch(state, looked, hits):
         state[MEMO_LOOKED] = state[MEMO_HITS] = 0
 
 
-@kernel
+@partial(kernel, _nrt=False)
 def evaluate_rows(tables, flows, out, start, stop, memo, small):
     """Judge flows [start, stop) into `out`, BLOCK at a time. `small`: Verdicts of BLOCK rows, scratch of the memo.
 
@@ -1204,8 +1209,7 @@ def evaluate_rows(tables, flows, out, start, stop, memo, small):
     Longer than a function should be: each step is called at one place only. With the judging in a function of its own,
     called from three places, the first compilation took twice as long (31 against 16 s of CPU), at the same speed.
     """
-    x = np.zeros(SCRATCH_SIZE, np.uint32)
-    state, queued, place, unknown, base = memo.state, 0, 0, 0, start
+    x, state, queued, place, unknown, base = memo.block, memo.state, 0, 0, 0, start
     while True:
         if place < unknown and queued < BLOCK:  # of the block last looked up
             moved = _enqueue(x, place, unknown, base, memo, queued)
@@ -1217,9 +1221,24 @@ def evaluate_rows(tables, flows, out, start, stop, memo, small):
             count = min(BLOCK, stop - start)
             base = start
             start += count
-            _source_nodes(tables, flows, base, count, x)
-            _destination_nodes(tables, flows, base, count, x)
-            _ports(tables, flows, base, count, x)
+            # Each step gets the arrays it needs: all tables and flows as arguments are 400 words a call to copy.
+            _ipv4_nodes(tables.root, tables.middle, tables.leaf, flows.source, base, count, x, np.uint32(X_SOURCE))
+            if flows.family.size or flows.interface.size:
+                _other_sources(tables, flows, base, count, x)
+            if flows.family.size or tables.root.size != 65536:
+                _other_destinations(tables, flows, base, count, x)
+            else:
+                _ipv4_nodes(
+                    tables.root, tables.middle, tables.leaf, flows.destination, base, count, x, np.uint32(X_DESTINATION)
+                )
+            if _ports(
+                tables.port_page, tables.port_class, tables.port_base,
+                flows.protocol, flows.source_port, flows.destination_port, base, count, x,
+            ):  # fmt: skip
+                _icmp_ports(
+                    tables.port_page, tables.port_class, tables.port_base, tables.icmp_reply,
+                    flows.protocol, flows.icmp_key, base, count, x,
+                )  # fmt: skip
             if state[MEMO_REST] > 0:
                 state[MEMO_REST] -= 1
                 direct = True
@@ -1255,7 +1274,8 @@ def evaluate_rows(tables, flows, out, start, stop, memo, small):
             u(W_SG_IN), u(X_ACL_BACK), u(X_ACL_PORT), u(W_REPLY_ACL_OUT), u(W_ACL_IN),
         )  # fmt: skip
         n_hard = _plain_gateways(tables.node, tables.constants, n_special, y)
-        _hard(tables, n_hard, y)
+        if n_hard:
+            _hard(tables, n_hard, y)
         _masks(n, n_hard, y)
         _decide(n, y)
         _write(row, n, y, to)
