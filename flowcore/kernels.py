@@ -197,6 +197,8 @@ def step(function: Any, **options: Any) -> Any:
     return numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
 
 
+plain_step = partial(step, _nrt=False)  # counts no references to arrays, so it cannot make any
+
 # -- bundles -------------------------------------------------------------------------------------------
 
 
@@ -510,7 +512,7 @@ def build_policies(entries, first, last, keys, atom_start, atom_class, n_classes
 # -- looking up ----------------------------------------------------------------------------------------
 
 
-@step
+@plain_step
 def _find_ipv4(root, middle, leaf, view, address):
     """Node of one IPv4 address (the block loops write the same look-up out)."""
     entry = np.int64(root[(view << 16) + (address >> 16)])
@@ -518,7 +520,7 @@ def _find_ipv4(root, middle, leaf, view, address):
     return np.int64(leaf[(entry & 0x7FFFFFFF) + ((address & 255) & -(entry >> 31))])
 
 
-@step
+@plain_step
 def _find_ipv6(start, highs, lows, nodes, view, high, low):
     """Node of one IPv6 address: branch-free search for the last interval that starts at or before it.
 
@@ -547,7 +549,7 @@ def find_ipv6(tables, view, high, low):
     return _find_ipv6(tables.ipv6_start, tables.ipv6_high, tables.ipv6_low, tables.ipv6_node, view, high, low)
 
 
-@step
+@plain_step
 def _ipv6_node(tables, view, halves):
     """Node of one IPv6 address given as (upper, lower) half."""
     return _find_ipv6(
@@ -555,7 +557,7 @@ def _ipv6_node(tables, view, halves):
     )
 
 
-@step
+@plain_step
 def _source_at_interface(
     node, duplicate, view_of_vpc, root, middle, leaf, start, highs, lows, nodes, n_nodes, interface, family, high, low
 ):
@@ -603,7 +605,7 @@ W_REPLY_ACL_OUT, W_REPLY_ROUTE = X_WORDS + S_REPLY_ACL_OUT * BLOCK, X_WORDS + S_
 W_REPLY_ACL_IN = X_WORDS + S_REPLY_ACL_IN * BLOCK
 
 
-@step
+@plain_step
 def _ipv4_nodes(root, middle, leaf, address, start, count, x, to):
     """Step 1: node of each IPv4 address. Rows are counted unsigned: a signed one may be negative, and is asked."""
     first = np.uint64(start)
@@ -614,7 +616,7 @@ def _ipv4_nodes(root, middle, leaf, address, start, count, x, to):
         x[to + i] = leaf[(entry & 0x7FFFFFFF) + ((own & 255) & -(entry >> 31))]
 
 
-@step
+@plain_step
 def _other_sources(tables, flows, start, count, x):
     """Step 1a: node of each source that is no IPv4 address, or whose interface is told."""
     root, middle, leaf = tables.root, tables.middle, tables.leaf
@@ -643,7 +645,7 @@ def _other_sources(tables, flows, start, count, x):
                 )  # fmt: skip
 
 
-@step
+@plain_step
 def _other_destinations(tables, flows, start, count, x):
     """Step 1b: node of each destination, in the view of the source's VPC (two VPCs may share a CIDR)."""
     root, middle, leaf, node = tables.root, tables.middle, tables.leaf, tables.node
@@ -667,7 +669,7 @@ def _other_destinations(tables, flows, start, count, x):
             x[X_DESTINATION + i] = 1
 
 
-@step
+@plain_step
 def _cases(node, cases, way, count, x):
     """Step 2: which nodes' rules are asked, for whom, and which stages apply. How many flows are special.
 
@@ -718,7 +720,7 @@ def _cases(node, cases, way, count, x):
     return n_special
 
 
-@step
+@plain_step
 def _rows(
     node, remote_class, policy_page, policy_row, profile_page, profile, count, x, nodes, remotes, pages, word, route
 ):
@@ -747,14 +749,14 @@ def _rows(
         x[word + i], x[route + i] = profile[line + 2], profile[line + 3]
 
 
-@step
+@plain_step
 def port_classes(pages, classes, key):
     """Port class for group policies, and for ACL lists, of a place on the port axis."""
     place = np.int64(pages[key >> PORT_PAGE_BITS]) + (key & ((1 << PORT_PAGE_BITS) - 1)) * 2
     return classes[place], classes[place + 1]
 
 
-@step
+@plain_step
 def _ports(pages, classes, bases, protocols, sources, destinations, start, count, x):
     """Step 4: port classes of the packet there and the packet back (destination port only: SG-10, NA-06).
 
@@ -778,7 +780,7 @@ def _ports(pages, classes, bases, protocols, sources, destinations, start, count
     return any_icmp
 
 
-@step
+@plain_step
 def _icmp_ports(pages, classes, bases, replies, protocols, keys, start, count, x):
     """Step 4a: the same of ICMP and ICMPv6, whose types and codes stand where others have ports."""
     for i in range(count):
@@ -794,7 +796,7 @@ def _icmp_ports(pages, classes, bases, replies, protocols, keys, start, count, x
             x[X_ONE_WAY + i] = np.int64(reply < 0)
 
 
-@step
+@plain_step
 def _words(
     column, cells, column_page, size, count, x, group_word, egress_port, ingress_port, egress_word, ingress_word
 ):
@@ -817,22 +819,22 @@ def _words(
         x[ingress_word + i] = cells[np.int64(x[X_INGRESS + i]) + cell]
 
 
-@step
+@plain_step
 def _first_of(first, second, third):
     """The first outcome that is not pass."""
     return first if first else (second if second else third)
 
 
-@step
-def _edge(tables, vpc_word):
+@plain_step
+def _edge(constants, vpc_word):
     """Outcome of the gateway's own route table towards a node (RT-20)."""
     edge = vpc_word >> 24 & 3
-    blackhole, unsupported = np.int64(tables.constants[C_BLACKHOLE]), np.int64(tables.constants[C_UNSUPPORTED])
+    blackhole, unsupported = np.int64(constants[C_BLACKHOLE]), np.int64(constants[C_UNSUPPORTED])
     other = unsupported if edge == 2 else np.int64(LONG)
     return np.int64(0) if edge == 0 else (blackhole if edge == 1 else other)
 
 
-@step
+@plain_step
 def _plain_gateways(node, constants, n_special, x):
     """Step 6a: flows that plainly leave or enter by an internet gateway; the other special ones are listed (X_HARD).
 
@@ -860,15 +862,28 @@ def _plain_gateways(node, constants, n_special, x):
     return n_hard
 
 
-@step
-def _hard(tables, n_hard, x):
+@plain_step
+def _hard(
+    node,
+    constants,
+    route_outcome,
+    route_gate,
+    gate_outcome,
+    route_path,
+    out_outcome,
+    in_outcome,
+    situations,
+    ways,
+    fixes,
+    n_hard,
+    x,
+):
     """Step 6b: words of gateway, ends and outward routes, the stages that apply, and the path, for the listed flows.
 
     The situation of a flow (case, same subnet, gate, undecided routes, public address) indexes `applies`, made in
     compile_cases.py from docs/semantics.md section 3. Nodes that stand in for a missing side have codes that pass.
     """
-    node, shift = tables.node, LABEL_BITS
-    bad_state = np.int64(tables.constants[C_BAD_STATE])
+    shift, bad_state = LABEL_BITS, np.int64(constants[C_BAD_STATE])
     for place in range(n_hard):
         i = np.int64(x[X_HARD + place])
         kind, second = np.int64(x[X_KIND + i]) & 7, np.int64(x[X_KIND + i]) >> 8 & 255
@@ -879,21 +894,21 @@ def _hard(tables, n_hard, x):
         here_vpc, other_vpc = np.int64(node[here + N_VPC]), np.int64(node[other + N_VPC])
         same = np.int64((node[here + N_SUBNET] == node[other + N_SUBNET]) & (node[here + N_SUBNET] != 0))
         local = kind == CASE_LOCAL
-        outcome = np.int64(tables.route_outcome[0 if local else 1, route_code])
-        returning = np.int64(tables.route_outcome[0 if local else 2, return_code])
+        outcome = np.int64(route_outcome[0 if local else 1, route_code])
+        returning = np.int64(route_outcome[0 if local else 2, return_code])
         ending = other_vpc >> 26 & 3
         ending = 0 if ending == 0 else (bad_state if ending == 1 else np.int64(LONG))
-        gate = np.int64(tables.route_gate[route_code])
+        gate = np.int64(route_gate[route_code])
         own, far_gateway = np.int64(node[here + N_GATEWAY]), np.int64(node[other + N_GATEWAY])
         leaving = _first_of(
-            np.int64(tables.route_gate_outcome[route_code]),
+            np.int64(gate_outcome[route_code]),
             own >> 8 & 255 if gate == GATE_EGRESS_ONLY else own & 255,
-            np.int64(tables.destination_out_outcome[second]),
+            np.int64(out_outcome[second]),
         )
         entering = _first_of(
             far_gateway >> 16 & 255 if second == DST_IN_PRIVATE else far_gateway >> 24,
-            np.int64(tables.source_in_outcome[first]),
-            _edge(tables, other_vpc),
+            np.int64(in_outcome[first]),
+            _edge(constants, other_vpc),
         )
         entering = 0 if gate == GATE_EGRESS_ONLY else entering
         words = X_WORDS + i
@@ -906,22 +921,22 @@ def _hard(tables, n_hard, x):
         x[words + S_ROUTE * BLOCK] = outcome << shift | there >> 8
         x[words + S_REPLY_ROUTE * BLOCK] = returning << shift | back >> 8
         x[words + S_GATEWAY * BLOCK] = (leaving if leaving else entering) << shift
-        x[words + S_REPLY_GATEWAY * BLOCK] = (_edge(tables, here_vpc) if gate == GATE_INTERNET else 0) << shift
+        x[words + S_REPLY_GATEWAY * BLOCK] = (_edge(constants, here_vpc) if gate == GATE_INTERNET else 0) << shift
         unmapped = node[np.int64(x[X_SOURCE + i]) * NODE_WIDTH + N_PEER] == NULL32
         situation = ((kind * 2 + same) * 3 + gate) * 2 + np.int64(outcome >= UNSURE)
         situation = (situation * 2 + np.int64(returning >= UNSURE)) * 2 + np.int64(unmapped)
-        x[X_MASK + i] = tables.applies[situation]
-        way = np.int64(tables.way[kind, same])
-        x[X_PATH + i] = np.int64(tables.route_path[route_code]) if way == WAY_BY_ROUTE else way
+        x[X_MASK + i] = situations[situation]
+        way = np.int64(ways[kind, same])
+        x[X_PATH + i] = np.int64(route_path[route_code]) if way == WAY_BY_ROUTE else way
         if kind == CASE_FIXED:
-            fixed = np.int64(tables.fixed[first, second])
+            fixed = np.int64(fixes[first, second])
             if first <= LAST_INSIDE and second == DST_UNFORWARDED:
-                fixed = np.int64(S_ROUTE) << 8 | np.int64(tables.route_outcome[3, route_code])
+                fixed = np.int64(S_ROUTE) << 8 | np.int64(route_outcome[3, route_code])
             x[words + (fixed >> 8) * BLOCK] = (fixed & 255) << shift
             x[X_MASK + i] = 1 << (fixed >> 8) | (1 if detached else 0)
 
 
-@step
+@plain_step
 def _masks(count, n_hard, x):
     """Step 7: of each flow, which applying stages do not pass, which are undecided; a plain loop for wide registers."""
     most, last, one = np.uint32(LABEL_MASK), np.uint32(31), np.uint32(1)
@@ -972,13 +987,13 @@ def spread_stages(compact):
     return (compact & 0x3F) | (compact & 0xFC0) << 8 | (compact & 0x1000) << 16
 
 
-@step
+@plain_step
 def gather_stages(blocked_by):
     """`blocked_by` -> compact stage mask, the other way round."""
     return (blocked_by & 0x3F) | blocked_by >> 8 & 0xFC0 | blocked_by >> 16 & 0x1000
 
 
-@step
+@plain_step
 def _decide(count, x):
     """Step 8: verdicts, deciding stages and reached stages (docs/semantics.md, section 5); a plain loop like step 7.
 
@@ -1008,7 +1023,7 @@ def _decide(count, x):
         x[X_MASK + i] &= within & asked
 
 
-@step
+@plain_step
 def _write(start, count, x, out):
     """Step 9: write every flow; straight copies. Reason and stage are null until step 10."""
     first = np.uint64(start)
@@ -1040,8 +1055,8 @@ def _write(start, count, x, out):
             rules[first + np.uint64(i)] = (x[word + i] & np.uint32(LABEL_MASK) & keep) - np.uint32(1)
 
 
-@step
-def _reasons(first_stage, unfiltered, start, count, n_hard, x, out):
+@plain_step
+def _reasons(first_stage, unfiltered, start, count, n_hard, x, reasons, stages, replies):
     """Step 10: reason and stage of the flows that are not plainly accepted, and of the services nothing filters."""
     n_listed = 0
     for i in range(count):
@@ -1051,18 +1066,18 @@ def _reasons(first_stage, unfiltered, start, count, n_hard, x, out):
         i = np.int64(x[X_LISTED + place])
         row, unsure = start + i, np.int64(x[X_UNSURES + i])
         if unsure and _is_long(unsure, i, x):
-            out.reason[row] = TO_BE_WALKED
+            reasons[row] = TO_BE_WALKED
             continue
         stage = np.int64(first_stage[x[X_DECIDING + i]])
-        out.stage[row] = stage
-        out.reason[row] = ((np.int64(x[X_WORDS + stage * BLOCK + i]) >> LABEL_BITS) & 127) - 1
+        stages[row] = stage
+        reasons[row] = ((np.int64(x[X_WORDS + stage * BLOCK + i]) >> LABEL_BITS) & 127) - 1
     for place in range(n_hard):
         i = np.int64(x[X_HARD + place])
         if x[X_MASK + i] == 1 << S_SOURCE and x[X_DECIDING + i] == 0:
-            out.reason[start + i], out.reply[start + i] = unfiltered, ACCEPT
+            reasons[start + i], replies[start + i] = unfiltered, ACCEPT
 
 
-@step
+@plain_step
 def _is_long(unsure, i, x):
     """Whether a stage that flow `i` meets leaves it to kernels_long."""
     found = False
@@ -1095,7 +1110,7 @@ class Memo(NamedTuple):
     queue_key: np.ndarray  # uint64[BLOCK * 2]
 
 
-@step
+@plain_step
 def _memo_key(x, i):
     """All that decides the verdict of flow `i` of a block, in two numbers."""
     first = np.uint64(x[X_SOURCE + i]) << np.uint64(32) | np.uint64(x[X_DESTINATION + i])
@@ -1104,14 +1119,14 @@ def _memo_key(x, i):
     return first, second
 
 
-@step
+@plain_step
 def _memo_slot(first, second):
     """Where the line of a key begins: its only place in the memo."""
     mixed = first * np.uint64(0x9E3779B97F4A7C15) ^ second * np.uint64(0xC2B2AE3D27D4EB4F)
     return ((mixed ^ mixed >> np.uint64(29)) & np.uint64(MEMO_SIZE - 1)) * np.uint64(MEMO_LINE)
 
 
-@step
+@plain_step
 def _recall(x, start, count, line, out):
     """Write the verdicts of flows the memo knows; list the others in X_HARD. How many are known."""
     known, unknown = 0, 0
@@ -1144,7 +1159,7 @@ def _recall(x, start, count, line, out):
     return known
 
 
-@step
+@plain_step
 def _enqueue(x, place, unknown, base, memo, queued):
     """Copy flows X_HARD[place:unknown] of block `x` to the queue from place `queued` on, until it is full; how many."""
     queue, count = memo.queue, min(unknown - place, BLOCK - queued)
@@ -1159,7 +1174,7 @@ def _enqueue(x, place, unknown, base, memo, queued):
     return count
 
 
-@step
+@plain_step
 def _scatter(memo, queued, small, out):
     """Write the verdicts of the judged queue to their rows, and remember them."""
     line = memo.line
@@ -1185,7 +1200,7 @@ def _scatter(memo, queued, small, out):
             line[own + 4 + pair] = np.uint64(even) | np.uint64(odd) << np.uint64(32)
 
 
-@step
+@plain_step
 def _watch(state, looked, hits):
     """Let the memo rest for a while if it found less than three fifths of what was asked, each time twice as long.
 
@@ -1202,7 +1217,7 @@ def _watch(state, looked, hits):
 
 
 @partial(kernel, _nrt=False)
-def evaluate_rows(tables, flows, out, start, stop, memo, small):
+def evaluate_rows(tables, flows, out, start, stop, memo, small):  # noqa: PLR0915 (see the last paragraph)
     """Judge flows [start, stop) into `out`, BLOCK at a time. `small`: Verdicts of BLOCK rows, scratch of the memo.
 
     What is judged is either a block, straight into `out`, or the full queue of flows that the memo did not know.
@@ -1275,11 +1290,15 @@ def evaluate_rows(tables, flows, out, start, stop, memo, small):
         )  # fmt: skip
         n_hard = _plain_gateways(tables.node, tables.constants, n_special, y)
         if n_hard:
-            _hard(tables, n_hard, y)
+            _hard(
+                tables.node, tables.constants, tables.route_outcome, tables.route_gate, tables.route_gate_outcome,
+                tables.route_path, tables.destination_out_outcome, tables.source_in_outcome, tables.applies, tables.way,
+                tables.fixed, n_hard, y,
+            )  # fmt: skip
         _masks(n, n_hard, y)
         _decide(n, y)
         _write(row, n, y, to)
-        _reasons(tables.first_stage, unfiltered, row, n, n_hard, y, to)
+        _reasons(tables.first_stage, unfiltered, row, n, n_hard, y, to.reason, to.stage, to.reply)
         if not direct:
             _scatter(memo, queued, small, out)
             queued = 0
