@@ -434,40 +434,41 @@ def _unique(keys: tuple[Array, ...]) -> tuple[Array, Array]:
 
 def pages(space: AddressSpace, of_interval: list[Array], n_nodes: int) -> tuple[Array, Array, Array]:
     """(root, middle, leaf) of all views: 16-8-8 pages over IPv4 with equal pages shared; see kernels.find_ipv4."""
-    axis = space.axis
-    starts = np.array(axis.ipv4_starts, np.int64)
+    starts = np.array(space.axis.ipv4_starts, np.int64)
+    node = np.stack([nodes[: space.axis.ipv4_size].astype(np.uint32) for nodes in of_interval])
     split = 1 << 31
     leaf_pages, middle_pages = [np.arange(n_nodes, dtype=np.uint32)], [np.arange(n_nodes, dtype=np.uint32)]
     known: dict[tuple[str, bytes], int] = {}
     sizes = {"leaf": n_nodes, "middle": n_nodes}
 
-    def share(kind: str, into: list[Array], page: Array) -> int:
-        if (page == page[0]).all() and page[0] < split:
-            return int(page[0])
-        key = kind, page.tobytes()
-        if key not in known:
-            known[key] = sizes[kind]
-            sizes[kind] += 256
-            into.append(page)
-        return known[key] | split
+    def nodes_at(first: int, step: int, count: int) -> Array:
+        """uint32[views, count]: the nodes of `count` addresses."""
+        return node[:, np.searchsorted(starts, first + step * np.arange(count, dtype=np.int64), "right") - 1]
 
-    roots = []
-    for nodes in of_interval:
-        ipv4 = nodes[: axis.ipv4_size].astype(np.uint32)
-        root = ipv4[np.searchsorted(starts, np.arange(65536, dtype=np.int64) << 16, "right") - 1]
-        inner = np.unique(starts[(starts & 0xFFFF) != 0] >> 16)
-        for block in inner:
-            base = int(block) << 16
-            middle = ipv4[np.searchsorted(starts, base + (np.arange(256, dtype=np.int64) << 8), "right") - 1]
-            low, high = np.searchsorted(starts, [base, base + 65536])
-            cut = starts[low:high]
-            for third in np.unique((cut[(cut & 0xFF) != 0] >> 8) & 255):
-                first = base + (int(third) << 8)
-                leaf = ipv4[np.searchsorted(starts, first + np.arange(256, dtype=np.int64), "right") - 1]
-                middle[third] = share("leaf", leaf_pages, leaf)
-            root[block] = share("middle", middle_pages, middle)
-        roots.append(root)
-    return np.concatenate(roots), np.concatenate(middle_pages), np.concatenate(leaf_pages)
+    def share(kind: str, into: list[Array], found: Array) -> Array:
+        """uint32[views]: what stands for each view's page: its one node, or where the page is."""
+        entry = found[:, 0].copy()
+        one_node = (found == found[:, :1]).all(axis=1) & (entry < split)
+        for view in np.flatnonzero(~one_node):
+            page = found[view]
+            key = kind, page.tobytes()
+            if key not in known:
+                known[key] = sizes[kind]
+                sizes[kind] += 256
+                into.append(page)
+            entry[view] = known[key] | split
+        return entry
+
+    root = nodes_at(0, 1 << 16, 65536)
+    for block in np.unique(starts[(starts & 0xFFFF) != 0] >> 16):
+        base = int(block) << 16
+        middle = nodes_at(base, 1 << 8, 256)
+        low, high = np.searchsorted(starts, [base, base + 65536])
+        cut = starts[low:high]
+        for third in np.unique((cut[(cut & 0xFF) != 0] >> 8) & 255):
+            middle[:, third] = share("leaf", leaf_pages, nodes_at(base + (int(third) << 8), 1, 256))
+        root[:, block] = share("middle", middle_pages, middle)
+    return root.ravel(), np.concatenate(middle_pages), np.concatenate(leaf_pages)
 
 
 def ipv6_intervals(space: AddressSpace, of_interval: list[Array]) -> tuple[Array, Array, Array, Array]:

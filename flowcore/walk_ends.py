@@ -6,6 +6,7 @@ docs/semantics.md, section 2: checks in the order of the page; the first that ap
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
@@ -146,18 +147,26 @@ def find_destination(index: NetworkIndex, source: End, address: IPAddress) -> tu
 
 def _special_destination(index: NetworkIndex, sender: NetworkInterface, address: IPAddress) -> Fixed | None:
     """The fixed answer of an address that no rule and no route decides about (EN-04, SG-60…62, RT-12)."""
-    if any(address in block for block in _NOWHERE):
+    nowhere, never_routed, link_local = _special(address)
+    if nowhere:
         return Fixed(REJECT, "NO_POSSIBLE_DESTINATION", "destination", f"nothing can be sent to {address} (EN-04)")
     if address in _SERVICES or address in index.services_of(sender.vpc_id):
         note = "a service that neither security groups nor network ACLs filter (SG-60)"
         return Fixed(ACCEPT, "UNFILTERED_SERVICE", None, note, path="service")
-    if any(address in block for block in _NEVER_ROUTED):
+    if never_routed:
         return _never_routed(index, sender, address)
-    if address in _LINK_LOCAL:
+    if link_local:
         return Fixed(
             UNKNOWN, "UNKNOWN_DESTINATION", "destination", f"{address} is link-local: its owner is not described"
         )
     return None
+
+
+@lru_cache(maxsize=65536)
+def _special(address: IPAddress) -> tuple[bool, bool, bool]:
+    """Whether nothing can be sent to `address`, whether it is never routed, whether it is link-local."""
+    nowhere, never_routed = (any(address in block for block in blocks) for blocks in (_NOWHERE, _NEVER_ROUTED))
+    return nowhere, never_routed, address in _LINK_LOCAL
 
 
 def _never_routed(index: NetworkIndex, sender: NetworkInterface, address: IPAddress) -> Fixed:

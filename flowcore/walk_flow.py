@@ -82,6 +82,7 @@ def _end(address: IPAddress, port: int | None) -> str:
     return f"[{address}]:{shown}" if address.version == 6 else f"{address}:{shown}"
 
 
+@lru_cache(maxsize=65536)
 def kind_of(address: IPAddress) -> str:
     """The kind of an address: RFC1918, RFC6598, UNIQUE_LOCAL, UNROUTABLE or INTERNET."""
     return next((kind for kind, blocks in _KINDS if any(address in block for block in blocks)), INTERNET)
@@ -118,10 +119,10 @@ def read_packet(flow: Mapping[str, Any]) -> Packet | str:
     if protocol is None:
         return "protocol is not a number from 0 to 255 or a known name"
     if protocol in (TCP, UDP):
-        ports = _read_number(flow["srcport"]), _read_number(flow["dstport"])
-        if any(port is None or not 0 <= port <= 65535 for port in ports):
+        from_port, to_port = _read_number(flow["srcport"]), _read_number(flow["dstport"])
+        if from_port is None or to_port is None or not (0 <= from_port <= 65535 and 0 <= to_port <= 65535):
             return "a port is missing or not from 0 to 65535"
-        return Packet(source, destination, protocol, *ports)
+        return Packet(source, destination, protocol, from_port, to_port)
     if protocol in (ICMP, ICMPV6):
         numbers = []
         for name in ("icmp_type", "icmp_code"):

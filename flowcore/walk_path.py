@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from .display import Displayed
@@ -59,6 +60,10 @@ class Hop:
         }
 
 
+_NAMES = tuple(column.name for column in VERDICT_COLUMNS)
+_VALUES = attrgetter(*_NAMES)
+
+
 @dataclass(frozen=True, slots=True)
 class Path(Displayed):
     """The verdict of one flow, with every stage that led to it. The columns are those of `schema.VERDICT_COLUMNS`."""
@@ -91,7 +96,7 @@ class Path(Displayed):
 
     def columns(self) -> dict[str, Any]:
         """The verdict columns by name, as `Evaluator.evaluate` would add them."""
-        return {column.name: getattr(self, column.name) for column in VERDICT_COLUMNS}
+        return dict(zip(_NAMES, _VALUES(self), strict=True))
 
     def to_dict(self) -> dict[str, Any]:
         """Verdict, flow, hops, targets and warnings as plain JSON-ready data."""

@@ -125,8 +125,10 @@ def evaluator(name: str) -> Any:
 
 def by_network(wanted: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """The cases of each network together."""
-    for name in dict.fromkeys(map(network_name, wanted)):
-        yield name, [case for case in wanted if network_name(case) == name]
+    together: dict[str, list[dict[str, Any]]] = {}
+    for case in wanted:
+        together.setdefault(network_name(case), []).append(case)
+    yield from together.items()
 
 
 def answer(row: Mapping[str, Any], columns: tuple[str, ...]) -> dict[str, Any]:

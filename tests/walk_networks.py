@@ -8,6 +8,7 @@ main route table to igw-1, one group that lets everything out and tcp 443 and IC
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -28,7 +29,7 @@ from flowcore.model import (
 from flowcore.schema import REASONS, STAGE_BITS, STAGES
 from flowcore.walk import Path, explain
 
-N, IP = ip_network, ip_address
+N, IP = cache(ip_network), ip_address
 
 
 def by_id(attribute: str, *records: Any) -> dict[str, Any]:
