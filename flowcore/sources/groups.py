@@ -471,7 +471,7 @@ class GroupReader:
         if not pa.types.is_large_string(words.type) or words.null_count:
             return None
         row = self.columns.words.index(name)
-        indices = array.indices.cast(pa.int32())
+        indices = array.indices if pa.types.is_int32(array.indices.type) else array.indices.cast(pa.int32())
         places = (indices.fill_null(-1) if indices.null_count else indices).to_numpy(zero_copy_only=False)
         result = self._group.intern(row, words, places)
         return None if choices and places.size and result.max() >= choices else result
@@ -524,18 +524,23 @@ class GroupReader:
             columns[:, before:stop] = columns[:, before:stop][:, order]
 
 
-def _plain_numbers(array: Any, most: int) -> NDArray[np.int64] | None:
+def _plain_numbers(array: Any, most: int) -> NDArray[Any] | None:
     """The values of an Arrow array of integers, MISSING where null; None for other types and values out of range."""
     import pyarrow as pa
 
     if not pa.types.is_integer(array.type) or pa.types.is_uint64(array.type):
         return None
-    filled = array.cast(pa.int64()).fill_null(k.MISSING) if array.null_count else array.cast(pa.int64())
-    values: NDArray[np.int64] = filled.to_numpy(zero_copy_only=False)
-    if most > (1 << 62) and np.count_nonzero(values == k.MISSING) > array.null_count:
+    if not array.null_count:
+        values: NDArray[Any] = array.to_numpy()
+        if array.type.bit_width < 64 and (array.type.bit_width < 32 or pa.types.is_int32(array.type)):
+            return values
+        if values.size and not (max(~most, k.MISSING + 1) <= int(values.min()) and int(values.max()) <= most):
+            return None
+        return values
+    values = array.cast(pa.int64()).fill_null(k.MISSING).to_numpy(zero_copy_only=False)
+    present = values[values != k.MISSING]
+    if present.size < values.size - array.null_count or ((present > most) | (present < ~most)).any():
         return None
-    if most < (1 << 62) and array.type.bit_width > 32 and ((values > most) | (values < ~most)).any():
-        return None if ((values != k.MISSING) & ((values > most) | (values < ~most))).any() else values
     return values
 
 
