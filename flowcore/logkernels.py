@@ -115,8 +115,8 @@ class Fields(NamedTuple):
 if numba.config.DISABLE_JIT:
 
     def load64(data: Any, position: Any) -> Any:
-        """Eight bytes as one little-endian number."""
-        return np.frombuffer(data[position : position + 8].tobytes(), np.uint64)[0]
+        """Eight bytes as one little-endian number, from the element `position` on."""
+        return np.frombuffer(data[position : position + 8].tobytes()[:8], np.uint64)[0]
 
     def store64(data: Any, position: Any, word: Any) -> None:
         """Eight bytes from a little-endian number."""
@@ -144,11 +144,15 @@ if numba.config.DISABLE_JIT:
         """The element `index` of all of an array's; it is not negative."""
         return array.reshape(-1)[index]
 
+    def poke(array: Any, index: Any, value: Any) -> None:
+        """Sets what `peek` gives."""
+        array.reshape(-1)[index] = value
+
 else:
 
     @intrinsic
     def load64(context, data, position):
-        """Eight bytes as one little-endian number, wherever they begin."""
+        """Eight bytes as one little-endian number, from the element `position` on, wherever it is."""
 
         def generate(context, builder, signature, arguments):
             array = context.make_array(signature.args[0])(context, builder, arguments[0])
@@ -230,6 +234,17 @@ else:
             return builder.load(builder.gep(data, [arguments[1]]))
 
         return array.dtype(array, types.int64), generate
+
+    @intrinsic
+    def poke(context, array, index, value):
+        """Sets what `peek` gives."""
+
+        def generate(context, builder, signature, arguments):
+            data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+            builder.store(arguments[2], builder.gep(data, [arguments[1]]))
+            return context.get_dummy_value()
+
+        return types.none(array, types.int64, array.dtype), generate
 
 
 # An unsigned word is only compared with unsigned words: with a signed one both would be rounded to a float.
@@ -777,7 +792,7 @@ def used_codes(codes, limit, seen, remap, used):
     for row in range(codes.size):
         code = np.int64(codes[row])
         there = 0 <= code < limit
-        seen[code if there else limit] = 1
+        poke(seen, code if there else np.int64(limit), 1)
         missing += not there
     seen[limit] = 0
     count = np.int64(0)
@@ -832,17 +847,45 @@ def pack(values, count, width, out, place):
             stop += 1
         stop = stop - streak if streak == least else (count + 7) >> 3
         place = _varint(out, place, (stop - group) << 1 | 1)
-        place = _pack_stretch(values, 8 * group, 8 * stop, count, width, out, place)
+        if width <= 16:
+            whole = min(stop, groups)
+            place = _pack_eights(values, 8 * group, 8 * whole, width, out, place)
+            place = _pack_stretch(values, 8 * whole, 8 * stop, count, width, out, place)
+        else:
+            place = _pack_stretch(values, 8 * group, 8 * stop, count, width, out, place)
         group = stop
     return place
 
 
 @inner
 def _is_uniform(values, first, value):
-    different = values[first] ^ value
-    for i in range(1, 8):
-        different |= values[first + i] ^ value
-    return different == 0
+    twice = np.uint64(value) * np.uint64(0x100000001)
+    different = load64(values, first) ^ twice
+    for i in range(2, 8, 2):
+        different |= load64(values, first + i) ^ twice
+    return different == np.uint64(0)
+
+
+@inner
+def _pack_eights(values, first, stop, width, out, place):
+    """Values (int32, below 1 << width, width at most 16), eight at a time: a third of the time of one by one."""
+    one, two, four = np.uint64(32 - width), np.uint64(2 * width), np.uint64(4 * width)
+    pair = (np.uint64(1) << two) - np.uint64(1)
+    for i in range(first, stop, 8):
+        a, b = load64(values, i), load64(values, i + 2)
+        low = ((a | a >> one) & pair) | ((b | b >> one) & pair) << two
+        a, b = load64(values, i + 4), load64(values, i + 6)
+        high = ((a | a >> one) & pair) | ((b | b >> one) & pair) << two
+        if width <= 8:
+            store64(out, place, low | high << four if width else np.uint64(0))
+        elif width < 16:
+            store64(out, place, low | high << four)
+            store64(out, place + 8, high >> (np.uint64(64) - four))
+        else:
+            store64(out, place, low)
+            store64(out, place + 8, high)
+        place += width
+    return place
 
 
 @inner
@@ -902,11 +945,11 @@ def present_codes(codes, remap, limit, out, levels):
     `out` has room for one more; eight levels more are 0.
     """
     count = 0
+    for row in range(codes.size):  # by itself, for it is done many rows at a time
+        levels[row] = np.uint8(codes[row] >= 0) & np.uint8(codes[row] < limit)
     for row in range(codes.size):
-        code = np.int64(codes[row])
-        there = 0 <= code < limit
-        levels[row] = there
-        out[count] = remap[code if there else 0]
+        there = np.int64(peek(levels, row))
+        poke(out, count, peek(remap, np.int64(codes[row]) & -there))
         count += there
     for row in range(codes.size, codes.size + 8):
         levels[row] = 0
@@ -917,7 +960,7 @@ def present_codes(codes, remap, limit, out, levels):
 def renumbered(codes, remap, out):
     """All codes renumbered, where none is missing."""
     for row in range(codes.size):
-        out[row] = remap[codes[row]]
+        out[row] = peek(remap, np.int64(codes[row]))
 
 
 @kernel
@@ -940,10 +983,37 @@ def present_numbers(values, out, levels):
     for row in range(values.size):
         there = values[row] != MISSING
         levels[row] = there
-        out[count] = values[row]
+        poke(out, count, values[row])
         count += there
     for row in range(values.size, values.size + 8):
         levels[row] = 0
+    return count
+
+
+@kernel
+def number_codes(values, different, places, codes):
+    """Codes of the numbers (uint32) in the order they are met, which `different` gets; how many there are, -1 if it has
+    no room for them. `places` (int64[a power of two, four times as many]): space to work in."""
+    mask, count = places.size - 1, np.int64(0)
+    for slot in range(places.size):
+        places[slot] = -1
+    before, code = np.int64(-1), np.int64(-1)
+    for row in range(values.size):
+        value = np.int64(values[row])
+        if value != before:
+            slot = (value * 0x9E3779B1 >> 15) & mask
+            code = places[slot]
+            while code >= 0 and different[code] != value:
+                slot = (slot + 1) & mask
+                code = places[slot]
+            if code < 0:
+                if count == different.size:
+                    return np.int64(-1)
+                different[count] = value
+                places[slot] = code = count
+                count += 1
+            before = value
+        codes[row] = code
     return count
 
 
@@ -1628,6 +1698,16 @@ def settle(found, out, source_stage):
         out.src_interface[row] = out.dst_interface[row] = NULL32
         for rule in range(out.rules.shape[0]):
             out.rules[rule, row] = NULL32
+
+
+@kernel
+def count_agreement(predicted, actions, place, weights, pairs, places):
+    """Adds the records (`weights`, empty: one each) to pairs[predicted, action], where one is logged, and to places."""
+    for row in range(predicted.size):
+        weight = weights[row] if weights.size else np.int64(1)
+        if actions[row] >= 0:
+            pairs[predicted[row], actions[row]] += weight
+        places[place[row]] += weight
 
 
 @kernel
