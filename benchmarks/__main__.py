@@ -63,7 +63,7 @@ def _positive(text: str) -> int:
 
 def _number(value: float, unit: str) -> str:
     """Four significant digits; rates in millions or thousands."""
-    if unit.startswith(("flow/s", "record/s")):
+    if unit.startswith(("flow/s", "record/s", "row/s")):
         return f"{value / 1e6:.4g} M" if value >= 1e6 else f"{value / 1e3:.4g} k"
     return f"{value:.4g}"
 

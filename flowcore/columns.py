@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from . import kernels as k
 from .errors import FlowError
+from .interpreted import for_work
 from .schema import FLOW_COLUMNS, PROTOCOL_NUMBERS
 
 if TYPE_CHECKING:
@@ -142,7 +143,8 @@ def _text_addresses(column: pl.Series) -> Addresses:
     height = len(text)
     ipv4, family = np.empty(height, np.uint32), np.empty(height, np.uint8)
     ipv6 = np.zeros((height, 2), np.uint64)
-    k.read_addresses(_readonly(offsets), _readonly(data), ipv4, ipv6, family)
+    read_addresses = for_work(k.read_addresses, height)
+    read_addresses(_readonly(offsets), _readonly(data), ipv4, ipv6, family)
     if (family == 4).all():
         return ipv4, None, None
     return ipv4, ipv6 if bool((family == 6).any()) else None, family

@@ -17,7 +17,7 @@ from . import kernels_long as kl
 from .addresses import AddressAxis, special_prefixes
 from .compile_balancers import BalancerPlan
 from .compile_cases import case_tables, stages_that_apply
-from .compile_layout import Parts, VpcPlan, profile_place
+from .compile_layout import Parts, VpcPlan, port_tables, profile_place
 from .compile_long import Layout, LongPlan, block_stops, block_unsure, is_long, pack
 from .compile_nodes import (
     AddressSpace,
@@ -61,6 +61,7 @@ from .compile_routes import (
     winners,
 )
 from .errors import NetworkError
+from .interpreted import for_work
 from .model import LONG_DESTINATION_TYPES, Network, NetworkAcl, NetworkInterface, RouteTable, RouteTarget
 from .schema import ICMP_REPLIES, ICMPV6_REPLIES, PATHS
 
@@ -172,7 +173,7 @@ class _Compiler:
             root=root, middle=middle, leaf=leaf,
             ipv6_start=ipv6_start, ipv6_high=ipv6_high, ipv6_low=ipv6_low, ipv6_node=ipv6_node,
             node=node.reshape(-1), view_of_vpc=self._view_index(), duplicate=duplicates(self.space, nodes),
-            remote_class=remote_class.reshape(-1), group_port=group_port, acl_port=acl_port,
+            remote_class=remote_class.reshape(-1), **port_tables(group_port, acl_port),
             n_nodes=np.array([n_nodes], np.int64),
             **parts.tables(), **outcome_tables(), **case_tables(self.long is not None), **_protocol_tables(),
             constants=_constants(),
@@ -469,7 +470,8 @@ def _judged(tables: k.Tables, long: kl.LongTables, balancers: BalancerPlan) -> A
         flows = k.Flows(*(_frozen(array) for array in balancers.flows()))
         scratch = kl.walk_scratch()
         for level in range(2):
-            kl.walk_rows(tables, long, flows, np.arange(count), k.empty_verdicts(0), found, level, scratch)
+            walk_rows = for_work(kl.walk_rows, count)
+            walk_rows(tables, long, flows, np.arange(count), k.empty_verdicts(0), found, level, scratch)
     return found
 
 

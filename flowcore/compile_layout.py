@@ -13,6 +13,7 @@ from . import kernels as k
 from .compile_policies import Atoms, EntryArrays, GroupRules, random_keys
 from .compile_routes import outcome_tables
 from .errors import NetworkError
+from .interpreted import for_work
 
 Array = npt.NDArray[Any]
 
@@ -105,7 +106,9 @@ class Parts:
 
     def _painted(self, entries: k.Entries, *how: Any) -> Array:
         """Cells of some policies; see `kernels.build_policies`."""
-        return k.build_policies(entries, *how)  # type: ignore[no-any-return]
+        first, last, n_classes = how[0], how[1], how[5]
+        build = for_work(k.build_policies, (last - first) * n_classes)
+        return build(entries, *how)  # type: ignore[no-any-return]
 
     def _add_columns(self, row: Array) -> int:
         """Where a row of columns starts; equal rows are kept once."""
@@ -202,6 +205,19 @@ class SharedPages:
     def joined(self) -> Array:
         """All pages, end to end."""
         return np.concatenate(self._pages)
+
+
+def port_tables(group_port: Array, acl_port: Array) -> dict[str, Array]:
+    """`port_page` and `port_class`: both classes of each place on the port axis, in shared pages."""
+    shared = SharedPages(2 << k.PORT_PAGE_BITS, np.uint32)
+    shared.add(np.stack((group_port, acl_port), axis=1).reshape(1, -1))
+    return {"port_page": np.array(shared.directory, np.uint32), "port_class": shared.joined()}
+
+
+def port_classes_of(tables: dict[str, Array], key: int) -> tuple[int, int]:
+    """Port class for group policies, and for ACL lists, of a place on the port axis."""
+    place = int(tables["port_page"][key >> k.PORT_PAGE_BITS]) + (key & ((1 << k.PORT_PAGE_BITS) - 1)) * 2
+    return int(tables["port_class"][place]), int(tables["port_class"][place + 1])
 
 
 def narrowed(starts: Array) -> Array:

@@ -19,7 +19,7 @@ from . import kernels as k
 from . import kernels_long as kl
 from .addresses import AddressAxis
 from .compile_balancers import BalancerPlan
-from .compile_layout import Parts, VpcPlan, profile_place
+from .compile_layout import Parts, VpcPlan, port_classes_of, profile_place
 from .compile_nodes import AddressSpace, Nodes, classes_of, closed_interfaces, is_classic, private_ipv6
 from .compile_policies import Atoms, deny, random_keys, unsure
 from .compile_routes import ACTIVE, KINDS, outcome_tables, route_label, winners
@@ -638,12 +638,13 @@ def pack(tables: dict[str, Array], named: dict[str, Array], counts: dict[Any, in
 
 def _port_numbers(header: Array, tables: dict[str, Array]) -> None:
     """Port classes that the walk needs by itself."""
-    group, acl, base = tables["group_port"], tables["acl_port"], tables["port_base"][k.ICMP]
+    base = int(tables["port_base"][k.ICMP])
     header[kl.H_ACL_PORTS], header[kl.H_PAGED] = tables["acl_classes"][0], tables["column_page"].size > 0
-    header[kl.H_TCP_ANY], header[kl.H_UDP_ANY] = acl[k.TCP_EPHEMERAL], acl[k.UDP_EPHEMERAL]
+    header[kl.H_TCP_ANY] = port_classes_of(tables, k.TCP_EPHEMERAL)[1]
+    header[kl.H_UDP_ANY] = port_classes_of(tables, k.UDP_EPHEMERAL)[1]
     keys = ((kl.H_ECHO, 8 * k.ICMP_CODES), (kl.H_ECHO_REPLY, 0), (kl.H_ECHO_UNKNOWN, k.ICMP_TYPE_UNKNOWN_KEY))
     for place, key in keys:
-        header[place], header[place + 1] = group[base + key], acl[base + key]
+        header[place], header[place + 1] = port_classes_of(tables, base + key)
 
 
 def _walk_outcomes() -> Array:

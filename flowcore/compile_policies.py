@@ -106,10 +106,8 @@ class PortAxis:
         number = np.cumsum(mark)
         classes = int(number[k.PORT_AXIS_SIZE - 1]) + 1
         start = np.concatenate(([0], np.cumsum([len(spans) for spans in lists]))).astype(np.int64)
-        # Thousands of single ports may need more than 65,536 classes: widen, never wrap.
-        dtype = np.uint16 if classes <= 1 << 16 else np.uint32
         ends = number[high - 1] + 1
-        return number[:-1].astype(dtype), (start, number[low], ends, maybe), classes
+        return number[:-1].astype(np.uint32), (start, number[low], ends, maybe), classes
 
 
 class SharedAddresses:

@@ -19,6 +19,7 @@ from .columns import flows_of
 from .compile import CompiledNetwork, compile_tables
 from .display import Displayed
 from .errors import FlowError, InputError
+from .interpreted import for_work
 from .kernels import COUNTS, NULL16
 from .kernels import empty_verdicts as _unfilled
 from .model import Network
@@ -101,7 +102,7 @@ class Evaluator(Displayed):
 
     @cached_property
     def _idle_memos(self) -> list[tuple[k.Memo, k.Verdicts, npt.NDArray[np.int64]]]:
-        """Memos that no thread is using, with what this network answered before: 3 MiB each, 80 bytes a long walk."""
+        """Memos that no thread is using, with what this network answered before: 4 MiB each, 80 bytes a long walk."""
         return []
 
     @cached_property
@@ -162,6 +163,7 @@ class Evaluator(Displayed):
         parts = [(start, min(start + PART, count)) for start in range(0, count, PART)]
         workers = min(threads or os.cpu_count() or 1, len(parts))
         tables, long = self.compiled.tables, self.compiled.long
+        judge = for_work(k.evaluate_rows, count)
         balanced = bool(self.network.load_balancers)
 
         todo = iter(parts)  # next() of a list's iterator is atomic: each thread takes the next part when it is ready
@@ -173,14 +175,15 @@ class Evaluator(Displayed):
                 memo, small = new_memo(), empty_verdicts(k.BLOCK)
                 walk = kl.walk_scratch(WALKS_KEPT if long is not None else 1)
             for start, stop in todo:
-                k.evaluate_rows(tables, flows, out, start, stop, memo, small)
+                judge(tables, flows, out, start, stop, memo, small)
                 if balanced:
                     out.targets[start:stop] = out.reachable_targets[start:stop] = NULL16
                 walked = start + np.flatnonzero(out.reason[start:stop] == k.TO_BE_WALKED)
                 if walked.size:
                     if long is None:  # is_long said no: a verdict would carry the mark as its reason
                         raise RuntimeError(f"{walked.size} flows meet what this network was compiled without")
-                    kl.walk_rows(tables, long, flows, walked, out, self.compiled.conversations, 2, walk)
+                    walk_rows = for_work(kl.walk_rows, walked.size)
+                    walk_rows(tables, long, flows, walked, out, self.compiled.conversations, 2, walk)
             self._idle_memos.append((memo, small, walk))
 
         if workers <= 1:
@@ -222,13 +225,20 @@ def empty_verdicts(count: int) -> k.Verdicts:
 def new_memo() -> k.Memo:
     """An empty memo for one thread and one network."""
     return k.Memo(
-        key=np.zeros(2 * k.MEMO_SIZE, np.uint64),
-        value=np.zeros(k.MEMO_VALUES * k.MEMO_SIZE, np.uint32),
+        line=_cache_lines(k.MEMO_SIZE),
         state=np.zeros(4, np.int64),
+        block=np.zeros(k.SCRATCH_SIZE, np.uint32),
         queue=np.zeros(k.SCRATCH_SIZE, np.uint32),
         queue_row=np.zeros(k.BLOCK, np.int64),
         queue_key=np.zeros(2 * k.BLOCK, np.uint64),
     )
+
+
+def _cache_lines(count: int) -> npt.NDArray[np.uint64]:
+    """uint64[8 * count], zeros, that begin where a cache line does."""
+    values = np.zeros(8 * count + 7, np.uint64)
+    first = -values.ctypes.data // 8 % 8
+    return values[first : first + 8 * count]
 
 
 def _dictionary(codes: Any, categories: tuple[str, ...]) -> Any:

@@ -23,6 +23,7 @@ import os
 import stat
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,6 +72,7 @@ ICMP_CODES = 257  # 256 codes and "code not known"; key = type * 257 + code
 ICMP_TYPE_UNKNOWN_KEY = 256 * ICMP_CODES
 
 COLUMN_PAGE_BITS = 7
+PORT_PAGE_BITS = 6
 CLASS_PAGE_BITS = 5
 PROFILE_PAGE_BITS = 4
 
@@ -163,7 +165,9 @@ def _cache_folder() -> Path | None:
     return None
 
 
-CACHE_FOLDER = None if numba.config.DISABLE_JIT else _cache_folder()
+#: Whether functions stay as they are: in `flowcore.interpreted`, or for all with NUMBA_DISABLE_JIT=1.
+KERNELS_ARE_PLAIN = __name__.startswith("flowcore.interpreted.") or bool(numba.config.DISABLE_JIT)
+CACHE_FOLDER = None if KERNELS_ARE_PLAIN else _cache_folder()
 
 
 def kernel(function: Any, **options: Any) -> Any:
@@ -171,6 +175,8 @@ def kernel(function: Any, **options: Any) -> Any:
 
     Compiles at the first call.
     """
+    if KERNELS_ARE_PLAIN:
+        return function
     if CACHE_FOLDER is None:
         return numba.njit(nogil=True, **options)(function)
     before = numba.config.CACHE_DIR
@@ -186,8 +192,12 @@ def step(function: Any, **options: Any) -> Any:
 
     Half of the first compilation went into doors that nobody used (41 s; now see docs/benchmarks.md).
     """
+    if KERNELS_ARE_PLAIN:
+        return function
     return numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)(function)
 
+
+plain_step = partial(step, _nrt=False)  # counts no references to arrays, so it cannot make any
 
 # -- bundles -------------------------------------------------------------------------------------------
 
@@ -214,8 +224,9 @@ class Tables(NamedTuple):
     profile_row: np.ndarray  # uint32[]             cells of the egress row, of the ingress row, word of the route
     #                                               to an interface, label of the route << 8 | route code
     #                                               (flat arrays: a second dimension costs a multiplication a look-up)
-    group_port: np.ndarray  # uint16|uint32[PORT_AXIS_SIZE]  port class for group policies
-    acl_port: np.ndarray  # uint16|uint32[PORT_AXIS_SIZE]    port class for ACL lists
+    port_page: np.ndarray  # uint32[]               by place on the port axis: start of a page in port_class
+    port_class: np.ndarray  # uint32[]              pages of 64 ports, 2 values each: port class for group policies,
+    #                                               for ACL lists; equal pages are shared, so few are ever read
     column: np.ndarray  # uint16[]                  cell of a row, by port class
     column_page: np.ndarray  # uint32[] or [0]      with very many port classes: start of a page of 128 in `column`
     acl_classes: np.ndarray  # int64[1]             port classes for ACLs: columns of one list
@@ -501,7 +512,7 @@ def build_policies(entries, first, last, keys, atom_start, atom_class, n_classes
 # -- looking up ----------------------------------------------------------------------------------------
 
 
-@step
+@plain_step
 def _find_ipv4(root, middle, leaf, view, address):
     """Node of one IPv4 address (the block loops write the same look-up out)."""
     entry = np.int64(root[(view << 16) + (address >> 16)])
@@ -509,7 +520,7 @@ def _find_ipv4(root, middle, leaf, view, address):
     return np.int64(leaf[(entry & 0x7FFFFFFF) + ((address & 255) & -(entry >> 31))])
 
 
-@step
+@plain_step
 def _find_ipv6(start, highs, lows, nodes, view, high, low):
     """Node of one IPv6 address: branch-free search for the last interval that starts at or before it.
 
@@ -538,7 +549,7 @@ def find_ipv6(tables, view, high, low):
     return _find_ipv6(tables.ipv6_start, tables.ipv6_high, tables.ipv6_low, tables.ipv6_node, view, high, low)
 
 
-@step
+@plain_step
 def _ipv6_node(tables, view, halves):
     """Node of one IPv6 address given as (upper, lower) half."""
     return _find_ipv6(
@@ -546,7 +557,7 @@ def _ipv6_node(tables, view, halves):
     )
 
 
-@step
+@plain_step
 def _source_at_interface(
     node, duplicate, view_of_vpc, root, middle, leaf, start, highs, lows, nodes, n_nodes, interface, family, high, low
 ):
@@ -585,8 +596,8 @@ BLOCK = 256
 (
     X_SOURCE, X_DESTINATION, X_NEAR, X_FAR, X_FAR_REMOTE, X_KIND, X_MASK, X_STOPS, X_UNSURES,
     X_GROUP_PORT, X_ACL_PORT, X_ACL_BACK, X_CELLS, X_COLUMNS, X_EGRESS, X_INGRESS, X_ACL_COLUMNS, X_THERE, X_BACK,
-    X_PATH, X_ONE_WAY, X_SPECIAL, X_HARD, X_LISTED, X_WORDS,
-) = (BLOCK * row for row in range(25))  # fmt: skip
+    X_PATH, X_ONE_WAY, X_SPECIAL, X_HARD, X_LISTED, X_VERDICTS, X_DECIDING, X_SOURCE_END, X_DESTINATION_END, X_WORDS,
+) = (BLOCK * row for row in range(29))  # fmt: skip
 SCRATCH_SIZE = X_WORDS + N_STAGES * BLOCK
 W_SG_OUT, W_ACL_OUT, W_ROUTE = X_WORDS + S_SG_OUT * BLOCK, X_WORDS + S_ACL_OUT * BLOCK, X_WORDS + S_ROUTE * BLOCK
 W_ACL_IN, W_SG_IN = X_WORDS + S_ACL_IN * BLOCK, X_WORDS + S_SG_IN * BLOCK
@@ -594,15 +605,21 @@ W_REPLY_ACL_OUT, W_REPLY_ROUTE = X_WORDS + S_REPLY_ACL_OUT * BLOCK, X_WORDS + S_
 W_REPLY_ACL_IN = X_WORDS + S_REPLY_ACL_IN * BLOCK
 
 
-@step
-def _source_nodes(tables, flows, start, count, x):
-    """Step 1a: node of each source. Rows are counted unsigned: a signed one may be negative, and is asked each time."""
-    root, middle, leaf, first = tables.root, tables.middle, tables.leaf, np.uint64(start)
+@plain_step
+def _ipv4_nodes(root, middle, leaf, address, start, count, x, to):
+    """Step 1: node of each IPv4 address. Rows are counted unsigned: a signed one may be negative, and is asked."""
+    first = np.uint64(start)
     for i in range(count):
-        address = flows.source[first + np.uint64(i)]
-        entry = root[address >> 16]
-        entry = middle[(entry & 0x7FFFFFFF) + ((address >> 8 & 255) & -(entry >> 31))]
-        x[X_SOURCE + i] = leaf[(entry & 0x7FFFFFFF) + ((address & 255) & -(entry >> 31))]
+        own = address[first + np.uint64(i)]
+        entry = root[own >> 16]
+        entry = middle[(entry & 0x7FFFFFFF) + ((own >> 8 & 255) & -(entry >> 31))]
+        x[to + i] = leaf[(entry & 0x7FFFFFFF) + ((own & 255) & -(entry >> 31))]
+
+
+@plain_step
+def _other_sources(tables, flows, start, count, x):
+    """Step 1a: node of each source that is no IPv4 address, or whose interface is told."""
+    root, middle, leaf = tables.root, tables.middle, tables.leaf
     if flows.family.size:
         for i in range(count):
             family = flows.family[start + i]
@@ -628,18 +645,11 @@ def _source_nodes(tables, flows, start, count, x):
                 )  # fmt: skip
 
 
-@step
-def _destination_nodes(tables, flows, start, count, x):
+@plain_step
+def _other_destinations(tables, flows, start, count, x):
     """Step 1b: node of each destination, in the view of the source's VPC (two VPCs may share a CIDR)."""
-    root, middle, leaf, node, first = tables.root, tables.middle, tables.leaf, tables.node, np.uint64(start)
+    root, middle, leaf, node = tables.root, tables.middle, tables.leaf, tables.node
     one_view = tables.root.size == 65536
-    if one_view and flows.family.size == 0:
-        for i in range(count):
-            address = flows.destination[first + np.uint64(i)]
-            entry = root[address >> 16]
-            entry = middle[(entry & 0x7FFFFFFF) + ((address >> 8 & 255) & -(entry >> 31))]
-            x[X_DESTINATION + i] = leaf[(entry & 0x7FFFFFFF) + ((address & 255) & -(entry >> 31))]
-        return
     for i in range(count):
         view = np.int64(0)
         row = np.int64(x[X_SOURCE + i]) * NODE_WIDTH
@@ -659,7 +669,7 @@ def _destination_nodes(tables, flows, start, count, x):
             x[X_DESTINATION + i] = 1
 
 
-@step
+@plain_step
 def _cases(node, cases, way, count, x):
     """Step 2: which nodes' rules are asked, for whom, and which stages apply. How many flows are special.
 
@@ -679,6 +689,7 @@ def _cases(node, cases, way, count, x):
         # plain: source code 0 (SRC_INTERFACE), same VPC, destination code from there 0 (DST_LOCAL), nothing on its end
         codes = node[here + N_CODES] & 0xFF | node[there + N_CODES] & 0xFF00
         different = (vpc ^ other_vpc) & VPC_MASK | other_vpc >> 26
+        x[X_SOURCE_END + i], x[X_DESTINATION_END + i] = node[here + N_INTERFACE], node[there + N_INTERFACE]
         x[X_SPECIAL + n_special] = i
         n_special += np.int64((codes | different) != 0)
     for place in range(n_special):
@@ -701,68 +712,91 @@ def _cases(node, cases, way, count, x):
         pick, pick_remote = case >> 3 & 3, case >> 5
         x[X_KIND + i] = case & 7 | second << 8 | first << 16
         x[X_NEAR + i] = start if inside else 1
-        x[X_FAR + i] = (pick == PICK_END) * end + (pick == PICK_PEER) * peer + (pick == PICK_NOBODY)
+        far = (pick == PICK_END) * end + (pick == PICK_PEER) * peer + (pick == PICK_NOBODY)
+        x[X_FAR + i] = far
+        x[X_SOURCE_END + i], x[X_DESTINATION_END + i] = node[here + N_INTERFACE], node[far * NODE_WIDTH + N_INTERFACE]
         remote = (pick_remote == PICK_END) * start + (pick_remote == PICK_PEER) * own
         x[X_FAR_REMOTE + i] = remote + (pick_remote == PICK_NOBODY)
     return n_special
 
 
-@step
+@plain_step
 def _rows(
     node, remote_class, policy_page, policy_row, profile_page, profile, count, x, nodes, remotes, pages, word, route
 ):
-    """Step 3, one side: where the cells of its group policy and ACL lists for its remote stand, and its route there."""
+    """Step 3, one side: where the cells of its group policy and ACL lists for its remote stand, and its route there.
+
+    Three loops, though one would load less: the look-ups of a loop that depend on each other then are few enough for
+    those of many flows to overlap (10,000 interfaces, even traffic: 233 to 167 ns a flow; 1,000: the same).
+    """
     for i in range(count):
         own = np.int64(x[nodes + i]) * NODE_WIDTH
         place = (np.int64(node[own + N_CLASSES]) + np.int64(x[remotes + i])) * 2
         by_group, by_prefix = np.int64(remote_class[place]), np.int64(remote_class[place + 1])
-        page = np.int64(policy_page[np.int64(node[own + pages]) + (by_group >> CLASS_PAGE_BITS)])
-        row = np.int64(policy_row[page + (by_group & ((1 << CLASS_PAGE_BITS) - 1))])
+        x[X_CELLS + i] = np.int64(node[own + pages]) + (by_group >> CLASS_PAGE_BITS)
+        x[X_COLUMNS + i] = by_group & ((1 << CLASS_PAGE_BITS) - 1)
+        x[X_EGRESS + i] = np.int64(node[own + N_PROFILE_PAGES]) + (by_prefix >> PROFILE_PAGE_BITS)
+        x[X_INGRESS + i] = (by_prefix & ((1 << PROFILE_PAGE_BITS) - 1)) * 4
+        x[X_ACL_COLUMNS + i] = node[own + N_ACL_COLUMNS]
+    for i in range(count):
+        own = np.int64(x[nodes + i]) * NODE_WIDTH
+        row = np.int64(policy_row[np.int64(policy_page[x[X_CELLS + i]]) + np.int64(x[X_COLUMNS + i])])
         x[X_CELLS + i] = np.int64(node[own + pages + 1]) + row
         x[X_COLUMNS + i] = node[own + pages + 2]
-        x[X_ACL_COLUMNS + i] = node[own + N_ACL_COLUMNS]
-        line = np.int64(profile_page[np.int64(node[own + N_PROFILE_PAGES]) + (by_prefix >> PROFILE_PAGE_BITS)])
-        line += (by_prefix & ((1 << PROFILE_PAGE_BITS) - 1)) * 4
+    for i in range(count):
+        line = np.int64(profile_page[x[X_EGRESS + i]]) + np.int64(x[X_INGRESS + i])
         x[X_EGRESS + i], x[X_INGRESS + i] = profile[line], profile[line + 1]
         x[word + i], x[route + i] = profile[line + 2], profile[line + 3]
 
 
-@step
-def _ports(tables, flows, start, count, x):
+@plain_step
+def port_classes(pages, classes, key):
+    """Port class for group policies, and for ACL lists, of a place on the port axis."""
+    place = np.int64(pages[key >> PORT_PAGE_BITS]) + (key & ((1 << PORT_PAGE_BITS) - 1)) * 2
+    return classes[place], classes[place + 1]
+
+
+@plain_step
+def _ports(pages, classes, bases, protocols, sources, destinations, start, count, x):
     """Step 4: port classes of the packet there and the packet back (destination port only: SG-10, NA-06).
 
-    X_ONE_WAY: the flow asks for no reply (ICMP errors and replies).
+    X_ONE_WAY: the flow asks for no reply (ICMP errors and replies). Whether there is ICMP: `_icmp_ports` knows it.
     """
-    group_class, acl_class, first = tables.group_port, tables.acl_port, np.uint64(start)
+    first, bits, most = np.uint64(start), np.uint64(PORT_PAGE_BITS), np.uint64((1 << PORT_PAGE_BITS) - 1)
     any_icmp = 0
     for i in range(count):
         row = first + np.uint64(i)
-        protocol = flows.protocol[row]
-        base = tables.port_base[protocol]
+        base = bases[protocols[row]]
         ports = 0xFFFF if base < ICMP_BASE else 0
-        there = base + (flows.destination_port[row] & ports)
-        x[X_GROUP_PORT + i] = group_class[there]
-        x[X_ACL_PORT + i] = acl_class[there]
-        x[X_ACL_BACK + i] = acl_class[base + (flows.source_port[row] & ports)]
+        there = np.uint64(base + (destinations[row] & ports))
+        place = np.uint64(pages[there >> bits]) + (there & most) * np.uint64(2)
+        x[X_GROUP_PORT + i] = classes[place]
+        x[X_ACL_PORT + i] = classes[place + np.uint64(1)]
+        back = np.uint64(base + (sources[row] & ports))
+        x[X_ACL_BACK + i] = classes[np.uint64(pages[back >> bits]) + (back & most) * np.uint64(2) + np.uint64(1)]
         any_icmp |= np.int64(base >= ICMP_BASE)
     for i in range(count):
         x[X_ONE_WAY + i] = 0
-    if any_icmp:
-        for i in range(count):
-            protocol = flows.protocol[start + i]
-            if protocol == ICMP or protocol == ICMPV6:
-                base = tables.port_base[protocol]
-                key = np.int64(ICMP_TYPE_UNKNOWN_KEY)
-                if flows.icmp_key.size:
-                    key = np.int64(flows.icmp_key[start + i])
-                reply = tables.icmp_reply[1 if protocol == ICMPV6 else 0, key // ICMP_CODES]
-                x[X_GROUP_PORT + i] = group_class[base + key]
-                x[X_ACL_PORT + i] = acl_class[base + key]
-                x[X_ACL_BACK + i] = acl_class[base + max(reply, 0)]
-                x[X_ONE_WAY + i] = np.int64(reply < 0)
+    return any_icmp
 
 
-@step
+@plain_step
+def _icmp_ports(pages, classes, bases, replies, protocols, keys, start, count, x):
+    """Step 4a: the same of ICMP and ICMPv6, whose types and codes stand where others have ports."""
+    for i in range(count):
+        protocol = protocols[start + i]
+        if protocol == ICMP or protocol == ICMPV6:
+            base = bases[protocol]
+            key = np.int64(ICMP_TYPE_UNKNOWN_KEY)
+            if keys.size:
+                key = np.int64(keys[start + i])
+            reply = replies[1 if protocol == ICMPV6 else 0, key // ICMP_CODES]
+            x[X_GROUP_PORT + i], x[X_ACL_PORT + i] = port_classes(pages, classes, base + key)
+            _, x[X_ACL_BACK + i] = port_classes(pages, classes, base + max(reply, 0))
+            x[X_ONE_WAY + i] = np.int64(reply < 0)
+
+
+@plain_step
 def _words(
     column, cells, column_page, size, count, x, group_word, egress_port, ingress_port, egress_word, ingress_word
 ):
@@ -785,22 +819,22 @@ def _words(
         x[ingress_word + i] = cells[np.int64(x[X_INGRESS + i]) + cell]
 
 
-@step
+@plain_step
 def _first_of(first, second, third):
     """The first outcome that is not pass."""
     return first if first else (second if second else third)
 
 
-@step
-def _edge(tables, vpc_word):
+@plain_step
+def _edge(constants, vpc_word):
     """Outcome of the gateway's own route table towards a node (RT-20)."""
     edge = vpc_word >> 24 & 3
-    blackhole, unsupported = np.int64(tables.constants[C_BLACKHOLE]), np.int64(tables.constants[C_UNSUPPORTED])
+    blackhole, unsupported = np.int64(constants[C_BLACKHOLE]), np.int64(constants[C_UNSUPPORTED])
     other = unsupported if edge == 2 else np.int64(LONG)
     return np.int64(0) if edge == 0 else (blackhole if edge == 1 else other)
 
 
-@step
+@plain_step
 def _plain_gateways(node, constants, n_special, x):
     """Step 6a: flows that plainly leave or enter by an internet gateway; the other special ones are listed (X_HARD).
 
@@ -828,15 +862,28 @@ def _plain_gateways(node, constants, n_special, x):
     return n_hard
 
 
-@step
-def _hard(tables, n_hard, x):
+@plain_step
+def _hard(
+    node,
+    constants,
+    route_outcome,
+    route_gate,
+    gate_outcome,
+    route_path,
+    out_outcome,
+    in_outcome,
+    situations,
+    ways,
+    fixes,
+    n_hard,
+    x,
+):
     """Step 6b: words of gateway, ends and outward routes, the stages that apply, and the path, for the listed flows.
 
     The situation of a flow (case, same subnet, gate, undecided routes, public address) indexes `applies`, made in
     compile_cases.py from docs/semantics.md section 3. Nodes that stand in for a missing side have codes that pass.
     """
-    node, shift = tables.node, LABEL_BITS
-    bad_state = np.int64(tables.constants[C_BAD_STATE])
+    shift, bad_state = LABEL_BITS, np.int64(constants[C_BAD_STATE])
     for place in range(n_hard):
         i = np.int64(x[X_HARD + place])
         kind, second = np.int64(x[X_KIND + i]) & 7, np.int64(x[X_KIND + i]) >> 8 & 255
@@ -847,21 +894,21 @@ def _hard(tables, n_hard, x):
         here_vpc, other_vpc = np.int64(node[here + N_VPC]), np.int64(node[other + N_VPC])
         same = np.int64((node[here + N_SUBNET] == node[other + N_SUBNET]) & (node[here + N_SUBNET] != 0))
         local = kind == CASE_LOCAL
-        outcome = np.int64(tables.route_outcome[0 if local else 1, route_code])
-        returning = np.int64(tables.route_outcome[0 if local else 2, return_code])
+        outcome = np.int64(route_outcome[0 if local else 1, route_code])
+        returning = np.int64(route_outcome[0 if local else 2, return_code])
         ending = other_vpc >> 26 & 3
         ending = 0 if ending == 0 else (bad_state if ending == 1 else np.int64(LONG))
-        gate = np.int64(tables.route_gate[route_code])
+        gate = np.int64(route_gate[route_code])
         own, far_gateway = np.int64(node[here + N_GATEWAY]), np.int64(node[other + N_GATEWAY])
         leaving = _first_of(
-            np.int64(tables.route_gate_outcome[route_code]),
+            np.int64(gate_outcome[route_code]),
             own >> 8 & 255 if gate == GATE_EGRESS_ONLY else own & 255,
-            np.int64(tables.destination_out_outcome[second]),
+            np.int64(out_outcome[second]),
         )
         entering = _first_of(
             far_gateway >> 16 & 255 if second == DST_IN_PRIVATE else far_gateway >> 24,
-            np.int64(tables.source_in_outcome[first]),
-            _edge(tables, other_vpc),
+            np.int64(in_outcome[first]),
+            _edge(constants, other_vpc),
         )
         entering = 0 if gate == GATE_EGRESS_ONLY else entering
         words = X_WORDS + i
@@ -874,22 +921,22 @@ def _hard(tables, n_hard, x):
         x[words + S_ROUTE * BLOCK] = outcome << shift | there >> 8
         x[words + S_REPLY_ROUTE * BLOCK] = returning << shift | back >> 8
         x[words + S_GATEWAY * BLOCK] = (leaving if leaving else entering) << shift
-        x[words + S_REPLY_GATEWAY * BLOCK] = (_edge(tables, here_vpc) if gate == GATE_INTERNET else 0) << shift
+        x[words + S_REPLY_GATEWAY * BLOCK] = (_edge(constants, here_vpc) if gate == GATE_INTERNET else 0) << shift
         unmapped = node[np.int64(x[X_SOURCE + i]) * NODE_WIDTH + N_PEER] == NULL32
         situation = ((kind * 2 + same) * 3 + gate) * 2 + np.int64(outcome >= UNSURE)
         situation = (situation * 2 + np.int64(returning >= UNSURE)) * 2 + np.int64(unmapped)
-        x[X_MASK + i] = tables.applies[situation]
-        way = np.int64(tables.way[kind, same])
-        x[X_PATH + i] = np.int64(tables.route_path[route_code]) if way == WAY_BY_ROUTE else way
+        x[X_MASK + i] = situations[situation]
+        way = np.int64(ways[kind, same])
+        x[X_PATH + i] = np.int64(route_path[route_code]) if way == WAY_BY_ROUTE else way
         if kind == CASE_FIXED:
-            fixed = np.int64(tables.fixed[first, second])
+            fixed = np.int64(fixes[first, second])
             if first <= LAST_INSIDE and second == DST_UNFORWARDED:
-                fixed = np.int64(S_ROUTE) << 8 | np.int64(tables.route_outcome[3, route_code])
+                fixed = np.int64(S_ROUTE) << 8 | np.int64(route_outcome[3, route_code])
             x[words + (fixed >> 8) * BLOCK] = (fixed & 255) << shift
             x[X_MASK + i] = 1 << (fixed >> 8) | (1 if detached else 0)
 
 
-@step
+@plain_step
 def _masks(count, n_hard, x):
     """Step 7: of each flow, which applying stages do not pass, which are undecided; a plain loop for wide registers."""
     most, last, one = np.uint32(LABEL_MASK), np.uint32(31), np.uint32(1)
@@ -940,22 +987,66 @@ def spread_stages(compact):
     return (compact & 0x3F) | (compact & 0xFC0) << 8 | (compact & 0x1000) << 16
 
 
-@step
-def _accept(node, start, count, x, out):
-    """Step 8: write every flow as accepted, with the rules of the stages that apply; straight copies."""
+@plain_step
+def gather_stages(blocked_by):
+    """`blocked_by` -> compact stage mask, the other way round."""
+    return (blocked_by & 0x3F) | blocked_by >> 8 & 0xFC0 | blocked_by >> 16 & 0x1000
+
+
+@plain_step
+def _decide(count, x):
+    """Step 8: verdicts, deciding stages and reached stages (docs/semantics.md, section 5); a plain loop like step 7.
+
+    X_VERDICTS: verdict, forward << 8, reply << 16. X_DECIDING: the set whose first stage gives reason and stage.
+    X_MASK: the stages that were reached; X_STOPS: those that deny.
+    """
+    there, back, one = np.uint32(FORWARD_MASK), np.uint32(REPLY_MASK), np.uint32(1)
+    for i in range(count):
+        one_way = x[X_ONE_WAY + i]
+        asked = there | back & (one_way - one)
+        unsure = x[X_UNSURES + i] & asked
+        no = x[X_STOPS + i] & ~x[X_UNSURES + i] & asked
+        no_there, no_back, unsure_there, unsure_back = no & there, no & back, unsure & there, unsure & back
+        forward = REJECT * np.uint32(no_there != 0) + UNKNOWN * np.uint32((no_there == 0) & (unsure_there != 0))
+        reply = REJECT * np.uint32(no_back != 0) + UNKNOWN * np.uint32((no_back == 0) & (unsure_back != 0))
+        backward = no_back if no_back else unsure_back
+        onward = unsure_there if unsure_there else backward
+        deciding = no_there if no_there else onward
+        first = deciding & (np.uint32(0) - deciding)
+        # a denial ends the way where it stands; an undecided stage there leaves the reply out
+        ended = (no_there != 0) | (unsure_there == 0) & (no_back != 0)
+        within = there if unsure_there else there | back
+        within = (first << one) - one if ended else within
+        written = np.uint32(NULL8) if forward | one_way else reply
+        x[X_VERDICTS + i] = (forward if forward else reply) | forward << np.uint32(8) | written << np.uint32(16)
+        x[X_DECIDING + i], x[X_UNSURES + i], x[X_STOPS + i] = deciding, unsure, no
+        x[X_MASK + i] &= within & asked
+
+
+@plain_step
+def _write(start, count, x, out):
+    """Step 9: write every flow; straight copies. Reason and stage are null until step 10."""
     first = np.uint64(start)
     verdict, forward, reply = out.verdict, out.forward, out.reply
-    reason, stages, blocked_by = out.reason, out.stage, out.blocked_by
     for i in range(count):
-        row = first + np.uint64(i)
-        verdict[row], forward[row], reply[row] = ACCEPT, ACCEPT, ACCEPT
-        reason[row], stages[row], blocked_by[row] = NULL8, NULL8, 0
-    path, sources, destinations = out.path, out.src_interface, out.dst_interface
+        verdict[first + np.uint64(i)] = x[X_VERDICTS + i]
     for i in range(count):
-        row = first + np.uint64(i)
-        path[row] = x[X_PATH + i]
-        sources[row] = node[np.int64(x[X_SOURCE + i]) * NODE_WIDTH + N_INTERFACE]
-        destinations[row] = node[np.int64(x[X_FAR + i]) * NODE_WIDTH + N_INTERFACE]
+        forward[first + np.uint64(i)] = x[X_VERDICTS + i] >> np.uint32(8)
+    for i in range(count):
+        reply[first + np.uint64(i)] = x[X_VERDICTS + i] >> np.uint32(16)
+    reason, stages, path, blocked_by = out.reason, out.stage, out.path, out.blocked_by
+    for i in range(count):
+        reason[first + np.uint64(i)], stages[first + np.uint64(i)] = NULL8, NULL8
+    for i in range(count):
+        path[first + np.uint64(i)] = x[X_PATH + i]
+    for i in range(count):
+        no = x[X_STOPS + i]
+        no = no & np.uint32(0x3F) | (no & np.uint32(0xFC0)) << np.uint32(8) | (no & np.uint32(0x1000)) << np.uint32(16)
+        blocked_by[first + np.uint64(i)] = no
+    sources, destinations = out.src_interface, out.dst_interface
+    for i in range(count):
+        sources[first + np.uint64(i)] = x[X_SOURCE_END + i]
+        destinations[first + np.uint64(i)] = x[X_DESTINATION_END + i]
     for rule in range(8):
         stage = RULE_STAGES[rule]
         rules, word = out.rules[rule], np.uint32(X_WORDS + stage * BLOCK)
@@ -964,22 +1055,29 @@ def _accept(node, start, count, x, out):
             rules[first + np.uint64(i)] = (x[word + i] & np.uint32(LABEL_MASK) & keep) - np.uint32(1)
 
 
-@step
-def _list_not_accepted(count, n_hard, x):
-    """List the flows whose verdict is not plain ACCEPT (X_LISTED); how many. Hard ones may be services: no rule."""
+@plain_step
+def _reasons(first_stage, unfiltered, start, count, n_hard, x, reasons, stages, replies):
+    """Step 10: reason and stage of the flows that are not plainly accepted, and of the services nothing filters."""
     n_listed = 0
     for i in range(count):
         x[X_LISTED + n_listed] = i
-        n_listed += np.int64((x[X_STOPS + i] | x[X_ONE_WAY + i]) != 0)
+        n_listed += np.int64(x[X_DECIDING + i] != 0)
+    for place in range(n_listed):
+        i = np.int64(x[X_LISTED + place])
+        row, unsure = start + i, np.int64(x[X_UNSURES + i])
+        if unsure and _is_long(unsure, i, x):
+            reasons[row] = TO_BE_WALKED
+            continue
+        stage = np.int64(first_stage[x[X_DECIDING + i]])
+        stages[row] = stage
+        reasons[row] = ((np.int64(x[X_WORDS + stage * BLOCK + i]) >> LABEL_BITS) & 127) - 1
     for place in range(n_hard):
         i = np.int64(x[X_HARD + place])
-        if x[X_KIND + i] & 7 == CASE_SERVICE and (x[X_STOPS + i] | x[X_ONE_WAY + i]) == 0:
-            x[X_LISTED + n_listed] = i
-            n_listed += 1
-    return n_listed
+        if x[X_MASK + i] == 1 << S_SOURCE and x[X_DECIDING + i] == 0:
+            reasons[start + i], replies[start + i] = unfiltered, ACCEPT
 
 
-@step
+@plain_step
 def _is_long(unsure, i, x):
     """Whether a stage that flow `i` meets leaves it to kernels_long."""
     found = False
@@ -988,51 +1086,13 @@ def _is_long(unsure, i, x):
     return found
 
 
-@step
-def _not_accepted(first_stage, unfiltered, start, n_listed, x, out):
-    """Step 9: verdict, reason, stage and reached rules of the listed flows (docs/semantics.md, section 5)."""
-    for place in range(n_listed):
-        i = np.int64(x[X_LISTED + place])
-        row = start + i
-        applies, unsure = np.int64(x[X_MASK + i]), np.int64(x[X_UNSURES + i])
-        no, one_way = np.int64(x[X_STOPS + i]) & ~unsure, x[X_ONE_WAY + i] != 0
-        service = applies == 1 << S_SOURCE and no == 0 and unsure == 0
-        if one_way and not service:
-            applies, no, unsure = applies & FORWARD_MASK, no & FORWARD_MASK, unsure & FORWARD_MASK
-        if unsure and _is_long(unsure, i, x):
-            out.reason[row] = TO_BE_WALKED
-            continue
-        forward_no, forward_unsure = no & FORWARD_MASK, unsure & FORWARD_MASK
-        reply_no, reply_unsure = no & REPLY_MASK, unsure & REPLY_MASK
-        forward = REJECT if forward_no else (UNKNOWN if forward_unsure else ACCEPT)
-        reply = REJECT if reply_no else (UNKNOWN if reply_unsure else ACCEPT)
-        out.forward[row] = forward
-        out.reply[row] = NULL8 if (forward != ACCEPT) | (one_way & (not service)) else reply
-        out.verdict[row] = forward if forward != ACCEPT else reply
-        out.blocked_by[row] = spread_stages(no)
-        backward = reply_no if reply_no else reply_unsure
-        select = forward_no if forward_no else (forward_unsure if forward_unsure else backward)
-        stage = np.int64(first_stage[select])
-        if select:
-            out.stage[row] = stage
-            out.reason[row] = ((np.int64(x[X_WORDS + stage * BLOCK + i]) >> LABEL_BITS) & 127) - 1
-        elif service:
-            out.reason[row] = unfiltered
-        denied = (forward_no != 0) | ((forward_unsure == 0) & (reply_no != 0))
-        within = (2 << stage) - 1 if denied else (FORWARD_MASK if forward_unsure else FORWARD_MASK | REPLY_MASK)
-        reached = applies & within
-        for rule, own in enumerate(RULE_STAGES):
-            if not reached & (1 << own):
-                out.rules[rule, row] = NULL32
-
-
 # -- the memo: verdicts of recent flows -------------------------------------------------------------------
 # By all that decides a verdict: both nodes, the three port classes, one way or not.
 # Real traffic repeats itself: on Zipf-like traffic over 10,000 interfaces it doubles the rate. On even traffic it finds
 # nothing, so it watches its hits and rests.
 
-MEMO_SIZE = 1 << 15
-MEMO_VALUES = 16
+MEMO_SIZE = 1 << 16
+MEMO_LINE = 8
 MEMO_LOOKED, MEMO_HITS, MEMO_REST, MEMO_LAST_REST = range(4)
 MEMO_TRIAL, MEMO_REST_BLOCKS, MEMO_MOST_REST = 8192, 512, 4096
 
@@ -1040,15 +1100,17 @@ MEMO_TRIAL, MEMO_REST_BLOCKS, MEMO_MOST_REST = 8192, 512, 4096
 class Memo(NamedTuple):
     """Scratch of one thread; empty (zeros) at first. Never shared between networks."""
 
-    key: np.ndarray  # uint64[MEMO_SIZE * 2]
-    value: np.ndarray  # uint32[MEMO_SIZE * MEMO_VALUES]  4 verdict bytes, stage and path, mask, interfaces, eight rules
+    # A key and its verdict are one cache line: two numbers of key; verdict, forward, reply, reason, stage << 32,
+    # path << 40, compact mask << 48; both interfaces; eight rules in four numbers.
+    line: np.ndarray  # uint64[MEMO_SIZE * MEMO_LINE]  begins at a multiple of 64 bytes
     state: np.ndarray  # int64[4]
+    block: np.ndarray  # uint32[SCRATCH_SIZE]  the flows at hand
     queue: np.ndarray  # uint32[SCRATCH_SIZE]  flows not found, gathered to full blocks
     queue_row: np.ndarray  # int64[BLOCK]
     queue_key: np.ndarray  # uint64[BLOCK * 2]
 
 
-@step
+@plain_step
 def _memo_key(x, i):
     """All that decides the verdict of flow `i` of a block, in two numbers."""
     first = np.uint64(x[X_SOURCE + i]) << np.uint64(32) | np.uint64(x[X_DESTINATION + i])
@@ -1057,56 +1119,65 @@ def _memo_key(x, i):
     return first, second
 
 
-@step
+@plain_step
 def _memo_slot(first, second):
-    """Where a key has its only place in the memo."""
+    """Where the line of a key begins: its only place in the memo."""
     mixed = first * np.uint64(0x9E3779B97F4A7C15) ^ second * np.uint64(0xC2B2AE3D27D4EB4F)
-    return (mixed ^ mixed >> np.uint64(29)) & np.uint64(MEMO_SIZE - 1)
+    return ((mixed ^ mixed >> np.uint64(29)) & np.uint64(MEMO_SIZE - 1)) * np.uint64(MEMO_LINE)
 
 
-@step
-def _recall(x, start, count, memo, out):
+@plain_step
+def _recall(x, start, count, line, out):
     """Write the verdicts of flows the memo knows; list the others in X_HARD. How many are known."""
-    key, value = memo.key, memo.value
     known, unknown = 0, 0
     for i in range(count):
         first, second = _memo_key(x, i)
         slot = _memo_slot(first, second)
-        found = (key[slot * np.uint64(2)] == first) & (key[slot * np.uint64(2) + np.uint64(1)] == second)
+        found = (line[slot] == first) & (line[slot + np.uint64(1)] == second)
         x[X_LISTED + i] = slot
         x[X_SPECIAL + known] = i
         x[X_HARD + unknown] = i
         known += np.int64(found)
         unknown += np.int64(not found)
+    low, first = np.uint64(0xFFFFFFFF), np.uint64(start)
+    verdict, forward, reply, reason, stage = out.verdict, out.forward, out.reply, out.reason, out.stage
     for place in range(known):
-        i = np.int64(x[X_SPECIAL + place])
-        own, row = np.int64(x[X_LISTED + i]) * MEMO_VALUES, start + i
-        codes = np.int64(value[own])
-        out.verdict[row], out.forward[row] = codes & 255, codes >> 8 & 255
-        out.reply[row], out.reason[row] = codes >> 16 & 255, codes >> 24
-        out.stage[row], out.path[row] = value[own + 1] & 255, value[own + 1] >> 8
-        out.blocked_by[row], out.src_interface[row] = value[own + 2], value[own + 3]
-        out.dst_interface[row] = value[own + 4]
-        for rule in range(8):
-            out.rules[rule, row] = value[own + 5 + rule]
+        i = np.uint64(x[X_SPECIAL + place])
+        codes, row = line[np.uint64(x[X_LISTED + i]) + np.uint64(2)], first + i
+        verdict[row], forward[row], reply[row] = codes, codes >> np.uint64(8), codes >> np.uint64(16)
+        reason[row], stage[row] = codes >> np.uint64(24), codes >> np.uint64(32)
+        out.path[row], out.blocked_by[row] = codes >> np.uint64(40), spread_stages(np.int64(codes >> np.uint64(48)))
+    sources, destinations, rules = out.src_interface, out.dst_interface, out.rules
+    for place in range(known):
+        i = np.uint64(x[X_SPECIAL + place])
+        own, row = np.uint64(x[X_LISTED + i]), first + i
+        ends = line[own + np.uint64(3)]
+        sources[row], destinations[row] = ends & low, ends >> np.uint64(32)
+        for pair in range(4):
+            two = line[own + np.uint64(4 + pair)]
+            rules[2 * pair, row], rules[2 * pair + 1, row] = two & low, two >> np.uint64(32)
     return known
 
 
-@step
-def _enqueue(x, place, row, memo, queued):
-    """Copy flow X_HARD[place] of block `x` to place `queued` of the queue; it belongs to `row`."""
-    i, queue = np.int64(x[X_HARD + place]), memo.queue
-    first, second = _memo_key(x, i)
-    memo.queue_key[2 * queued], memo.queue_key[2 * queued + 1] = first, second
-    memo.queue_row[queued] = row + i
-    queue[X_SOURCE + queued], queue[X_DESTINATION + queued] = x[X_SOURCE + i], x[X_DESTINATION + i]
-    queue[X_GROUP_PORT + queued], queue[X_ONE_WAY + queued] = x[X_GROUP_PORT + i], x[X_ONE_WAY + i]
-    queue[X_ACL_PORT + queued], queue[X_ACL_BACK + queued] = x[X_ACL_PORT + i], x[X_ACL_BACK + i]
+@plain_step
+def _enqueue(x, place, unknown, base, memo, queued):
+    """Copy flows X_HARD[place:unknown] of block `x` to the queue from place `queued` on, until it is full; how many."""
+    queue, count = memo.queue, min(unknown - place, BLOCK - queued)
+    for number in range(count):
+        i, to = x[X_HARD + place + number], queued + number
+        first, second = _memo_key(x, i)
+        memo.queue_key[2 * to], memo.queue_key[2 * to + 1] = first, second
+        memo.queue_row[to] = base + i
+        queue[X_SOURCE + to], queue[X_DESTINATION + to] = x[X_SOURCE + i], x[X_DESTINATION + i]
+        queue[X_GROUP_PORT + to], queue[X_ONE_WAY + to] = x[X_GROUP_PORT + i], x[X_ONE_WAY + i]
+        queue[X_ACL_PORT + to], queue[X_ACL_BACK + to] = x[X_ACL_PORT + i], x[X_ACL_BACK + i]
+    return count
 
 
-@step
+@plain_step
 def _scatter(memo, queued, small, out):
     """Write the verdicts of the judged queue to their rows, and remember them."""
+    line = memo.line
     for place in range(queued):
         row = memo.queue_row[place]
         out.verdict[row], out.forward[row] = small.verdict[place], small.forward[place]
@@ -1115,22 +1186,23 @@ def _scatter(memo, queued, small, out):
         out.blocked_by[row], out.src_interface[row] = small.blocked_by[place], small.src_interface[place]
         out.dst_interface[row] = small.dst_interface[place]
         first, second = memo.queue_key[2 * place], memo.queue_key[2 * place + 1]
-        slot = np.int64(_memo_slot(first, second))
-        memo.key[2 * slot], memo.key[2 * slot + 1] = first, second
-        own, value = slot * MEMO_VALUES, memo.value
-        codes = np.int64(small.verdict[place]) | np.int64(small.forward[place]) << 8
-        value[own] = codes | np.int64(small.reply[place]) << 16 | np.int64(small.reason[place]) << 24
-        value[own + 1] = np.int64(small.stage[place]) | np.int64(small.path[place]) << 8
-        value[own + 2], value[own + 3] = small.blocked_by[place], small.src_interface[place]
-        value[own + 4] = small.dst_interface[place]
-        for rule in range(8):
-            out.rules[rule, row] = small.rules[rule, place]
-            value[own + 5 + rule] = small.rules[rule, place]
+        own = np.int64(_memo_slot(first, second))
+        line[own], line[own + 1] = first, second
+        codes = np.uint64(small.verdict[place]) | np.uint64(small.forward[place]) << np.uint64(8)
+        codes |= np.uint64(small.reply[place]) << np.uint64(16) | np.uint64(small.reason[place]) << np.uint64(24)
+        codes |= np.uint64(small.stage[place]) << np.uint64(32) | np.uint64(small.path[place]) << np.uint64(40)
+        line[own + 2] = codes | np.uint64(gather_stages(np.int64(small.blocked_by[place]))) << np.uint64(48)
+        ends = np.uint64(small.src_interface[place])
+        line[own + 3] = ends | np.uint64(small.dst_interface[place]) << np.uint64(32)
+        for pair in range(4):
+            even, odd = small.rules[2 * pair, place], small.rules[2 * pair + 1, place]
+            out.rules[2 * pair, row], out.rules[2 * pair + 1, row] = even, odd
+            line[own + 4 + pair] = np.uint64(even) | np.uint64(odd) << np.uint64(32)
 
 
-@step
+@plain_step
 def _watch(state, looked, hits):
-    """Let the memo rest for a while if it found less than a third of what was asked, each time twice as long.
+    """Let the memo rest for a while if it found less than three fifths of what was asked, each time twice as long.
 
     A flow that it does not find costs three times as much: with rests of one length, trials took 12 % of even traffic.
     """
@@ -1138,41 +1210,55 @@ def _watch(state, looked, hits):
     state[MEMO_HITS] += hits
     if state[MEMO_LOOKED] >= MEMO_TRIAL:
         rest = 0
-        if state[MEMO_HITS] * 3 < state[MEMO_LOOKED]:
+        if state[MEMO_HITS] * 5 < state[MEMO_LOOKED] * 3:
             rest = min(max(MEMO_REST_BLOCKS, 2 * state[MEMO_LAST_REST]), MEMO_MOST_REST)
         state[MEMO_REST] = state[MEMO_LAST_REST] = rest
         state[MEMO_LOOKED] = state[MEMO_HITS] = 0
 
 
-@kernel
-def evaluate_rows(tables, flows, out, start, stop, memo, small):
+@partial(kernel, _nrt=False)
+def evaluate_rows(tables, flows, out, start, stop, memo, small):  # noqa: PLR0915 (see the last paragraph)
     """Judge flows [start, stop) into `out`, BLOCK at a time. `small`: Verdicts of BLOCK rows, scratch of the memo.
 
     What is judged is either a block, straight into `out`, or the full queue of flows that the memo did not know.
     Longer than a function should be: each step is called at one place only. With the judging in a function of its own,
     called from three places, the first compilation took twice as long (31 against 16 s of CPU), at the same speed.
     """
-    x = np.zeros(SCRATCH_SIZE, np.uint32)
-    state, queued, place, unknown, base = memo.state, 0, 0, 0, start
+    x, state, queued, place, unknown, base = memo.block, memo.state, 0, 0, 0, start
     while True:
         if place < unknown and queued < BLOCK:  # of the block last looked up
-            _enqueue(x, place, base, memo, queued)
-            queued += 1
-            place += 1
+            moved = _enqueue(x, place, unknown, base, memo, queued)
+            place += moved
+            queued += moved
             continue
         direct = False
         if queued < BLOCK and start < stop:
             count = min(BLOCK, stop - start)
             base = start
             start += count
-            _source_nodes(tables, flows, base, count, x)
-            _destination_nodes(tables, flows, base, count, x)
-            _ports(tables, flows, base, count, x)
+            # Each step gets the arrays it needs: all tables and flows as arguments are 400 words a call to copy.
+            _ipv4_nodes(tables.root, tables.middle, tables.leaf, flows.source, base, count, x, np.uint32(X_SOURCE))
+            if flows.family.size or flows.interface.size:
+                _other_sources(tables, flows, base, count, x)
+            if flows.family.size or tables.root.size != 65536:
+                _other_destinations(tables, flows, base, count, x)
+            else:
+                _ipv4_nodes(
+                    tables.root, tables.middle, tables.leaf, flows.destination, base, count, x, np.uint32(X_DESTINATION)
+                )
+            if _ports(
+                tables.port_page, tables.port_class, tables.port_base,
+                flows.protocol, flows.source_port, flows.destination_port, base, count, x,
+            ):  # fmt: skip
+                _icmp_ports(
+                    tables.port_page, tables.port_class, tables.port_base, tables.icmp_reply,
+                    flows.protocol, flows.icmp_key, base, count, x,
+                )  # fmt: skip
             if state[MEMO_REST] > 0:
                 state[MEMO_REST] -= 1
                 direct = True
             else:
-                known = _recall(x, base, count, memo, out)
+                known = _recall(x, base, count, memo.line, out)
                 place, unknown = 0, count - known
                 _watch(state, count, known)
                 continue
@@ -1203,11 +1289,16 @@ def evaluate_rows(tables, flows, out, start, stop, memo, small):
             u(W_SG_IN), u(X_ACL_BACK), u(X_ACL_PORT), u(W_REPLY_ACL_OUT), u(W_ACL_IN),
         )  # fmt: skip
         n_hard = _plain_gateways(tables.node, tables.constants, n_special, y)
-        _hard(tables, n_hard, y)
+        if n_hard:
+            _hard(
+                tables.node, tables.constants, tables.route_outcome, tables.route_gate, tables.route_gate_outcome,
+                tables.route_path, tables.destination_out_outcome, tables.source_in_outcome, tables.applies, tables.way,
+                tables.fixed, n_hard, y,
+            )  # fmt: skip
         _masks(n, n_hard, y)
-        _accept(tables.node, row, n, y, to)
-        n_listed = _list_not_accepted(n, n_hard, y)
-        _not_accepted(tables.first_stage, unfiltered, row, n_listed, y, to)
+        _decide(n, y)
+        _write(row, n, y, to)
+        _reasons(tables.first_stage, unfiltered, row, n, n_hard, y, to.reason, to.stage, to.reply)
         if not direct:
             _scatter(memo, queued, small, out)
             queued = 0

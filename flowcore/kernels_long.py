@@ -19,7 +19,6 @@ from collections.abc import Iterable
 from functools import partial
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic
@@ -67,6 +66,7 @@ from .kernels import (  # fmt: skip
     UNSURE,
     VPC_MASK,
     _source_at_interface,
+    port_classes,
 )  # fmt: skip
 
 #: Nothing here allocates: without Numba's counting of references to arrays a walk takes a tenth of the time.
@@ -85,7 +85,7 @@ def _array_pointer(_, array):
 
 
 #: An array of seven numbers as one, so that calls are cheap; asked and changed in the same way. Interpreted: itself.
-_pointer = (lambda array: array) if numba.config.DISABLE_JIT else _array_pointer
+_pointer = (lambda array: array) if kernels.KERNELS_ARE_PLAIN else _array_pointer
 
 
 def _codes(values: Iterable[int]) -> tuple[np.int64, ...]:
@@ -1613,8 +1613,9 @@ def _load(tables, flows, row, w):
     elif protocol == TCP or protocol == UDP:
         there, back = base + np.int64(flows.destination_port[row]), base + np.int64(flows.source_port[row])
     w[ASKED] = np.int64(flows.destination_port[row])
-    w[GROUP_PORT] = w[FIRST_PORT] = tables.group_port[there]
-    w[ACL_PORT], w[BACK_PORT] = tables.acl_port[there], tables.acl_port[back]
+    w[GROUP_PORT], w[ACL_PORT] = port_classes(tables.port_page, tables.port_class, there)
+    w[FIRST_PORT] = w[GROUP_PORT]
+    _, w[BACK_PORT] = port_classes(tables.port_page, tables.port_class, back)
 
 
 @step

@@ -254,15 +254,12 @@ class ColumnJudge:
     ) -> Summary:  # fmt: skip
         weights = _weights(group) if "records" in group.columns.types else np.zeros(0, np.int64)
         outcomes = count_outcomes(self._whole(out), *traffic(group), weights)
-        logged = actions >= 0
-        pairs = np.bincount(
-            predicted[logged].astype(np.int64) * 2 + actions[logged], weights[logged] if weights.size else None, 6
-        )
+        pairs, places = np.zeros((3, 2), np.int64), np.zeros(len(RECORD_PLACES), np.int64)
+        k.count_agreement(predicted, actions, found.place, weights, pairs, places)
         agreement = {
-            (VERDICTS[place // 2], ("ACCEPT", "REJECT")[place % 2]): int(pairs[place])
-            for place in np.flatnonzero(pairs)
+            (VERDICTS[code], ("ACCEPT", "REJECT")[action]): int(pairs[code, action])
+            for code, action in np.argwhere(pairs).tolist()
         }
-        places = np.bincount(found.place, weights if weights.size else None, len(RECORD_PLACES))
         return Summary.of_columns(
             outcomes,
             agreement,

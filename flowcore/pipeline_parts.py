@@ -11,12 +11,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cache
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 
 from .errors import InputError
@@ -288,34 +290,43 @@ _MANY = 1 << 16
 
 
 def _flush(texts: list[str], digest: Any) -> None:
-    digest.update("".join(f"{text}\0" for text in texts).encode("utf-8", "surrogatepass"))
+    digest.update("\0".join([*texts, ""]).encode("utf-8", "surrogatepass"))
     texts.clear()
 
 
 @cache
-def _compared(kind: Any) -> tuple[str, ...] | None:
-    """The fields of a dataclass that tell two of its kind apart, None for other types."""
-    return tuple(field.name for field in fields(kind) if field.compare) if is_dataclass(kind) else None
+def _compared(kind: Any) -> Callable[[Any], tuple[Any, ...]] | None:
+    """What takes the fields of a dataclass that tell two of its kind apart, in order; None for other types."""
+    if not is_dataclass(kind):
+        return None
+    names = [field.name for field in fields(kind) if field.compare]
+    return attrgetter(*names) if len(names) > 1 else lambda value: tuple(getattr(value, name) for name in names)
+
+
+_PLAIN_TYPES = frozenset({str, int, bool, float, type(None)})
 
 
 def _feed(texts: list[str], digest: Any, value: Any) -> None:
     kind: Any = type(value)
-    if kind is str or value is None or kind is int or kind is bool or kind is float:
+    if kind in _PLAIN_TYPES:
         texts.append(repr(value))
-    elif (names := _compared(kind)) is not None:
+    elif (values := _compared(kind)) is not None:
         texts.append(kind.__name__)
-        for name in names:
-            _feed(texts, digest, getattr(value, name))
+        for item in values(value):
+            if type(item) in _PLAIN_TYPES:  # most are: half of the time went into calls for them
+                texts.append(repr(item))
+            else:
+                _feed(texts, digest, item)
         if len(texts) > _MANY:
             _flush(texts, digest)
-    elif isinstance(value, Mapping):
-        texts.append(f"{len(value)} by name")
-        for key, item in sorted(value.items(), key=lambda pair: str(pair[0])):
-            _feed(texts, digest, key)
-            _feed(texts, digest, item)
     elif isinstance(value, list | tuple):
         texts.append(f"{len(value)} in order")
         for item in value:
+            _feed(texts, digest, item)
+    elif isinstance(value, dict | MappingProxyType):
+        texts.append(f"{len(value)} by name")
+        for key, item in sorted(value.items(), key=lambda pair: str(pair[0])) if value else ():
+            _feed(texts, digest, key)
             _feed(texts, digest, item)
     elif isinstance(value, set | frozenset):
         texts.append(f"{len(value)} in any order")

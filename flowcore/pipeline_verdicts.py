@@ -8,7 +8,7 @@ import numpy as np
 
 from . import kernels
 from . import logkernels as k
-from .pipeline_parquet import Numbers, Words
+from .pipeline_parquet import Few, Numbers, Words
 from .pipeline_summary import Outcome, Tally
 from .schema import (
     DIRECTIONS,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .schema import Column as Described
     from .sources.groups import RowGroup
 
-Column = Words | Numbers
+Column = Words | Numbers | Few
 
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "enum VERDICTS": VERDICTS,
@@ -50,6 +50,7 @@ class VerdictColumns:
 
     def __init__(self, evaluator: Evaluator, described: Iterable[Described]) -> None:
         compiled = evaluator.compiled
+        self._balanced = bool(evaluator.network.load_balancers)
         found: dict[str, Sequence[str]] = {c.name: _WORDS[c.type] for c in described if c.type in _WORDS}
         found["src_interface"] = found["dst_interface"] = compiled.interface_ids
         for name in RULE_STAGES:
@@ -65,8 +66,8 @@ class VerdictColumns:
         """`schema.VERDICT_COLUMNS` of these verdicts."""
         rules = {name: out.rules[row] for row, name in enumerate(RULE_STAGES)}
         columns = self.named({name: getattr(out, name) for name in _CODES} | rules)
-        columns["blocked_by"] = Numbers(out.blocked_by.astype(np.int64))
-        for name in kernels.COUNTS:
+        columns["blocked_by"] = Few(out.blocked_by)
+        for name in kernels.COUNTS if self._balanced else ():  # no load balancer: a column that is not given is null
             columns[name] = Numbers(nullable(getattr(out, name), kernels.NULL16))
         return columns
 

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from flowcore import interpreted
+
+# Tests judge few flows, and are about machine code all the same; test_interpreted.py is about the other form, and
+# what tests start as processes of their own runs as it does for users.
+interpreted.never()
+
 #: Files (how their names go on after test_) whose tests call no compiled kernel, and the exceptions.
 WITHOUT_KERNELS = (
     "describe", "edits", "flowlogs", "layers", "packaging", "public_surface", "selectors", "synthetic", "terraform",

@@ -18,7 +18,7 @@ from replay_inputs import evaluator, records, text_of, with_flags, with_more_fie
 
 from flowcore import logkernels as k
 from flowcore.pipeline import evaluate_logs
-from flowcore.pipeline_parquet import Numbers, ParquetWriter, Words
+from flowcore.pipeline_parquet import Few, Numbers, ParquetWriter, Words
 from flowcore.pipeline_run import Job
 from flowcore.schema import INITIATORS, REASONS, RECORD_PLACES
 from flowcore.sources import flowlogs, groups
@@ -119,6 +119,30 @@ def test_fuzzed_logs_read_the_same_both_ways(tmp_path: Path, seed: int) -> None:
         assert (
             other.rejects.frame().sort("line", "reason").rows() == reader.rejects.frame().sort("line", "reason").rows()
         )
+        assert other.counts == reader.counts
+
+
+@pytest.mark.parametrize("seed", range(9))
+def test_odd_lines_among_many_plain_ones_read_the_same_both_ways(tmp_path: Path, seed: int) -> None:
+    """Plain lines are read many at a time; what is odd, silent, blank or a header may stand anywhere among them."""
+    rng = random.Random(seed)
+    fields = FORMATS[seed % 3].split()
+    lines = [" ".join(fields).encode()]
+    for number in range(4000):
+        line = " ".join(rng.choice(VALUES[name]) for name in fields).encode()
+        lines.append(mutated(rng, line) if rng.random() < (0.0, 0.003, 0.03)[seed // 3] else line)
+        if number in (1500, 2600):  # two more files laid behind it
+            fields = fields[::-1]
+            lines.append(" ".join(fields).encode())
+        if number % 997 == 0:
+            lines += [b""] * rng.randrange(4)
+    (tmp_path / "log").write_bytes(b"\n".join(lines) + b"\n")
+    frame, reader = carefully(tmp_path / "log")
+    for options in ({}, {"text_bytes": 30_000, "group_rows": 1000}):
+        fast, other, _ = by_groups(tmp_path / "log", **options)
+        assert fast.rows() == frame.rows()
+        found, expected = (one.rejects.frame().sort("line", "reason").rows() for one in (other, reader))
+        assert found == expected
         assert other.counts == reader.counts
 
 
@@ -231,6 +255,29 @@ def test_parquet_written_is_read_by_others(seed: int) -> None:
     assert table.to_pydict() == expected
     assert table.schema.metadata == {b"key": b"value"}
     assert pl.read_parquet(stream.getvalue()).to_dict(as_series=False) == expected
+
+
+@pytest.mark.parametrize("bits", range(19))
+def test_codes_of_every_width_are_read_by_others(tmp_path: Path, bits: int) -> None:
+    """Words and masks: up to 1,024 different ones become a dictionary, more do not."""
+    rng, count = np.random.default_rng(bits), 1 << bits
+    codes = rng.integers(-(bits % 2), count, 3000 + bits).astype(np.int32)
+    codes[1000:1100] = count - 1
+    masks = (rng.integers(0, 1 << 32, count)[codes] | 1 << 31).astype(np.uint32)
+    digits = max(len(str(count)), 2)
+
+    def some(used: Any) -> Any:
+        text = "".join(f"{code:0{digits}}" for code in used).encode()
+        return np.arange(0, len(text) + 1, digits), np.frombuffer(text + bytes(k.PADDING), np.uint8)
+
+    writer = ParquetWriter((tmp_path / "p").open("wb"), {"word": "string", "mask": "uint32"}, {})
+    writer.write({"word": Words(codes, some, count), "mask": Few(masks)}, len(codes))
+    writer.close()
+    words = [None if code < 0 else f"{code:0{digits}}" for code in codes.tolist()]
+    for found in (pq.read_table(tmp_path / "p").to_pydict(), pl.read_parquet(tmp_path / "p").to_dict(as_series=False)):
+        assert found == {"word": words, "mask": masks.tolist()}
+    column = pq.read_metadata(tmp_path / "p").row_group(0).column(1)
+    assert ("RLE_DICTIONARY" in column.encodings) == (len(set(masks.tolist())) <= 1024)
 
 
 def test_every_pattern_of_missing_values_is_written(tmp_path: Path) -> None:

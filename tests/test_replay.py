@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from flowcore.errors import InputError
 from flowcore.pipeline import Wanted, evaluate_logs, manifest_path
 from flowcore.pipeline_output import VerdictWriter
 from flowcore.pipeline_parts import PartFolder, fingerprint
+from flowcore.pipeline_summary import Tally
 from flowcore.sources.flows import open_flows
 from flowcore.sources.groups import GroupColumns, GroupReader
 from flowcore.sources.intake import ReadCounts
@@ -168,6 +170,17 @@ def test_the_fingerprint_of_a_network_is_that_of_its_description() -> None:
     other = subprocess.run(run, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
     assert other.stdout.strip() == fingerprint(evaluator().network)
     assert fingerprint(evaluator(1).network) != fingerprint(evaluator(2).network)
+
+
+def test_the_fingerprint_stays_what_it_was() -> None:
+    """It stands in plans and manifests: a run of an earlier version is gone on with."""
+    whole = {
+        "b": [1, 2.5, None, True],
+        "a": (frozenset({"y", "x"}), {}),
+        "c": Tally(1, 2, 3),
+        "d": IPv4Address("1.2.3.4"),
+    }
+    assert fingerprint(whole) == "d97469e4c66af511bb9229e98cf7a58196c34205ef80316a07e7fb0cb7d1de6f"
 
 
 # -- what is asked for ------------------------------------------------------------------------------------

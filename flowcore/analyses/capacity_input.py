@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from ..pipeline_parquet import Numbers
+    from ..pipeline_parquet import Few, Numbers
     from ..sources.places import Wanted
 
 #: Columns of a judged frame that are text, and those that are numbers; what a source lacks is null.
@@ -223,7 +223,7 @@ def _known_columns(frame: pl.DataFrame) -> pl.DataFrame:
         raise FlowError(f"a column has an unusable type: {error}".splitlines()[0]) from None
 
 
-def _as_frame(columns: Mapping[str, Words | Numbers], names: set[str]) -> pl.DataFrame:
+def _as_frame(columns: Mapping[str, Words | Numbers | Few], names: set[str]) -> pl.DataFrame:
     """Columns of codes and numbers as a frame."""
     import polars as pl
 

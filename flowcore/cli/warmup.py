@@ -20,9 +20,11 @@ def warmup(*, quiet: Quiet = False) -> int:
     """
     from .. import compile_network, evaluate_logs, network_from_documents, usage
     from ..digest import digest_logs
+    from ..interpreted import never
     from ..synthetic import network_documents, traffic
 
     started = perf_counter()
+    never()
     network = network_from_documents(network_documents(seed=1, interfaces=100, subnets=24, mixed=True))
     evaluator = compile_network(network)
     evaluator.evaluate(traffic(network, 1000, 1, mixed=True))

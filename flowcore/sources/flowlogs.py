@@ -571,11 +571,16 @@ def parquet_batches(
 
 def _check_codes(batch: Any) -> None:
     """Raises ArrowInvalid for codes that are beyond the dictionary, which a damaged file may have."""
+    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
     for name, array in zip(batch.schema.names, batch.columns, strict=True):
         if pa.types.is_dictionary(array.type):
+            if pa.types.is_int32(array.indices.type) and not array.indices.null_count:  # a tenth of the time
+                codes = array.indices.to_numpy().view(np.uint32)  # what is below 0 is beyond it, too
+                if not codes.size or codes.max() < len(array.dictionary):
+                    continue
             found = pc.min_max(array.indices).as_py()
             if found["max"] is not None and not 0 <= found["min"] <= found["max"] < len(array.dictionary):
                 raise pa.ArrowInvalid(f"codes of {name} beyond its dictionary")

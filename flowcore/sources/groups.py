@@ -27,7 +27,7 @@ from .flowlogs import (
     typed,
 )
 from .rowgroups import run_of, runs_to_read
-from .textlines import LineBlock, raw_blocks, readable
+from .textlines import LineBlock, LineNumber, raw_blocks, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -229,8 +229,7 @@ class GroupReader:
         self._group_rows, self._text_bytes = group_rows, text_bytes
         self._groups = [RowGroup(columns, group_rows) for _ in range(2)]
         self._bad = np.empty((4096, 3), np.int64)
-        self._ends = np.empty(k.ENDS, np.int32)
-        self._buffer = np.empty(0, np.uint8)
+        self._ends, self._odd = np.empty(k.ENDS, np.int32), np.empty(k.ENDS, np.uint8)
         self._small = b"", b""
         for group in self._groups:
             group.clear()
@@ -340,12 +339,11 @@ class GroupReader:
     # -- text
 
     def _text(self, file: FlowFile, layout: TextLayout) -> Iterator[int]:
-        source, fields = str(file.path), self._fields(layout)
-        for data, number in raw_blocks(file.path, self.rejects, self._text_bytes):
-            self._copy(data)
-            position, line, passed = 0, number, -1
-            candidate = 0 if number == 1 else self._next_candidate(data, 0, fields)
-            while position < len(data):
+        source, fields, at = str(file.path), self._fields(layout), LineNumber()
+        for data in raw_blocks(file.path, self.rejects, at, self._text_bytes, padding=k.PADDING):
+            position, line, passed, stop = 0, at.next, -1, len(data) - k.PADDING
+            candidate = 0 if line == 1 else self._next_candidate(data, 0, fields)
+            while position < stop:
                 if position == candidate:
                     end = data.index(b"\n", position)
                     found = as_header(data[position:end], layout)
@@ -362,28 +360,23 @@ class GroupReader:
                 position, line = int(state[k.POSITION]), int(state[k.LINE])
                 candidate = position if state[k.STOPPED] == k.AT_HEADER else candidate
                 yield before
-
-    def _copy(self, data: bytes) -> None:
-        """Puts a block where the loops read it, with newlines behind it."""
-        if len(data) + k.PADDING > self._buffer.size:
-            self._buffer = np.empty(2 * len(data) + k.PADDING, np.uint8)
-        self._buffer[: len(data)] = np.frombuffer(data, np.uint8)
-        self._buffer[len(data) : len(data) + k.PADDING] = 10
+            at.next = line
 
     def _next_candidate(self, data: bytes, position: int, fields: k.Fields) -> int:
         """The next line that may be a header, or the end. Where fields are checked, none is a plain record."""
+        end = len(data) - k.PADDING
         if fields.checked[0]:
-            return len(data)
+            return end
         if self._small[0] is not data:
             self._small = data, data.lower()
-        return header_candidate(self._small[1], position)
+        return min(header_candidate(self._small[1], position), end)
 
     def _read_text(self, data: bytes, stop: int, layout: TextLayout, fields: k.Fields, source: str) -> None:
         """Adds the records of one piece of a block, the lines that are not plain among them."""
-        group = self._group
+        group, text = self._group, np.frombuffer(data, np.uint8)
         before, silent = int(group.group.state[k.ROWS]), int(group.group.state[k.SILENT])
         group.need(k.LONGEST_LINE + 2 * k.PADDING)
-        n_bad = k.read_text(self._buffer, stop, fields, group.group, group.arena, self._room, self._bad, self._ends)
+        n_bad = k.read_text(text, stop, fields, group.group, group.arena, self._room, self._bad, self._ends, self._odd)
         if group.group.state[k.STOPPED] == k.NO_ROOM:
             group.need(group.arena.size)
         rows = int(group.group.state[k.ROWS]) - before
@@ -478,7 +471,7 @@ class GroupReader:
         if not pa.types.is_large_string(words.type) or words.null_count:
             return None
         row = self.columns.words.index(name)
-        indices = array.indices.cast(pa.int32())
+        indices = array.indices if pa.types.is_int32(array.indices.type) else array.indices.cast(pa.int32())
         places = (indices.fill_null(-1) if indices.null_count else indices).to_numpy(zero_copy_only=False)
         result = self._group.intern(row, words, places)
         return None if choices and places.size and result.max() >= choices else result
@@ -531,18 +524,23 @@ class GroupReader:
             columns[:, before:stop] = columns[:, before:stop][:, order]
 
 
-def _plain_numbers(array: Any, most: int) -> NDArray[np.int64] | None:
+def _plain_numbers(array: Any, most: int) -> NDArray[Any] | None:
     """The values of an Arrow array of integers, MISSING where null; None for other types and values out of range."""
     import pyarrow as pa
 
     if not pa.types.is_integer(array.type) or pa.types.is_uint64(array.type):
         return None
-    filled = array.cast(pa.int64()).fill_null(k.MISSING) if array.null_count else array.cast(pa.int64())
-    values: NDArray[np.int64] = filled.to_numpy(zero_copy_only=False)
-    if most > (1 << 62) and np.count_nonzero(values == k.MISSING) > array.null_count:
+    if not array.null_count:
+        values: NDArray[Any] = array.to_numpy()
+        if array.type.bit_width < 64 and (array.type.bit_width < 32 or pa.types.is_int32(array.type)):
+            return values
+        if values.size and not (max(~most, k.MISSING + 1) <= int(values.min()) and int(values.max()) <= most):
+            return None
+        return values
+    values = array.cast(pa.int64()).fill_null(k.MISSING).to_numpy(zero_copy_only=False)
+    present = values[values != k.MISSING]
+    if present.size < values.size - array.null_count or ((present > most) | (present < ~most)).any():
         return None
-    if most < (1 << 62) and array.type.bit_width > 32 and ((values > most) | (values < ~most)).any():
-        return None if ((values != k.MISSING) & ((values > most) | (values < ~most))).any() else values
     return values
 
 

@@ -194,19 +194,31 @@ def is_empty(path: Place) -> bool:
 
 def line_blocks(path: Place, rejects: Rejects, block_bytes: int = BLOCK_BYTES) -> Iterator[LineBlock]:
     """The lines of a file, block by block; unreadable ones go to `rejects`, blank ones nowhere. See `raw_blocks`."""
-    for data, number in raw_blocks(path, rejects, block_bytes):
+    at = LineNumber()
+    for data in raw_blocks(path, rejects, at, block_bytes):
+        number, at.next = at.next, at.next + _newlines(data)
         if len(block := _block(data, number, str(path), rejects)):
             yield block
 
 
-def raw_blocks(path: Place, rejects: Rejects, block_bytes: int = BLOCK_BYTES) -> Iterator[tuple[bytes, int]]:
-    """The bytes of a file in whole lines, each ended by one newline, and the number of the first of them.
+@dataclass(slots=True)
+class LineNumber:
+    """Which line of a file comes next, the first being 1. Who reads the blocks counts: it has met every line anyway."""
 
-    Line ends are newline or carriage return and newline; the last line may have none. A byte order mark is
-    skipped. In a damaged gzip file the unfinished last line is left out: it may have been cut. A line longer than
+    next: int = 1
+
+
+def raw_blocks(
+    path: Place, rejects: Rejects, at: LineNumber, block_bytes: int = BLOCK_BYTES, *, padding: int = 0
+) -> Iterator[bytes]:
+    """The bytes of a file in whole lines, each ended by one newline, and `padding` newlines after them.
+
+    Before another block is asked for, `at` must be moved behind the lines of the last one.
+    Line ends are newline or carriage return and newline; the last line may have none. A byte order mark is skipped.
+    In a damaged gzip file the unfinished last line is left out: it may have been cut. A line longer than
     LONGEST_LINE that does not end in its block goes to `rejects`.
     """
-    source, tail, number, skipping, damage = str(path), b"", 1, False, None
+    source, tail, skipping, damage, behind = str(path), b"", False, None, b"\n" * padding
     with path.open("rb") as stream:
         chunks = byte_chunks(stream, block_bytes)
         while True:
@@ -220,21 +232,20 @@ def raw_blocks(path: Place, rejects: Rejects, block_bytes: int = BLOCK_BYTES) ->
                 _, newline, chunk = chunk.partition(b"\n")
                 if not newline:
                     continue
-                skipping, number = False, number + 1
+                skipping, at.next = False, at.next + 1
             cut = chunk.rfind(b"\n") + 1
             if not cut:
                 tail += chunk
             else:
-                data = b"".join((tail, memoryview(chunk)[:cut]))
-                yield _plain(data, number), number
-                number, tail = number + _newlines(data), chunk[cut:]
+                yield _plain(b"".join((tail, memoryview(chunk)[:cut], behind)), at.next)
+                tail = chunk[cut:]
             if len(tail) > LONGEST_LINE:
-                rejects.lines(source, [number], None, _TOO_LONG, [_shown(tail)])
+                rejects.lines(source, [at.next], None, _TOO_LONG, [_shown(tail)])
                 skipping, tail = True, b""
     if damage is not None:
-        rejects.file(source, damage, number, _shown(tail))
+        rejects.file(source, damage, at.next, _shown(tail))
     elif tail:
-        yield _plain(tail + b"\n", number), number
+        yield _plain(tail + b"\n" + behind, at.next)
 
 
 def _newlines(data: bytes) -> int:
