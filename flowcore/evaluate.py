@@ -228,9 +228,11 @@ def new_memo() -> k.Memo:
         line=_cache_lines(k.MEMO_SIZE),
         state=np.zeros(4, np.int64),
         block=np.zeros(k.SCRATCH_SIZE, np.uint32),
+        key=np.zeros(2 * k.BLOCK, np.uint64),
         queue=np.zeros(k.SCRATCH_SIZE, np.uint32),
         queue_row=np.zeros(k.BLOCK, np.int64),
         queue_key=np.zeros(2 * k.BLOCK, np.uint64),
+        queue_slot=np.zeros(k.BLOCK, np.uint32),
     )
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from random import Random
 from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from agreement import edge_network
@@ -29,6 +30,7 @@ from flowcore.compile_routes import (
     KINDS,
     NO_ROUTE,
 )
+from flowcore.evaluate import empty_verdicts, new_memo
 from flowcore.model import UNMODELLED_SOURCE_TYPES, Network
 from flowcore.synthetic_flows import BAD, SPECIAL, SPECIAL6, edge_addresses
 from flowcore.walk_ends import End, find_destination
@@ -423,3 +425,49 @@ def test_addresses_between_two_boundaries_share_a_node() -> None:
             if high - low > 4:  # between the outer neighbours of two bounds nothing is told apart
                 rows = {tuple(find(tables, 0, kind(rng.randrange(low + 1, high - 1)))) for _ in range(3)}
                 assert len(rows) == 1, (kind(low), kind(high % (1 << size)))
+
+
+# -- the memo ------------------------------------------------------------------------------------------
+
+
+@numba.njit
+def make_keys(memo: Any, count: Any) -> Any:
+    k._memo_keys(memo.block, count, memo.key)
+
+
+@numba.njit
+def recall(memo: Any, start: Any, count: Any, out: Any) -> Any:
+    return k._recall(memo.block, start, count, memo.line, memo.key, out)
+
+
+def test_an_empty_memo_knows_nothing() -> None:
+    """Not even the flow of which everything is 0."""
+    memo, out = new_memo(), empty_verdicts(k.BLOCK)
+    make_keys(memo, k.BLOCK)
+    assert recall(memo, 0, k.BLOCK, out) == 0
+    assert memo.block[k.X_HARD :][: k.BLOCK].tolist() == list(range(k.BLOCK))
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 100, k.BLOCK - 1, k.BLOCK])
+def test_what_the_memo_knows_is_written_as_it_was_remembered(count: int) -> None:
+    """Lines are copied eight at a time, and the last few one by one."""
+    rng, start = np.random.default_rng(count), 5
+    memo, out = new_memo(), empty_verdicts(start + k.BLOCK)
+    memo.line[:] = rng.integers(0, 1 << 64, memo.line.size, np.uint64)
+    places = rng.choice(k.MEMO_SIZE, count, replace=False)
+    lines = memo.line.reshape(-1, k.MEMO_LINE)[places]
+    memo.block[k.X_LISTED :][:count] = places * k.MEMO_LINE
+    memo.key[:count], memo.key[k.BLOCK :][:count] = lines[:, 0], lines[:, 1]
+    unknown = np.flatnonzero(rng.random(count) < 0.2)
+    memo.key[rng.integers(0, 2, unknown.size) * k.BLOCK + unknown] ^= np.uint64(1) << np.uint64(count % 64)
+    assert recall(memo, start, count, out) == count - unknown.size
+    assert memo.block[k.X_HARD :][: unknown.size].tolist() == unknown.tolist()
+    known = np.setdiff1d(np.arange(count), unknown)
+    numbers, octets = lines[known].view(np.uint32), lines[known].view(np.uint8)
+    for octet, column in enumerate((out.verdict, out.forward, out.reply, out.reason, out.stage, out.path)):
+        assert column[start + known].tolist() == octets[:, 16 + octet].tolist()
+    masks = [k.spread_stages(int(mask) & 0x1FFF) for mask in numbers[:, 5] >> 16]
+    assert out.blocked_by[start + known].tolist() == masks
+    assert out.src_interface[start + known].tolist() == numbers[:, 6].tolist()
+    assert out.dst_interface[start + known].tolist() == numbers[:, 7].tolist()
+    assert out.rules[:, start + known].T.tolist() == numbers[:, 8:].tolist()
