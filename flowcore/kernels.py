@@ -1137,7 +1137,7 @@ def _is_long(unsure, i, x):
 # Real traffic repeats itself: on Zipf-like traffic over 10,000 interfaces it doubles the rate. On even traffic it finds
 # nothing, so it watches its hits and rests.
 
-MEMO_BITS = 18
+MEMO_BITS = 19
 MEMO_SIZE = 1 << MEMO_BITS
 MEMO_LINE = 8
 MEMO_LOOKED, MEMO_HITS, MEMO_REST, MEMO_LAST_REST = range(4)
