@@ -819,7 +819,8 @@ def _varint(out, place, value):
 def pack(values, count, width, out, place):
     """Parquet's hybrid of runs and bit-packed groups: values[:count] of `width` bits into out[place:]; the end.
 
-    All is in groups of eight; long runs of groups of one value are runs. Up to 16 bytes after the end are written too.
+    `values`: int32, or uint16 for a `width` of up to 16. All is in groups of eight; long runs of groups of one value
+    are runs. Up to 16 bytes after the end are written too.
     """
     groups, run_bytes = count >> 3, (width + 7) >> 3
     least = 2 if width > 4 else 8
@@ -859,6 +860,9 @@ def pack(values, count, width, out, place):
 
 @inner
 def _is_uniform(values, first, value):
+    if values.itemsize == 2:
+        four = np.uint64(value) * np.uint64(0x0001000100010001)
+        return (load64(values, first) ^ four) | (load64(values, first + 4) ^ four) == np.uint64(0)
     twice = np.uint64(value) * np.uint64(0x100000001)
     different = load64(values, first) ^ twice
     for i in range(2, 8, 2):
@@ -868,14 +872,22 @@ def _is_uniform(values, first, value):
 
 @inner
 def _pack_eights(values, first, stop, width, out, place):
-    """Values (int32, below 1 << width, width at most 16), eight at a time: a third of the time of one by one."""
+    """Values (below 1 << width, width at most 16), eight at a time: a third of the time of one by one."""
     one, two, four = np.uint64(32 - width), np.uint64(2 * width), np.uint64(4 * width)
     pair = (np.uint64(1) << two) - np.uint64(1)
+    beside, own = np.uint64(16 - width), np.uint64(0x0000FFFF0000FFFF)
+    others = (own >> beside) & own
+    others <<= np.uint64(width)
     for i in range(first, stop, 8):
-        a, b = load64(values, i), load64(values, i + 2)
-        low = ((a | a >> one) & pair) | ((b | b >> one) & pair) << two
-        a, b = load64(values, i + 4), load64(values, i + 6)
-        high = ((a | a >> one) & pair) | ((b | b >> one) & pair) << two
+        if values.itemsize == 2:
+            a, b = load64(values, i), load64(values, i + 4)
+            a, b = a & own | a >> beside & others, b & own | b >> beside & others
+            low, high = a & pair | a >> _HALF << two, b & pair | b >> _HALF << two
+        else:
+            a, b = load64(values, i), load64(values, i + 2)
+            low = ((a | a >> one) & pair) | ((b | b >> one) & pair) << two
+            a, b = load64(values, i + 4), load64(values, i + 6)
+            high = ((a | a >> one) & pair) | ((b | b >> one) & pair) << two
         if width <= 8:
             store64(out, place, low | high << four if width else np.uint64(0))
         elif width < 16:
@@ -961,6 +973,58 @@ def renumbered(codes, remap, out):
     """All codes renumbered, where none is missing."""
     for row in range(codes.size):
         out[row] = peek(remap, np.int64(codes[row]))
+
+
+#: The code of a value that is missing, in columns of which many rows are alike.
+NO_CODE = 0xFFFF
+
+
+@kernel
+def number_used(codes, limit, seen, remap, used, out):
+    """As `used_codes`, and the renumbered codes into `out` (uint16, NO_CODE where missing), if there is room for them.
+
+    `remap` has an element more than `limit`."""
+    missing = np.int64(0)
+    for row in range(codes.size):
+        code = np.int64(codes[row])
+        there = 0 <= code < limit
+        poke(seen, code if there else np.int64(limit), 1)
+        missing += not there
+    seen[limit] = 0
+    count = np.int64(0)
+    for code in range(limit):
+        if seen[code]:
+            remap[code] = count
+            used[count] = code
+            count += 1
+            seen[code] = 0
+    remap[limit] = NO_CODE
+    for row in range(codes.size):
+        code = np.int64(codes[row])
+        out[row] = peek(remap, code if 0 <= code < limit else np.int64(limit))
+    return count, missing
+
+
+@kernel
+def repeat_codes(codes, which, out):
+    """The code of each row: `which` names the one it has."""
+    for row in range(which.size):
+        out[row] = peek(codes, np.int64(which[row]))
+
+
+@kernel
+def repeat_present(codes, which, out, levels):
+    """Those that are not NO_CODE into `out`, 1 or 0 for each row into `levels`; how many. As `present_codes`."""
+    count = 0
+    for row in range(which.size):
+        code = peek(codes, np.int64(which[row]))
+        there = np.int64(code) != NO_CODE
+        poke(levels, row, there)
+        poke(out, count, code)
+        count += there
+    for row in range(which.size, which.size + 8):
+        levels[row] = 0
+    return count
 
 
 @kernel
@@ -1518,6 +1582,129 @@ def name_remote_ends(found, whose, rows, turned, own, ends, flows):
             flows.interface[to] = -2
 
 
+class PortClasses(NamedTuple):
+    """Which ports no verdict tells apart."""
+
+    start: np.ndarray  # int64[NO_PROTOCOL + 2]   by protocol: where its part of `code` begins
+    code: np.ndarray  # int32[3 * PORT_CLASSES]   below 1 << 20: of TCP, of UDP, of what has no ports
+
+
+#: What a number that is no port, and one that is no protocol, is looked up as; one that is missing is the next.
+NO_PORT, NO_PROTOCOL = 1 << 16, 1 << 8
+PORT_CLASSES = NO_PORT + 2
+#: Rows that `find_alike` looks at together: what it notes of them stays in the innermost cache.
+ALIKE = 256
+
+
+@inner
+def _note_pair(one, other, first, count, notes, at):
+    for i in range(np.uint64(count)):
+        word = np.uint64(np.uint32(one[first + i])) << _HALF | np.uint64(np.uint32(other[first + i]))
+        notes[np.uint64(at) + i] = word
+
+
+@inner
+def _note_ports(protocol, srcport, dstport, ports, with_order, first, count, notes, at):
+    """Protocol and port classes; `with_order`: what `find_openers` asks of ports too."""
+    no_port, none = np.uint64(NO_PORT), np.uint64(NO_PROTOCOL)
+    for i in range(np.uint64(count)):
+        kind, one, other = protocol[first + i], srcport[first + i], dstport[first + i]
+        named = min(np.uint64(kind), none) + np.uint64(kind == MISSING)
+        start = np.uint64(ports.start[named])
+        near = np.uint64(ports.code[start + min(np.uint64(one), no_port) + np.uint64(one == MISSING)])
+        far = np.uint64(ports.code[start + min(np.uint64(other), no_port) + np.uint64(other == MISSING)])
+        word = named | near << np.uint64(44) | far << np.uint64(24)
+        if with_order:
+            order = np.uint64(one > other) | np.uint64(one == other) << np.uint64(1)
+            word |= (order | np.uint64(min(one, other) < FIRST_EPHEMERAL) << np.uint64(2)) << np.uint64(9)
+        notes[np.uint64(at) + i] = word
+
+
+@inner
+def _note_details(records, actions, transit, first, count, notes, at):
+    """Bits 13 to 20: what few logs have."""
+    direction, bpa, kinds, places = records.direction, records.bpa, records.interface_place, records.place_of_type
+    public = records.bpa_code[0]
+    for i in range(np.uint64(count)):
+        row = first + i
+        word = np.uint64(direction[row] + 1) & np.uint64(3) | np.uint64(bpa[row] == public) << np.uint64(2)
+        place = places[kinds[row]] if kinds[row] >= 0 else np.uint8(AT_END)
+        word |= np.uint64(place) << np.uint64(3) | np.uint64(transit[row] >= 0) << np.uint64(6)
+        notes[np.uint64(at) + i] |= word << np.uint64(13)
+
+
+@kernel
+def find_alike(records, actions, transit, initiator, ports, keys, notes, first, which):
+    """Gives rows that nothing tells apart which a verdict rests on one number, in `which`; how many there are.
+
+    Ports count by their classes: so there are a quarter as many numbers as rows, where there are half as many
+    conversations. `initiator`: of each row; empty where ports alone tell it. `transit`: code of tgw-id; empty where
+    the columns of `_note_details` and the packet's own addresses are not there.
+    `first` (one longer than the rows) gets the first row of each number. Rows that are alike may have several numbers:
+    only the last one of a slot is known. `keys` (uint64[slots, 8 or 4]: with these columns, or without) and `notes`
+    (uint64[4 * ALIKE]): space to work in.
+    """
+    interface, src, dst, packet_src, packet_dst = (
+        records.interface, records.src, records.dst, records.packet_src, records.packet_dst,
+    )  # fmt: skip
+    srcport, dstport, protocol, detailed = records.srcport, records.dstport, records.protocol, transit.size > 0
+    width, mask, count, one = keys.shape[1], np.uint64(keys.shape[0] - 1), np.uint64(0), np.uint64(1)
+    for slot in range(keys.shape[0]):
+        keys[slot, 1] = _FULL
+    for i in range(ALIKE):
+        notes[3 * ALIKE + i] = 0
+    for start in range(0, which.size, ALIKE):
+        size, begin = min(ALIKE, which.size - start), np.uint64(start)
+        _note_pair(src, dst, begin, size, notes, 0)
+        _note_ports(protocol, srcport, dstport, ports, initiator.size == 0, begin, size, notes, ALIKE)
+        _note_pair(actions, interface, begin, size, notes, 2 * ALIKE)
+        if initiator.size:
+            for i in range(np.uint64(size)):
+                notes[np.uint64(ALIKE) + i] |= np.uint64(initiator[begin + i]) << np.uint64(9)
+        if detailed:
+            _note_details(records, actions, transit, begin, size, notes, ALIKE)
+            _note_pair(packet_src, packet_dst, begin, size, notes, 3 * ALIKE)
+        for i in range(np.uint64(size)):  # no branches: whether a row is known is hard to foresee
+            ends, kind = notes[i], notes[np.uint64(ALIKE) + i]
+            where, own = notes[np.uint64(2 * ALIKE) + i], notes[np.uint64(3 * ALIKE) + i]
+            slot = _mix(_mix(ends, kind), where ^ own << np.uint64(20)) >> np.uint64(20) & mask
+            place = np.int64(slot) * width
+            different = peek(keys, place) ^ ends | peek(keys, place + 1) ^ kind | peek(keys, place + 2) ^ where
+            if detailed:
+                different |= peek(keys, place + 4) ^ own
+                poke(keys, place + 4, own)
+            same = np.uint64(different == np.uint64(0))
+            number = count ^ (count ^ peek(keys, place + 3)) & (np.uint64(0) - same)
+            poke(keys, place, ends)
+            poke(keys, place + 1, kind)
+            poke(keys, place + 2, where)
+            poke(keys, place + 3, number)
+            first[count] = begin + i
+            which[begin + i] = number
+            count += one - same
+    return np.int64(count)
+
+
+@kernel
+def take_records(records, rows, out):
+    """The records `rows`, column by column."""
+    for i in range(rows.size):
+        row = rows[i]
+        out.interface[i], out.interface_place[i] = records.interface[row], records.interface_place[row]
+        out.src[i], out.dst[i] = records.src[row], records.dst[row]
+        out.packet_src[i], out.packet_dst[i] = records.packet_src[row], records.packet_dst[row]
+        out.direction[i], out.bpa[i] = records.direction[row], records.bpa[row]
+        out.srcport[i], out.dstport[i] = records.srcport[row], records.dstport[row]
+        out.protocol[i], out.flags[i] = records.protocol[row], records.flags[row]
+
+
+@kernel
+def weigh_alike(which, weights, sums):
+    """Adds to `sums`, by number, what the rows that have it weigh (`weights` empty: one each)."""
+    for row in range(which.size):
+        sums[np.uint64(which[row])] += weights[row] if weights.size else 1
+
+
 @kernel
 def find_conversations(flows, keys, numbers, first, which):
     """Gives rows of one conversation one number, in `which`, where they are near each other; how many there are.
@@ -1711,14 +1898,25 @@ def count_agreement(predicted, actions, place, weights, pairs, places):
 
 
 @kernel
-def count_outcomes(out, packets, size, weights, n_reasons, n_stages, counts):
-    """Adds to counts[(verdict, reason + 1, stage + 1), :] the records, and packets and bytes in halves of 32 bits."""
-    for row in range(out.verdict.size):
+def place_outcomes(out, n_reasons, n_stages, places):
+    """Where each verdict counts: (verdict, reason + 1, stage + 1) as one number."""
+    for row in range(places.size):
         reason, stage = out.reason[row], out.stage[row]
         place = np.int64(out.verdict[row]) * (n_reasons + 1) + (0 if reason == NULL8 else np.int64(reason) + 1)
-        place = place * (n_stages + 1) + (0 if stage == NULL8 else np.int64(stage) + 1)
+        places[row] = place * (n_stages + 1) + (0 if stage == NULL8 else np.int64(stage) + 1)
+
+
+@kernel
+def count_outcomes(places, which, packets, size, weights, counts):
+    """Adds to counts[places[which[row]], :] the records, and packets and bytes in halves of 32 bits.
+
+    `which` empty: each row has a verdict of its own."""
+    for row in range(which.size if which.size else places.size):
+        place = places[np.uint64(which[row]) if which.size else np.uint64(row)]
         counts[place, 0] += weights[row] if weights.size else 1
-        for i, column in enumerate((packets, size)):
-            if column.size and column[row] != MISSING:
-                counts[place, 1 + 2 * i] += column[row] & 0xFFFFFFFF
-                counts[place, 2 + 2 * i] += column[row] >> 32
+        if packets.size and packets[row] != MISSING:
+            counts[place, 1] += packets[row] & 0xFFFFFFFF
+            counts[place, 2] += packets[row] >> 32
+        if size.size and size[row] != MISSING:
+            counts[place, 3] += size[row] & 0xFFFFFFFF
+            counts[place, 4] += size[row] >> 32

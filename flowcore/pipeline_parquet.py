@@ -69,6 +69,29 @@ class Few:
     values: NDArray[np.uint32]
 
 
+ByRow = Words | Numbers | Few
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A column of which many rows are alike: row i is the one of `column` that `which[i]` names."""
+
+    column: ByRow
+    which: NDArray[np.int32]
+
+    def by_row(self) -> ByRow:
+        """The same as a column of all rows."""
+        column = self.column
+        if isinstance(column, Words):
+            return Words(column.codes.take(self.which), column.words, column.count)
+        if isinstance(column, Few):
+            return Few(column.values.take(self.which))
+        return Numbers(column.values.take(self.which))
+
+
+Column = ByRow | Repeated
+
+
 @dataclass(frozen=True, slots=True)
 class _Chunk:
     pages: bytes
@@ -96,7 +119,7 @@ class ParquetWriter:
         self._stream.write(data)
         return at + len(data)
 
-    def write(self, columns: Mapping[str, Words | Numbers | Few], rows: int) -> None:
+    def write(self, columns: Mapping[str, Column], rows: int) -> None:
         """Adds one row group of `rows` rows; columns that are not given are null."""
         start, parts, total = self._at, [], 0
         for name, kind in self._columns.items():
@@ -144,18 +167,24 @@ class _Packer:
         self._deltas = np.empty(128, np.uint64)
         self._different, self._places = np.empty(_DIFFERENT, np.int64), np.empty(4 * _DIFFERENT, np.int64)
 
-    def chunk(self, column: Words | Numbers | Few | None, kind: str, rows: int) -> _Chunk:
+    def chunk(self, column: Column | None, kind: str, rows: int) -> _Chunk:
         """The pages of one column of a row group."""
         self._need(rows)
+        which = column.which if isinstance(column, Repeated) else None
+        column = column.column if isinstance(column, Repeated) else column
         if column is None:
             return (
                 self._packed_numbers(self._values[:0], rows, rows, kind, [])
                 if kind != "string"
-                else self._words(_nothing(rows))
+                else self._words(_nothing(rows), None)
             )
+        if isinstance(column, Words):
+            return self._words(column, which)
         if isinstance(column, Few):
-            return self._few(column, kind)
-        return self._words(column) if isinstance(column, Words) else self._numbers(column, kind)
+            return self._few(column, kind, which)
+        if which is not None and kind == "bool":
+            return self._repeated_flags(column.values, which)
+        return self._numbers(column if which is None else Numbers(column.values.take(which)), kind)
 
     def _need(self, rows: int) -> None:
         if rows > self._rows or not self._rows:
@@ -164,29 +193,52 @@ class _Packer:
             self._values = np.empty(self._rows + 1, np.int64)
             self._codes = np.empty(self._rows + 1, np.int32)
             self._levels = np.empty(self._rows + 8, np.uint8)
+            self._numbered, self._repeats = np.empty(self._rows, np.uint16), np.empty(self._rows + 8, np.uint16)
 
-    def _words(self, column: Words) -> _Chunk:
-        codes, rows, limit = column.codes, len(column.codes), column.count
+    def _words(self, column: Words, which: NDArray[np.int32] | None) -> _Chunk:
+        codes, limit = column.codes, column.count
+        rows = len(codes if which is None else which)
         if limit + 1 > self._seen.size:
             self._seen = np.zeros(2 * limit + 2, np.uint8)
             self._remap, self._used = np.zeros(2 * limit + 2, np.int32), np.empty(2 * limit + 2, np.int64)
-        if rows and k.leading_run(codes) == rows:
+        if rows and k.leading_run(codes) == len(codes):
             missing = rows if not 0 <= int(codes[0]) < limit else 0
             offsets, data = column.words(np.zeros(0, np.int64) if missing else codes[:1].astype(np.int64))
             body = self._level_bytes(rows, missing) + (b"\0" if missing else b"\0" + _varint(rows << 1))
             return _pages(_plain(offsets, data), int(not missing), body, rows, _RLE_DICTIONARY, [(3, _I64, missing)])
-        n_used, missing = k.used_codes(codes, limit, self._seen, self._remap, self._used)
-        offsets, data = column.words(self._used[:n_used])
-        if missing:
-            present = k.present_codes(codes, self._remap, limit, self._codes, self._levels)
-        else:
+        if which is None:
+            n_used, missing = k.used_codes(codes, limit, self._seen, self._remap, self._used)
+            packed: NDArray[Any] = self._codes
             present = rows
-            k.renumbered(codes, self._remap, self._codes)
-        width = max(int(n_used) - 1, 0).bit_length()
-        body = self._level_bytes(rows, missing) + bytes([width])
+            if missing:
+                present = k.present_codes(codes, self._remap, limit, self._codes, self._levels)
+            else:
+                k.renumbered(codes, self._remap, self._codes)
+        else:
+            n_used, missing = k.number_used(codes, limit, self._seen, self._remap, self._used, self._numbered)
+            if n_used > k.NO_CODE:
+                return self._words(Words(codes.take(which), column.words, limit), None)
+            packed, present = self._repeats, self._repeat(which, missing)
+        offsets, data = column.words(self._used[:n_used])
+        return self._coded(_plain(offsets, data), int(n_used), packed, rows, int(present), [(3, _I64, rows - present)])
+
+    def _repeat(self, which: NDArray[np.int32], missing: bool) -> int:
+        """The codes of rows from those of which they are repetitions; how many are there, if some are `missing`."""
+        if missing:
+            return int(k.repeat_present(self._numbered, which, self._repeats, self._levels))
+        k.repeat_codes(self._numbered, which, self._repeats)
+        return len(which)
+
+    def _coded(
+        self, dictionary: NDArray[np.uint8], count: int, codes: NDArray[Any], rows: int, present: int,
+        statistics: Sequence[tuple[int, int, Any]],
+    ) -> _Chunk:  # fmt: skip
+        """The pages of a column of `rows` rows, of which the first `present` of `codes` are not missing."""
+        width = max(count - 1, 0).bit_length()
+        body = self._level_bytes(rows, rows - present) + bytes([width])
         if present:
-            body += self._out[: k.pack(self._codes, present, width, self._out, 0)].tobytes()
-        return _pages(_plain(offsets, data), n_used, body, rows, _RLE_DICTIONARY, [(3, _I64, int(missing))])
+            body += self._out[: k.pack(codes, present, width, self._out, 0)].tobytes()
+        return _pages(dictionary, count, body, rows, _RLE_DICTIONARY, statistics)
 
     def _numbers(self, column: Numbers, kind: str) -> _Chunk:
         values, rows = np.ascontiguousarray(column.values), len(column.values)
@@ -198,22 +250,30 @@ class _Packer:
             values = self._values[:present]
         return self._packed_numbers(values, rows, missing, kind, [low, high])
 
-    def _few(self, column: Few, kind: str) -> _Chunk:
+    def _few(self, column: Few, kind: str, which: NDArray[np.int32] | None) -> _Chunk:
         """A dictionary of the numbers and their codes: half the time their differences take, and fewer bytes."""
-        values, rows = column.values, len(column.values)
+        values, rows = column.values, len(column.values if which is None else which)
         count = int(k.number_codes(values, self._different, self._places, self._codes))
         if count < 0 or not rows:
-            return self._numbers(Numbers(values.astype(np.int64)), kind)
+            every = values if which is None else values.take(which)
+            return self._numbers(Numbers(every.astype(np.int64)), kind)
+        codes: NDArray[Any] = self._codes
+        if which is not None:
+            self._numbered[: len(values)] = codes[: len(values)]
+            self._repeat(which, False)
+            codes = self._repeats
         different = self._different[:count]
-        width = max(count - 1, 0).bit_length()
-        body = self._level_bytes(rows, 0) + bytes([width])
-        body += self._out[: k.pack(self._codes, rows, width, self._out, 0)].tobytes()
         statistics = _statistics(kind, 0, [int(different.min()), int(different.max())])
-        dictionary = different.astype(np.uint32).view(np.uint8)
-        return _pages(dictionary, count, body, rows, _RLE_DICTIONARY, statistics)
+        return self._coded(different.astype(np.uint32).view(np.uint8), count, codes, rows, rows, statistics)
+
+    def _repeated_flags(self, values: NDArray[np.int64], which: NDArray[np.int32]) -> _Chunk:
+        rows, missing = len(which), values == k.MISSING
+        self._numbered[: len(values)] = np.where(missing, k.NO_CODE, values)
+        present = self._repeat(which, bool(missing.any()))
+        return self._packed_numbers(self._repeats[:present], rows, rows - present, "bool", [])
 
     def _packed_numbers(
-        self, values: NDArray[np.int64], rows: int, missing: int, kind: str, limits: Sequence[int]
+        self, values: NDArray[Any], rows: int, missing: int, kind: str, limits: Sequence[int]
     ) -> _Chunk:
         """The pages of `rows` numbers, of which `values` are not missing."""
         statistics = _statistics(kind, missing, limits if len(values) else [])
