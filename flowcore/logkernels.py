@@ -919,32 +919,30 @@ def _pack_stretch(values, first, stop, count, width, out, place):
 
 @kernel
 def pack_levels(levels, count, out, place):
-    """As `pack`, for values of one bit. `levels` (uint8) must have eight more, all 0."""
+    """As `pack`, for values of one bit, of which `levels` has eight in a byte, 0 from `count` on."""
     groups, group = (count + 7) >> 3, 0
     while group < groups:
-        eight = load64(levels, 8 * group)
-        end = group
-        if eight == np.uint64(0) or eight == _ONES:
-            while end < groups and load64(levels, 8 * end) == eight:
+        eight, end = levels[group], group
+        if eight == 0 or eight == 255:
+            while end < groups and levels[end] == eight:
                 end += 1
         if end - group >= 8 or (end == groups and 8 * end <= count and end > group):
             place = _varint(out, place, min(8 * (end - group), count - 8 * group) << 1)
-            out[place] = eight & np.uint64(1)
+            out[place] = eight & 1
             place += 1
             group = end
             continue
-        streak, before = 0, np.uint64(2)
+        streak, before = 0, np.int64(-1)
         stop = max(end, group + 1)
         while stop < groups and streak < 8:
-            eight = load64(levels, 8 * stop)
-            is_uniform = eight == np.uint64(0) or eight == _ONES
-            streak = (streak + 1 if streak and eight == before else 1) if is_uniform else 0
-            before = eight
+            eight = levels[stop]
+            streak = (streak + 1 if streak and eight == before else 1) if eight == 0 or eight == 255 else 0
+            before = np.int64(eight)
             stop += 1
         stop = stop - streak if streak == 8 else groups
         place = _varint(out, place, (stop - group) << 1 | 1)
         for at in range(group, stop):
-            out[place] = (load64(levels, 8 * at) * np.uint64(0x0102040810204080)) >> np.uint64(56)
+            out[place] = levels[at]
             place += 1
         group = stop
     return place
@@ -952,19 +950,18 @@ def pack_levels(levels, count, out, place):
 
 @kernel
 def present_codes(codes, remap, limit, out, levels):
-    """The renumbered codes that are not missing into `out`, 1 or 0 for each row into `levels`; how many.
-
-    `out` has room for one more; eight levels more are 0.
-    """
+    """The renumbered codes that are not missing into `out`, which of the rows have one into the bits of `levels`; how
+    many. `out` has room for one more. Eight rows at a time: that takes half the time of a byte for each."""
     count = 0
-    for row in range(codes.size):  # by itself, for it is done many rows at a time
-        levels[row] = np.uint8(codes[row] >= 0) & np.uint8(codes[row] < limit)
-    for row in range(codes.size):
-        there = np.int64(peek(levels, row))
-        poke(out, count, peek(remap, np.int64(codes[row]) & -there))
-        count += there
-    for row in range(codes.size, codes.size + 8):
-        levels[row] = 0
+    for group in range((codes.size + 7) >> 3):
+        bits = 0
+        for i in range(min(8, codes.size - 8 * group)):
+            code = np.int64(codes[8 * group + i])
+            there = np.int64(0 <= code < limit)
+            poke(out, count, peek(remap, code & -there))
+            count += there
+            bits |= there << i
+        levels[group] = bits
     return count
 
 
@@ -1014,43 +1011,41 @@ def repeat_codes(codes, which, out):
 
 @kernel
 def repeat_present(codes, which, out, levels):
-    """Those that are not NO_CODE into `out`, 1 or 0 for each row into `levels`; how many. As `present_codes`."""
-    count = 0
-    for row in range(which.size):
-        code = peek(codes, np.int64(which[row]))
-        there = np.int64(code) != NO_CODE
-        poke(levels, row, there)
-        poke(out, count, code)
+    """Those that are not NO_CODE into `out`, and which rows have one into the bits of `levels`; how many."""
+    count, whole = np.uint64(0), np.uint64(which.size) >> np.uint64(3)
+    for group in range(whole):  # eight at a time: two thirds of the time of one by one
+        bits, first = np.uint64(0), group << np.uint64(3)
+        for i in range(np.uint64(8)):
+            code = codes[np.uint64(which[first + i])]
+            there = np.uint64(code != np.uint16(NO_CODE))
+            out[count] = code
+            count += there
+            bits |= there << i
+        levels[group] = bits
+    bits = np.uint64(0)
+    for row in range(whole << np.uint64(3), np.uint64(which.size)):
+        code = codes[np.uint64(which[row])]
+        there = np.uint64(code != np.uint16(NO_CODE))
+        out[count] = code
         count += there
-    for row in range(which.size, which.size + 8):
-        levels[row] = 0
-    return count
-
-
-@kernel
-def limits(values):
-    """(smallest, largest, how many are MISSING) of the numbers; the first two say nothing if all are."""
-    low, high, missing = np.int64(-1 ^ MISSING), np.int64(MISSING), np.int64(0)
-    for row in range(values.size):
-        value = values[row]
-        gone = value == MISSING
-        missing += gone
-        low = min(low, low if gone else value)
-        high = max(high, value)
-    return low, high, missing
+        bits |= there << (row & np.uint64(7))
+    levels[whole] = bits
+    return np.int64(count)
 
 
 @kernel
 def present_numbers(values, out, levels):
-    """The values that are not MISSING into `out`, 1 or 0 for each row into `levels`; how many. As `present_codes`."""
+    """The values that are not MISSING into `out`, which of the rows have one into the bits of `levels`; how many."""
     count = 0
-    for row in range(values.size):
-        there = values[row] != MISSING
-        levels[row] = there
-        poke(out, count, values[row])
-        count += there
-    for row in range(values.size, values.size + 8):
-        levels[row] = 0
+    for group in range((values.size + 7) >> 3):
+        bits = 0
+        for i in range(min(8, values.size - 8 * group)):
+            value = values[8 * group + i]
+            there = np.int64(value != MISSING)
+            poke(out, count, value)
+            count += there
+            bits |= there << i
+        levels[group] = bits
     return count
 
 
@@ -1098,25 +1093,33 @@ def plain_words(offsets, data, out):
 
 @kernel
 def pack_deltas(values, count, narrow, deltas, out):
-    """Parquet's DELTA_BINARY_PACKED of values[:count]: blocks of 128 in four parts of 32; the bytes written.
+    """Parquet's DELTA_BINARY_PACKED of values[:count]: blocks of 128 in four parts of 32.
 
-    `narrow`: the column is INT32, so differences wrap at 32 bits. `deltas`: uint64[128], space to work in.
+    Returns (the bytes written, the smallest and the largest value); ends early at one that is MISSING. `narrow`: the
+    column is INT32, so differences wrap at 32 bits. `deltas`: uint64[128], space to work in.
     """
     place = _varint(out, 0, 128)
     place = _varint(out, place, 4)
     place = _varint(out, place, count)
     place = _zigzag(out, place, values[0] if count else np.int64(0))
     all_bits = np.uint64(0xFFFFFFFF) if narrow else _FULL
+    low = high = values[0] if count else np.int64(0)
     row = 1
-    while row < count:
-        n = min(128, count - row)
-        least = np.int64(-1 ^ MISSING)
-        for i in range(n):
-            delta = values[row + i] - values[row + i - 1]
-            if narrow:
-                delta = np.int64(np.int32(delta))
-            least = min(least, delta)
-            deltas[i] = np.uint64(delta)
+    while row < count and low != MISSING:
+        n, first, least = min(128, count - row), np.uint64(row), np.int64(-1 ^ MISSING)
+        before = first - np.uint64(1)
+        for i in range(np.uint64(n)):
+            low, high = min(low, values[first + i]), max(high, values[first + i])
+        if narrow:
+            for i in range(np.uint64(n)):
+                delta = np.int64(np.int32(values[first + i] - values[before + i]))
+                least = min(least, delta)
+                deltas[i] = np.uint64(delta)
+        else:
+            for i in range(np.uint64(n)):
+                delta = values[first + i] - values[before + i]
+                least = min(least, delta)
+                deltas[i] = np.uint64(delta)
         for i in range(n, 128):
             deltas[i] = np.uint64(least)
         place = _zigzag(out, place, least)
@@ -1127,21 +1130,38 @@ def pack_deltas(values, count, narrow, deltas, out):
                 out[widths + part] = 0
                 continue
             largest = np.uint64(0)
-            for i in range(32 * part, 32 * part + 32):
+            for i in range(np.uint64(32 * part), np.uint64(32 * part + 32)):
                 deltas[i] = (deltas[i] - np.uint64(least)) & all_bits
                 largest |= deltas[i]
-            width = 0
-            while largest:
-                largest >>= np.uint64(1)
-                width += 1
+            width = _bit_length(largest)
             out[widths + part] = width
-            if width == 64:
-                for i in range(32 * part, 32 * part + 32):
-                    store64(out, place, deltas[i])
-                    place += 8
-            elif width:
-                place = _pack_stretch(deltas, 32 * part, 32 * part + 32, 128, width, out, place)
+            place = _pack_part(deltas, 32 * part, width, out, place)
         row += n
+    return place, low, high
+
+
+@inner
+def _bit_length(word):
+    for shift in (1, 2, 4, 8, 16, 32):
+        word |= word >> np.uint64(shift)
+    return count_bits(word)
+
+
+@inner
+def _pack_part(deltas, first, width, out, place):
+    """32 values of `width` bits; where they end. Two are made one of twice the width as long as that fits: then only a
+    half or less of them go bit by bit."""
+    count = 32
+    while 0 < width < 32:
+        count >>= 1
+        for i in range(count):
+            deltas[first + i] = deltas[first + 2 * i] | deltas[first + 2 * i + 1] << np.uint64(width)
+        width *= 2
+    if width < 64:
+        return _pack_stretch(deltas, first, first + count, first + count, width, out, place) if width else place
+    for i in range(first, first + count):
+        store64(out, place, deltas[i])
+        place += 8
     return place
 
 

@@ -44,6 +44,10 @@ _TYPES: Mapping[str, tuple[int, int | None, str]] = {
 }
 
 
+#: Types of numbers that are packed as they are.
+_AS_THEY_ARE = ("int32", "int64", "uint16")
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """A column of words: `codes` into the words, of which `offsets` and `data` have those of `used`."""
@@ -174,7 +178,7 @@ class _Packer:
         column = column.column if isinstance(column, Repeated) else column
         if column is None:
             return (
-                self._packed_numbers(self._values[:0], rows, rows, kind, [])
+                self._packed_numbers(self._values[:0], rows, kind)
                 if kind != "string"
                 else self._words(_nothing(rows), None)
             )
@@ -192,7 +196,7 @@ class _Packer:
             self._out = np.empty(10 * self._rows + 4096, np.uint8)
             self._values = np.empty(self._rows + 1, np.int64)
             self._codes = np.empty(self._rows + 1, np.int32)
-            self._levels = np.empty(self._rows + 8, np.uint8)
+            self._levels = np.empty((self._rows >> 3) + 1, np.uint8)
             self._numbered, self._repeats = np.empty(self._rows, np.uint16), np.empty(self._rows + 8, np.uint16)
 
     def _words(self, column: Words, which: NDArray[np.int32] | None) -> _Chunk:
@@ -242,13 +246,13 @@ class _Packer:
 
     def _numbers(self, column: Numbers, kind: str) -> _Chunk:
         values, rows = np.ascontiguousarray(column.values), len(column.values)
-        low, high, missing = k.limits(values)
-        present = rows - missing
-        if missing:
-            if present:
-                k.present_numbers(values, self._values, self._levels)
-            values = self._values[:present]
-        return self._packed_numbers(values, rows, missing, kind, [low, high])
+        if kind in _AS_THEY_ARE:
+            size, low, high = k.pack_deltas(values, rows, kind != "int64", self._deltas, self._out)
+            if low != k.MISSING:
+                body = self._level_bytes(rows, 0) + self._out[:size].tobytes()
+                return _pages(None, 0, body, rows, _DELTA, _statistics(kind, 0, [low, high] if rows else []))
+        present = int(k.present_numbers(values, self._values, self._levels))
+        return self._packed_numbers(self._values[:present], rows, kind)
 
     def _few(self, column: Few, kind: str, which: NDArray[np.int32] | None) -> _Chunk:
         """A dictionary of the numbers and their codes: half the time their differences take, and fewer bytes."""
@@ -270,21 +274,20 @@ class _Packer:
         rows, missing = len(which), values == k.MISSING
         self._numbered[: len(values)] = np.where(missing, k.NO_CODE, values)
         present = self._repeat(which, bool(missing.any()))
-        return self._packed_numbers(self._repeats[:present], rows, rows - present, "bool", [])
+        return self._packed_numbers(self._repeats[:present], rows, "bool")
 
-    def _packed_numbers(
-        self, values: NDArray[Any], rows: int, missing: int, kind: str, limits: Sequence[int]
-    ) -> _Chunk:
+    def _packed_numbers(self, values: NDArray[Any], rows: int, kind: str) -> _Chunk:
         """The pages of `rows` numbers, of which `values` are not missing."""
-        statistics = _statistics(kind, missing, limits if len(values) else [])
+        present, missing = len(values), rows - len(values)
         body = self._level_bytes(rows, missing)
         if kind == "bool":
-            return _pages(None, 0, body + np.packbits(values.astype(np.bool_), bitorder="little").tobytes(), rows,
-                          _PLAIN, statistics)  # fmt: skip
+            body += np.packbits(values.astype(np.bool_), bitorder="little").tobytes()
+            return _pages(None, 0, body, rows, _PLAIN, _statistics(kind, missing, []))
+        limits = [int(values.min()), int(values.max())] if present else []
         if kind == "uint32":
             values = values.astype(np.uint32).view(np.int32).astype(np.int64)
-        size = k.pack_deltas(values, len(values), kind != "int64", self._deltas, self._out)
-        return _pages(None, 0, body + self._out[:size].tobytes(), rows, _DELTA, statistics)
+        size, _, _ = k.pack_deltas(values, present, kind != "int64", self._deltas, self._out)
+        return _pages(None, 0, body + self._out[:size].tobytes(), rows, _DELTA, _statistics(kind, missing, limits))
 
     def _level_bytes(self, rows: int, missing: int) -> bytes:
         """Which rows have a value, of which `self._levels` tells: one run if all do, or none."""
