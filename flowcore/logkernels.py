@@ -1706,16 +1706,22 @@ def find_alike(records, actions, transit, initiator, ports, keys, notes, first, 
 
 
 @kernel
-def take_records(records, rows, out):
-    """The records `rows`, column by column."""
+def take_records(records, rows, detailed, out):
+    """The records `rows`; `detailed`: what few logs have, too. Flags are not taken."""
     for i in range(rows.size):
         row = rows[i]
-        out.interface[i], out.interface_place[i] = records.interface[row], records.interface_place[row]
-        out.src[i], out.dst[i] = records.src[row], records.dst[row]
-        out.packet_src[i], out.packet_dst[i] = records.packet_src[row], records.packet_dst[row]
-        out.direction[i], out.bpa[i] = records.direction[row], records.bpa[row]
-        out.srcport[i], out.dstport[i] = records.srcport[row], records.dstport[row]
-        out.protocol[i], out.flags[i] = records.protocol[row], records.flags[row]
+        out.interface[i], out.src[i], out.dst[i] = records.interface[row], records.src[row], records.dst[row]
+        out.srcport[i], out.dstport[i], out.protocol[i] = (
+            records.srcport[row],
+            records.dstport[row],
+            records.protocol[row],
+        )
+    if detailed:
+        for i in range(rows.size):
+            row = rows[i]
+            out.packet_src[i], out.packet_dst[i] = records.packet_src[row], records.packet_dst[row]
+            out.interface_place[i], out.direction[i] = records.interface_place[row], records.direction[row]
+            out.bpa[i] = records.bpa[row]
 
 
 @kernel
@@ -1763,6 +1769,42 @@ def find_conversations(flows, keys, numbers, first, which):
             count += 1
         which[row] = found
     return count
+
+
+@kernel
+def take_flows(flows, rows, out):
+    """The flows `rows`."""
+    for i in range(rows.size):
+        row = rows[i]
+        out.source[i], out.destination[i] = flows.source[row], flows.destination[row]
+        out.source_port[i], out.destination_port[i] = flows.source_port[row], flows.destination_port[row]
+        out.protocol[i], out.family[i], out.interface[i] = flows.protocol[row], flows.family[row], flows.interface[row]
+        for half in range(2):
+            out.source6[i, half], out.destination6[i, half] = flows.source6[row, half], flows.destination6[row, half]
+
+
+@inner
+def _spread(some, which, out):
+    for row in range(which.size):
+        out[row] = peek(some, which[row])
+
+
+@kernel
+def spread_verdicts(some, which, out):
+    """Row i of `out` becomes the verdict which[i] of `some`, column by column: those fit in the cache."""
+    _spread(some.verdict, which, out.verdict)
+    _spread(some.forward, which, out.forward)
+    _spread(some.reply, which, out.reply)
+    _spread(some.reason, which, out.reason)
+    _spread(some.stage, which, out.stage)
+    _spread(some.path, which, out.path)
+    _spread(some.blocked_by, which, out.blocked_by)
+    _spread(some.src_interface, which, out.src_interface)
+    _spread(some.dst_interface, which, out.dst_interface)
+    _spread(some.targets, which, out.targets)
+    _spread(some.reachable_targets, which, out.reachable_targets)
+    for rule in range(out.rules.shape[0]):
+        _spread(some.rules[rule], which, out.rules[rule])
 
 
 class Rules(NamedTuple):

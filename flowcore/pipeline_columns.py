@@ -127,11 +127,7 @@ class ColumnJudge:
                 self._find_openers(group, records, addresses, found)
             return found, records, actions, transit, None
         first = first[:count]
-        few = k.Records(*(
-            getattr(records, name) if name in _TABLES else column[:count]
-            for name, column in zip(k.Records._fields, self._few_records, strict=True)
-        ))  # fmt: skip
-        k.take_records(records, first, few)
+        few = self._few_of(records, first, detailed)
         initiator = found.initiator.take(first) if flagged else None
         found = _cut(self._found, count)
         if initiator is None:
@@ -143,9 +139,20 @@ class ColumnJudge:
         k.weigh_alike(which, _weights(group), weight)
         return found, few, actions.take(first), transit.take(first) if transit.size else transit, Alike(which, weight)
 
+    def _few_of(self, records: k.Records, rows: NDArray[np.int64], detailed: bool) -> k.Records:
+        """The records `rows`, without their flags; `detailed`: some of `_DETAILS` are known."""
+        few = {name: column[: rows.size] for name, column in self._few_records._asdict().items()}
+        few |= {name: getattr(records, name) for name in _TABLES}
+        few["flags"] = self._missing[: rows.size]
+        if not detailed:
+            few |= dict.fromkeys(_DETAILED, self._minus[: rows.size])
+        found = k.Records(**few)
+        k.take_records(records, rows, detailed, found)
+        return found
+
     def _transit(self, group: RowGroup) -> NDArray[np.int32]:
         """Codes of tgw-id; empty if no record has any."""
-        return group.codes("tgw_id")[: group.rows if "tgw_id" in group.columns.types else 0]
+        return group.codes("tgw_id") if "tgw_id" in group.columns.types else self._minus[:0]
 
     def _judge(
         self, records: k.Records, addresses: k.Addresses, found: k.Oriented, actions: NDArray[np.int32],
@@ -183,14 +190,10 @@ class ColumnJudge:
             self._evaluator.evaluate_columns(_inputs(flows), threads=1, out=self._out)
             return
         first = self._first[:count]
-        few = kernels.Flows(*(column.take(first, axis=0) if len(column) else column for column in flows))
-        found = self._evaluator.evaluate_columns(_inputs(few), threads=1, out=self._few)
-        for some, column in zip(found, out, strict=True):
-            if column.ndim == 1:
-                some.take(which, out=column, mode="clip")
-            else:
-                for part, line in zip(some, column, strict=True):
-                    part.take(which, out=line, mode="clip")
+        few = _cut(self._few_flows, count)
+        k.take_flows(flows, first, few)
+        self._evaluator.evaluate_columns(_inputs(few), threads=1, out=self._few)
+        k.spread_verdicts(self._few, which, self._whole(out))
 
     # -- in
 
@@ -199,25 +202,33 @@ class ColumnJudge:
         numbers = np.array([self._known.get(name, -2) for name in names] or [-2], np.int32)
         reasons = group.strings("reject_reason")
         kinds = [_MIDDLE.get(name, k.AT_END) for name in group.strings("interface_type")]
-        flags = group.numbers("tcp_flags")
-        if "tgw_id" in group.columns.types:  # they mean something else there (FL-61)
+        types, rows = group.columns.types, group.rows
+
+        def codes(name: str) -> NDArray[np.int32]:
+            return group.codes(name) if name in types else self._minus[:rows]
+
+        def values(name: str) -> NDArray[np.int64]:
+            return group.numbers(name) if name in types else self._missing[:rows]
+
+        flags = values("tcp_flags")
+        if "tgw_id" in types:  # they mean something else there (FL-61)
             flags = np.where(group.codes("tgw_id") >= 0, k.MISSING, flags)
         return k.Records(
-            interface=group.codes("interface_id"),
+            interface=codes("interface_id"),
             interface_number=numbers,
             interface_hash=np.append(group.hashes("interface_id"), np.uint64(0)),
-            interface_place=group.codes("interface_type"),
+            interface_place=codes("interface_type"),
             place_of_type=np.array(kinds or [k.AT_END], np.uint8),
-            src=group.codes("srcaddr"),
-            dst=group.codes("dstaddr"),
-            packet_src=group.codes("pkt_srcaddr"),
-            packet_dst=group.codes("pkt_dstaddr"),
-            direction=group.codes("flow_direction"),
-            bpa=group.codes("reject_reason"),
+            src=codes("srcaddr"),
+            dst=codes("dstaddr"),
+            packet_src=codes("pkt_srcaddr"),
+            packet_dst=codes("pkt_dstaddr"),
+            direction=codes("flow_direction"),
+            bpa=codes("reject_reason"),
             bpa_code=np.array([reasons.index("BPA") if "BPA" in reasons else -2], np.int64),
-            srcport=group.numbers("srcport"),
-            dstport=group.numbers("dstport"),
-            protocol=group.numbers("protocol"),
+            srcport=values("srcport"),
+            dstport=values("dstport"),
+            protocol=values("protocol"),
             flags=flags,
         )
 
@@ -235,7 +246,8 @@ class ColumnJudge:
         self._flows, self._out, self._few = _empty_flows(rows), empty_verdicts(rows), empty_verdicts(rows)
         self._first, self._which = np.empty(rows + 1, np.int64), np.empty(rows, np.int64)
         self._alike_rows, self._every = np.empty(rows, np.int32), np.arange(rows)
-        self._minus = np.full(rows, -1, np.int32)
+        self._minus, self._missing = np.full(rows, -1, np.int32), np.full(rows, k.MISSING, np.int64)
+        self._few_flows = _empty_flows(rows)
         self._few_records = _empty_records(rows)
         self._reasons = np.array(
             [REASONS.index(name) for name in ("NO_DATA", "UNKNOWN_RESOURCE", "INITIATOR_UNKNOWN")], np.uint8
@@ -392,12 +404,13 @@ class _Judged(NamedTuple):
 
 
 #: Columns of logs that few have; words that are compared as they are, and their names in Records; of Records, those
-#: that are not row by row.
+#: of `_DETAILS`, and those that are not row by row.
 _DETAILS = ("pkt_srcaddr", "pkt_dstaddr", "flow_direction", "reject_reason", "interface_type", "tgw_id")
 _SAME: Mapping[str, str] = {
     "interface_id": "interface", "srcaddr": "src", "dstaddr": "dst", "pkt_srcaddr": "packet_src",
     "pkt_dstaddr": "packet_dst",
 }  # fmt: skip
+_DETAILED = ("interface_place", "packet_src", "packet_dst", "direction", "bpa")
 _TABLES = ("interface_number", "interface_hash", "place_of_type", "bpa_code")
 
 _NOT_REACHED = REASONS.index("IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS")
