@@ -1092,13 +1092,13 @@ def plain_words(offsets, data, out):
 
 
 @kernel
-def pack_deltas(values, count, narrow, deltas, out):
+def pack_deltas(values, count, narrow, deltas, out, place):
     """Parquet's DELTA_BINARY_PACKED of values[:count]: blocks of 128 in four parts of 32.
 
-    Returns (the bytes written, the smallest and the largest value); ends early at one that is MISSING. `narrow`: the
-    column is INT32, so differences wrap at 32 bits. `deltas`: uint64[128], space to work in.
+    Returns (where they end in `out`, the smallest and the largest value); ends early at one that is MISSING. `narrow`:
+    the column is INT32, so differences wrap at 32 bits. `deltas`: uint64[128], space to work in.
     """
-    place = _varint(out, 0, 128)
+    place = _varint(out, place, 128)
     place = _varint(out, place, 4)
     place = _varint(out, place, count)
     place = _zigzag(out, place, values[0] if count else np.int64(0))
