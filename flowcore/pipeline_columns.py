@@ -46,6 +46,7 @@ _RULES = tuple(RULE_STAGES)
 _OPENING_SLOTS = 1 << 20
 #: Conversations that are known while a group is looked through, and the share of rows above which it does not pay.
 _NEAR, _FEW = 1 << 14, 0.8
+_LIKE = 1 << 15
 
 
 class ColumnJudge:
@@ -68,8 +69,8 @@ class ColumnJudge:
         self._verdicts = VerdictColumns(evaluator, (*VERDICT_COLUMNS, *LOG_VERDICT_COLUMNS))
         self._room = 0
         self._keys, self._numbered = np.empty((_NEAR, 2), np.uint64), np.empty(_NEAR, np.int64)
-        self._alike_keys, self._notes = np.empty((_NEAR, 4), np.uint64), np.empty(4 * k.ALIKE, np.uint64)
-        self._detailed_keys = np.empty((_NEAR, 8), np.uint64)
+        self._alike_keys, self._notes = np.empty((_LIKE, 4), np.uint64), np.empty(4 * k.ALIKE, np.uint64)
+        self._detailed_keys = np.empty((_LIKE, 8), np.uint64)
         self._ports = port_classes(evaluator, kept_targets(evaluator.network))
         self._openings = _openings(0)
 
