@@ -84,7 +84,7 @@ class ColumnJudge:
         self._need(group.rows)
         records, addresses = self._records(group), _addresses(group)
         found, records, actions, transit, alike = self._alike(group, records, addresses)
-        _, out, predicted, agrees = self._judge(records, addresses, found, actions, transit)
+        _, out, predicted, agrees = self._judge(records, addresses, found, actions, transit, alike is None)
         same = {name: getattr(records, of) for name, of in _SAME.items()} | {"action": actions}
         judged = _Judged(found, out, actions, predicted, agrees, same, alike)
         return self._columns(group, judged), self._summary(group, judged)
@@ -96,7 +96,7 @@ class ColumnJudge:
         records, addresses = self._records(group), _addresses(group)
         found = _cut(self._found, group.rows)
         self._find_openers(group, records, addresses, found)
-        return found, *self._judge(records, addresses, found, group.codes("action"), self._transit(group))
+        return found, *self._judge(records, addresses, found, group.codes("action"), self._transit(group), True)
 
     def _find_openers(self, group: RowGroup, records: k.Records, addresses: k.Addresses, found: k.Oriented) -> None:
         """The words of each packet's addresses, and who opened its conversation."""
@@ -157,9 +157,11 @@ class ColumnJudge:
 
     def _judge(
         self, records: k.Records, addresses: k.Addresses, found: k.Oriented, actions: NDArray[np.int32],
-        transit: NDArray[np.int32],
+        transit: NDArray[np.int32], repeated: bool,
     ) -> tuple[kernels.Flows, Any, NDArray[np.uint8], NDArray[np.uint8]]:  # fmt: skip
-        """Conversations, verdicts, predicted actions and whether these agree, of records whose openers are found."""
+        """Conversations, verdicts, predicted actions and whether these agree, of records whose openers are found.
+
+        `repeated`: many records may be of one conversation."""
         rows = records.protocol.size
         flows, whose = _cut(self._flows, rows), self._whose[:rows]
         k.orient(records, addresses, self._own, self._reasons, found, whose)
@@ -167,7 +169,10 @@ class ColumnJudge:
             found.place[transit >= 0] = k.AT_TRANSIT
         self._fill_flows(records, addresses, found, whose, self._every[:rows], False, flows)
         out = cut_verdicts(self._out, rows)
-        self._evaluate(flows, out)
+        if repeated:
+            self._evaluate_conversations(flows, out)
+        else:  # two records of a conversation at most: to look for them takes as long as to judge both
+            self._evaluator.evaluate_columns(_inputs(flows), threads=1, out=self._out)
         predicted, agrees = self._predicted[:rows], self._agrees[:rows]
         whole = self._whole(out)
         k.predict(records, self._own, self._rules, found, whole, actions, predicted, agrees)
@@ -183,7 +188,7 @@ class ColumnJudge:
         """Verdicts for the loops: the lines of rules not cut, so that they are one kind of array, compiled once."""
         return out._replace(rules=self._out.rules)
 
-    def _evaluate(self, flows: kernels.Flows, out: Any) -> None:
+    def _evaluate_conversations(self, flows: kernels.Flows, out: Any) -> None:
         """The verdicts of the flows; those of one conversation near each other are looked up once."""
         which = self._which[: flows.protocol.size]
         count = k.find_conversations(flows, self._keys, self._numbered, self._first, which)
