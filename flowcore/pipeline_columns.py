@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 
 _RULES = tuple(RULE_STAGES)
 _OPENING_SLOTS = 1 << 20
-#: Conversations that are known while a group is looked through, and the share of rows above which it does not pay.
-_NEAR, _FEW = 1 << 14, 0.8
-_LIKE = 1 << 15
+#: Conversations and kinds of records that are known while a group is looked through, and the share of rows above which
+#: it does not pay.
+_NEAR, _LIKE, _FEW = 1 << 14, 1 << 15, 0.8
 
 
 class ColumnJudge:
@@ -69,8 +69,7 @@ class ColumnJudge:
         self._verdicts = VerdictColumns(evaluator, (*VERDICT_COLUMNS, *LOG_VERDICT_COLUMNS))
         self._room = 0
         self._keys, self._numbered = np.empty((_NEAR, 2), np.uint64), np.empty(_NEAR, np.int64)
-        self._alike_keys, self._notes = np.empty((_LIKE, 4), np.uint64), np.empty(4 * k.ALIKE, np.uint64)
-        self._detailed_keys = np.empty((_LIKE, 8), np.uint64)
+        self._alike_keys, self._notes = np.empty((_LIKE, 4), np.uint64), np.empty(3 * k.ALIKE, np.uint64)
         self._ports = port_classes(evaluator, kept_targets(evaluator.network))
         self._openings = _openings(0)
 
@@ -116,13 +115,15 @@ class ColumnJudge:
         flagged = "tcp_flags" in types
         if flagged:  # these tell of rows before and behind: each row is looked at
             self._find_openers(group, records, addresses, found)
-        first, which = self._first[: rows + 1], self._alike_rows[:rows]
-        detailed = any(name in types for name in _DETAILS)
-        count = k.find_alike(
-            records, actions, transit if transit.size else self._minus[: rows if detailed else 0],
-            found.initiator if flagged else found.initiator[:0], self._ports,
-            self._detailed_keys if detailed else self._alike_keys, self._notes, first, which,
-        )  # fmt: skip
+        first, which = self._first[:rows], self._alike_rows[:rows]
+        detailed, words = any(name in types for name in _DETAILS), 1 << k.WORD_BITS
+        count = rows
+        if all(group.count(name) < words for name in ("interface_id", "srcaddr", "dstaddr", *_DETAILS[:2])):
+            count = k.find_alike(
+                records, actions, transit if transit.size else self._minus[: rows if detailed else 0],
+                found.initiator if flagged else found.initiator[:0], self._ports,
+                self._alike_keys, self._notes, first, which,
+            )  # fmt: skip
         if count > _FEW * rows:
             if not flagged:
                 self._find_openers(group, records, addresses, found)
@@ -250,7 +251,7 @@ class ColumnJudge:
         )  # fmt: skip
         self._predicted, self._agrees, self._whose = small[7:]
         self._flows, self._out, self._few = _empty_flows(rows), empty_verdicts(rows), empty_verdicts(rows)
-        self._first, self._which = np.empty(rows + 1, np.int64), np.empty(rows, np.int64)
+        self._first, self._which = np.empty(rows, np.int64), np.empty(rows, np.int64)
         self._alike_rows, self._every = np.empty(rows, np.int32), np.arange(rows)
         self._minus, self._missing = np.full(rows, -1, np.int32), np.full(rows, k.MISSING, np.int64)
         self._few_flows = _empty_flows(rows)
