@@ -56,10 +56,11 @@ def edges(judge: Any, rng: random.Random) -> list[int]:
     classes = np.array([tables.port_class[start : start + 128] for start in starts]).reshape(2, 1 << 16, 2)
     cuts = {int(port) + 1 for part in classes for port in np.flatnonzero((part[1:] != part[:-1]).any(axis=1))}
     listeners = [one for balancer in judge.network.load_balancers.values() for one in balancer.listeners or ()]
-    alone = {listener.port for listener in listeners} | {port for _, _, port in kept_targets(judge.network)}
+    alone, kept = {listener.port for listener in listeners}, {port for _, _, port in kept_targets(judge.network)}
     near = sorted({port + by for port in cuts for by in (-1, 0)})
     ports = {port + by for port in alone for by in (-1, 0, 1)} | {0, 32767, 32768, 65535, 65536, 70000}
-    return [*rng.sample(near, min(6, len(near))), *rng.sample(sorted(ports), min(12, len(ports)))]
+    doubted = sorted(port + by for port in kept for by in (-1, 0))
+    return [*rng.sample(near, min(6, len(near))), *rng.sample(sorted(ports), min(12, len(ports))), *doubted]
 
 
 def records(judge: Any, form: str, seed: int, count: int) -> pl.DataFrame:
@@ -67,7 +68,13 @@ def records(judge: Any, form: str, seed: int, count: int) -> pl.DataFrame:
     rng, network = random.Random(seed), judge.network
     ports = edges(judge, rng)
     own = [(name, str(one.address)) for name, end in network.interfaces.items() for one in end.addresses]
-    own = [*rng.sample(own, min(8, len(own))), ("eni-unknown", "10.0.0.9"), ("-", "10.0.0.9")]
+    kept = {name for name, _, _ in kept_targets(network)}
+    own = [
+        *(end for end in own if end[0] in kept),
+        *rng.sample(own, min(8, len(own))),
+        ("eni-unknown", "10.0.0.9"),
+        ("-", "10.0.0.9"),
+    ]
     others = [*(address for _, address in own), "8.8.8.8", "10.0.0.999"]
     pairs = [(*rng.choice(own), rng.choice(others)) for _ in range({"all": 2, "packet": 4}.get(form, 8))]
     rows = []
@@ -135,6 +142,17 @@ def test_records_that_are_alike_are_judged_as_each_by_itself(
         assert left.height == 5000
     assert len(shares) == 2
     assert max(shares) < 0.9
+
+
+def test_more_words_than_are_compared_are_no_reason_to_mix_records_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = records(evaluator(1), "plain", 0, 1000)
+    evaluate_logs(evaluator(1), write(tmp_path / "log.gz", text_of(frame)), tmp_path / "a.parquet")
+    monkeypatch.setattr(k, "WORD_BITS", 2)
+    monkeypatch.setattr(k, "find_alike", None)
+    evaluate_logs(evaluator(1), tmp_path / "log.gz", tmp_path / "b.parquet")
+    assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
 # -- written ----------------------------------------------------------------------------------------------
