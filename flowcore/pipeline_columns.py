@@ -5,7 +5,8 @@ A row group goes in as numbers and codes of words, and comes out so; every disti
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from . import kernels
 from . import logkernels as k
 from .evaluate import empty_verdicts
 from .pipeline_doubts import ACL_BITS, GATEWAY_BIT, has_public_address, kept_targets
-from .pipeline_parquet import Numbers
+from .pipeline_parquet import Numbers, Repeated, Words
+from .pipeline_ports import port_classes
 from .pipeline_records import has_ambiguous_addresses
 from .pipeline_summary import Disagreement, Summary, disagreements
 from .pipeline_verdicts import VerdictColumns, columns_of, count_outcomes, cut_verdicts, nullable, traffic
@@ -37,13 +39,14 @@ if TYPE_CHECKING:
 
     from .evaluate import Evaluator
     from .model import Network
-    from .pipeline_verdicts import Column
+    from .pipeline_parquet import Column
     from .sources.groups import RowGroup
 
 _RULES = tuple(RULE_STAGES)
 _OPENING_SLOTS = 1 << 20
-#: Conversations that are known while a group is looked through, and the share of rows above which it does not pay.
-_NEAR, _FEW = 1 << 14, 0.8
+#: Conversations and kinds of records that are known while a group is looked through, and the share of rows above which
+#: it does not pay.
+_NEAR, _LIKE, _FEW = 1 << 14, 1 << 15, 0.8
 
 
 class ColumnJudge:
@@ -66,6 +69,8 @@ class ColumnJudge:
         self._verdicts = VerdictColumns(evaluator, (*VERDICT_COLUMNS, *LOG_VERDICT_COLUMNS))
         self._room = 0
         self._keys, self._numbered = np.empty((_NEAR, 2), np.uint64), np.empty(_NEAR, np.int64)
+        self._alike_keys, self._notes = np.empty((_LIKE, 4), np.uint64), np.empty(3 * k.ALIKE, np.uint64)
+        self._ports = port_classes(evaluator, kept_targets(evaluator.network))
         self._openings = _openings(0)
 
     def start_part(self) -> None:
@@ -73,33 +78,102 @@ class ColumnJudge:
         if self._openings.key.shape[0]:
             self._openings.seen[:] = 0
 
-    def judge(self, group: RowGroup) -> tuple[dict[str, Column], Summary]:
+    def judge(self, group: RowGroup) -> tuple[Mapping[str, Column], Summary]:
         """The columns of the group with the verdict columns, and what they add to the summary."""
-        found, _, out, predicted, agrees = self.judged(group)
-        summary = self._summary(group, found, out, group.codes("action"), predicted, agrees)
-        return self._columns(group, found, out, predicted, agrees), summary
+        self._need(group.rows)
+        records, addresses = self._records(group), _addresses(group)
+        found, records, actions, transit, alike = self._alike(group, records, addresses)
+        _, out, predicted, agrees = self._judge(records, addresses, found, actions, transit, alike is None)
+        same = {name: getattr(records, of) for name, of in _SAME.items()} | {"action": actions}
+        judged = _Judged(found, out, actions, predicted, agrees, same, alike)
+        return self._columns(group, judged), self._summary(group, judged)
 
     def judged(self, group: RowGroup) -> tuple[k.Oriented, kernels.Flows, Any, NDArray[np.uint8], NDArray[np.uint8]]:
-        """The records of the group as kernels see them: what was found of each, the conversation it belongs to, the
-        verdicts, the predicted actions and whether they agree. Arrays hold until the next group."""
-        rows = group.rows
-        self._need(rows)
+        """The records of the group as kernels see them, row by row: what was found of each, the conversation it belongs
+        to, the verdicts, the predicted actions and whether they agree. Arrays hold until the next group."""
+        self._need(group.rows)
         records, addresses = self._records(group), _addresses(group)
-        found, flows = _cut(self._found, rows), _cut(self._flows, rows)
+        found = _cut(self._found, group.rows)
+        self._find_openers(group, records, addresses, found)
+        return found, *self._judge(records, addresses, found, group.codes("action"), self._transit(group), True)
+
+    def _find_openers(self, group: RowGroup, records: k.Records, addresses: k.Addresses, found: k.Oriented) -> None:
+        """The words of each packet's addresses, and who opened its conversation."""
         k.packet_ends(records, addresses, found)
         if "tcp_flags" in group.columns.types:
             if not self._openings.key.shape[0]:
                 self._openings = _openings(_OPENING_SLOTS)
             k.note_openings(records, found, addresses, self._openings)
         k.find_openers(records, found, addresses, self._openings)
-        whose = self._whose[:rows]
+
+    def _alike(
+        self, group: RowGroup, records: k.Records, addresses: k.Addresses
+    ) -> tuple[k.Oriented, k.Records, NDArray[np.int32], NDArray[np.int32], Alike | None]:
+        """One of all records that have the same verdict, oriented, with its action and tgw-id; and which those are."""
+        rows, types = group.rows, group.columns.types
+        found, actions, transit = _cut(self._found, rows), group.codes("action"), self._transit(group)
+        flagged = "tcp_flags" in types
+        if flagged:  # these tell of rows before and behind: each row is looked at
+            self._find_openers(group, records, addresses, found)
+        first, which = self._first[:rows], self._alike_rows[:rows]
+        detailed, words = any(name in types for name in _DETAILS), 1 << k.WORD_BITS
+        count = rows
+        if all(group.count(name) < words for name in ("interface_id", "srcaddr", "dstaddr", *_DETAILS[:2])):
+            count = k.find_alike(
+                records, actions, transit if transit.size else self._minus[: rows if detailed else 0],
+                found.initiator if flagged else found.initiator[:0], self._ports,
+                self._alike_keys, self._notes, first, which,
+            )  # fmt: skip
+        if count > _FEW * rows:
+            if not flagged:
+                self._find_openers(group, records, addresses, found)
+            return found, records, actions, transit, None
+        first = first[:count]
+        few = self._few_of(records, first, detailed)
+        initiator = found.initiator.take(first) if flagged else None
+        found = _cut(self._found, count)
+        if initiator is None:
+            self._find_openers(group, few, addresses, found)
+        else:
+            k.packet_ends(few, addresses, found)
+            found.initiator[:] = initiator
+        weight = np.zeros(count, np.int64)
+        k.weigh_alike(which, _weights(group), weight)
+        return found, few, actions.take(first), transit.take(first) if transit.size else transit, Alike(which, weight)
+
+    def _few_of(self, records: k.Records, rows: NDArray[np.int64], detailed: bool) -> k.Records:
+        """The records `rows`, without their flags; `detailed`: some of `_DETAILS` are known."""
+        few = {name: column[: rows.size] for name, column in self._few_records._asdict().items()}
+        few |= {name: getattr(records, name) for name in _TABLES}
+        few["flags"] = self._missing[: rows.size]
+        if not detailed:
+            few |= dict.fromkeys(_DETAILED, self._minus[: rows.size])
+        found = k.Records(**few)
+        k.take_records(records, rows, detailed, found)
+        return found
+
+    def _transit(self, group: RowGroup) -> NDArray[np.int32]:
+        """Codes of tgw-id; empty if no record has any."""
+        return group.codes("tgw_id") if "tgw_id" in group.columns.types else self._minus[:0]
+
+    def _judge(
+        self, records: k.Records, addresses: k.Addresses, found: k.Oriented, actions: NDArray[np.int32],
+        transit: NDArray[np.int32], repeated: bool,
+    ) -> tuple[kernels.Flows, Any, NDArray[np.uint8], NDArray[np.uint8]]:  # fmt: skip
+        """Conversations, verdicts, predicted actions and whether these agree, of records whose openers are found.
+
+        `repeated`: many records may be of one conversation."""
+        rows = records.protocol.size
+        flows, whose = _cut(self._flows, rows), self._whose[:rows]
         k.orient(records, addresses, self._own, self._reasons, found, whose)
-        if "tgw_id" in group.columns.types:
-            found.place[group.codes("tgw_id") >= 0] = k.AT_TRANSIT
-        self._fill_flows(records, addresses, found, whose, np.arange(rows), False, flows)
+        if transit.size:
+            found.place[transit >= 0] = k.AT_TRANSIT
+        self._fill_flows(records, addresses, found, whose, self._every[:rows], False, flows)
         out = cut_verdicts(self._out, rows)
-        self._evaluate(flows, out)
-        actions = group.codes("action")
+        if repeated:
+            self._evaluate_conversations(flows, out)
+        else:  # two records of a conversation at most: to look for them takes as long as to judge both
+            self._evaluator.evaluate_columns(_inputs(flows), threads=1, out=self._out)
         predicted, agrees = self._predicted[:rows], self._agrees[:rows]
         whole = self._whole(out)
         k.predict(records, self._own, self._rules, found, whole, actions, predicted, agrees)
@@ -109,13 +183,13 @@ class ColumnJudge:
         self._doubt(records, found, whose, out, predicted, agrees)
         k.settle(found, whole, STAGES.index("source"))
         _settle_targets(found, out)
-        return found, flows, out, predicted, agrees
+        return flows, out, predicted, agrees
 
     def _whole(self, out: Any) -> Any:
         """Verdicts for the loops: the lines of rules not cut, so that they are one kind of array, compiled once."""
         return out._replace(rules=self._out.rules)
 
-    def _evaluate(self, flows: kernels.Flows, out: Any) -> None:
+    def _evaluate_conversations(self, flows: kernels.Flows, out: Any) -> None:
         """The verdicts of the flows; those of one conversation near each other are looked up once."""
         which = self._which[: flows.protocol.size]
         count = k.find_conversations(flows, self._keys, self._numbered, self._first, which)
@@ -123,14 +197,10 @@ class ColumnJudge:
             self._evaluator.evaluate_columns(_inputs(flows), threads=1, out=self._out)
             return
         first = self._first[:count]
-        few = kernels.Flows(*(column.take(first, axis=0) if len(column) else column for column in flows))
-        found = self._evaluator.evaluate_columns(_inputs(few), threads=1, out=self._few)
-        for some, column in zip(found, out, strict=True):
-            if column.ndim == 1:
-                some.take(which, out=column, mode="clip")
-            else:
-                for part, line in zip(some, column, strict=True):
-                    part.take(which, out=line, mode="clip")
+        few = _cut(self._few_flows, count)
+        k.take_flows(flows, first, few)
+        self._evaluator.evaluate_columns(_inputs(few), threads=1, out=self._few)
+        k.spread_verdicts(self._few, which, self._whole(out))
 
     # -- in
 
@@ -139,25 +209,33 @@ class ColumnJudge:
         numbers = np.array([self._known.get(name, -2) for name in names] or [-2], np.int32)
         reasons = group.strings("reject_reason")
         kinds = [_MIDDLE.get(name, k.AT_END) for name in group.strings("interface_type")]
-        flags = group.numbers("tcp_flags")
-        if "tgw_id" in group.columns.types:  # they mean something else there (FL-61)
+        types, rows = group.columns.types, group.rows
+
+        def codes(name: str) -> NDArray[np.int32]:
+            return group.codes(name) if name in types else self._minus[:rows]
+
+        def values(name: str) -> NDArray[np.int64]:
+            return group.numbers(name) if name in types else self._missing[:rows]
+
+        flags = values("tcp_flags")
+        if "tgw_id" in types:  # they mean something else there (FL-61)
             flags = np.where(group.codes("tgw_id") >= 0, k.MISSING, flags)
         return k.Records(
-            interface=group.codes("interface_id"),
+            interface=codes("interface_id"),
             interface_number=numbers,
             interface_hash=np.append(group.hashes("interface_id"), np.uint64(0)),
-            interface_place=group.codes("interface_type"),
+            interface_place=codes("interface_type"),
             place_of_type=np.array(kinds or [k.AT_END], np.uint8),
-            src=group.codes("srcaddr"),
-            dst=group.codes("dstaddr"),
-            packet_src=group.codes("pkt_srcaddr"),
-            packet_dst=group.codes("pkt_dstaddr"),
-            direction=group.codes("flow_direction"),
-            bpa=group.codes("reject_reason"),
+            src=codes("srcaddr"),
+            dst=codes("dstaddr"),
+            packet_src=codes("pkt_srcaddr"),
+            packet_dst=codes("pkt_dstaddr"),
+            direction=codes("flow_direction"),
+            bpa=codes("reject_reason"),
             bpa_code=np.array([reasons.index("BPA") if "BPA" in reasons else -2], np.int64),
-            srcport=group.numbers("srcport"),
-            dstport=group.numbers("dstport"),
-            protocol=group.numbers("protocol"),
+            srcport=values("srcport"),
+            dstport=values("dstport"),
+            protocol=values("protocol"),
             flags=flags,
         )
 
@@ -174,6 +252,10 @@ class ColumnJudge:
         self._predicted, self._agrees, self._whose = small[7:]
         self._flows, self._out, self._few = _empty_flows(rows), empty_verdicts(rows), empty_verdicts(rows)
         self._first, self._which = np.empty(rows, np.int64), np.empty(rows, np.int64)
+        self._alike_rows, self._every = np.empty(rows, np.int32), np.arange(rows)
+        self._minus, self._missing = np.full(rows, -1, np.int32), np.full(rows, k.MISSING, np.int64)
+        self._few_flows = _empty_flows(rows)
+        self._few_records = _empty_records(rows)
         self._reasons = np.array(
             [REASONS.index(name) for name in ("NO_DATA", "UNKNOWN_RESOURCE", "INITIATOR_UNKNOWN")], np.uint8
         )
@@ -233,29 +315,32 @@ class ColumnJudge:
 
     # -- out
 
-    def _columns(
-        self, group: RowGroup, found: k.Oriented, out: Any, predicted: NDArray[np.uint8], agrees: NDArray[np.uint8]
-    ) -> dict[str, Column]:
-        columns = columns_of(group)
+    def _columns(self, group: RowGroup, judged: _Judged) -> Mapping[str, Column]:
+        found = judged.found
         found_too = {
             "direction": found.direction, "initiator": found.initiator,
-            "predicted_action": predicted, "observed_at": found.place,
+            "predicted_action": judged.predicted, "observed_at": found.place,
         }  # fmt: skip
-        columns |= self._verdicts.columns(out) | self._verdicts.named(found_too)
-        columns["agrees"] = Numbers(nullable(agrees, k.NULL8))
+        columns = self._verdicts.columns(judged.out) | self._verdicts.named(found_too)
+        columns["agrees"] = Numbers(nullable(judged.agrees, k.NULL8))
         columns["addresses_ambiguous"] = Numbers(found.ambiguous.astype(np.int64))
-        return columns
+        read, alike = columns_of(group), judged.alike
+        if alike is None:
+            return read | columns
+        for name, codes in judged.same.items():
+            if isinstance(column := read.get(name), Words):
+                columns[name] = replace(column, codes=codes)
+        return {**read, **{name: Repeated(column, alike.which) for name, column in columns.items()}}
 
     # -- summary
 
-    def _summary(
-        self, group: RowGroup, found: k.Oriented, out: Any, actions: NDArray[np.int32],
-        predicted: NDArray[np.uint8], agrees: NDArray[np.uint8],
-    ) -> Summary:  # fmt: skip
-        weights = _weights(group) if "records" in group.columns.types else np.zeros(0, np.int64)
-        outcomes = count_outcomes(self._whole(out), *traffic(group), weights)
+    def _summary(self, group: RowGroup, judged: _Judged) -> Summary:
+        weights, alike, found = _weights(group), judged.alike, judged.found
+        which = self._alike_rows[: 0 if alike is None else group.rows]
+        outcomes = count_outcomes(self._whole(judged.out), which, *traffic(group), weights)
         pairs, places = np.zeros((3, 2), np.int64), np.zeros(len(RECORD_PLACES), np.int64)
-        k.count_agreement(predicted, actions, found.place, weights, pairs, places)
+        weight = weights if alike is None else alike.weight
+        k.count_agreement(judged.predicted, judged.actions, found.place, weight, pairs, places)
         agreement = {
             (VERDICTS[code], ("ACCEPT", "REJECT")[action]): int(pairs[code, action])
             for code, action in np.argwhere(pairs).tolist()
@@ -264,20 +349,19 @@ class ColumnJudge:
             outcomes,
             agreement,
             {RECORD_PLACES[place]: int(places[place]) for place in np.flatnonzero(places)},
-            self._behind(group, found, out, predicted, agrees),
+            self._behind(group, judged),
             group.rows,
             int(weights.sum()) if weights.size else group.rows,
         )
 
-    def _behind(
-        self, group: RowGroup, found: k.Oriented, out: Any, predicted: NDArray[np.uint8], agrees: NDArray[np.uint8]
-    ) -> dict[Disagreement, int]:
+    def _behind(self, group: RowGroup, judged: _Judged) -> dict[Disagreement, int]:
         """See `pipeline_summary.disagreements`."""
         import polars as pl
 
-        rows = np.flatnonzero(agrees == 0)
-        if not rows.size:
+        if not (judged.agrees == 0).any():
             return {}
+        agrees = judged.agrees if judged.alike is None else judged.agrees.take(judged.alike.which)
+        rows = np.flatnonzero(agrees == 0)
         rows = np.flatnonzero((agrees == 0) | ((agrees == 1) & _same_interface(group, rows)))
         columns: dict[str, Any] = {
             name: group.numbers(name)[rows] for name in ("tcp_flags", "protocol", "srcport", "dstport")
@@ -288,18 +372,53 @@ class ColumnJudge:
         for name in ("interface_id", "action", "reject_reason", "srcaddr", "dstaddr"):
             words = pl.Series([*group.strings(name), None], dtype=pl.String)
             columns[name] = words.gather(np.where(group.codes(name) < 0, len(words) - 1, group.codes(name))[rows])
+        columns["agrees"] = agrees[rows] == 1
+        if judged.alike is not None:
+            rows = judged.alike.which[rows].astype(np.int64)
+        found, out = judged.found, judged.out
         coded = {
-            "initiator": found.initiator, "direction": found.direction, "predicted_action": predicted,
+            "initiator": found.initiator, "direction": found.direction, "predicted_action": judged.predicted,
             "reason": out.reason, "src_interface": out.src_interface, "dst_interface": out.dst_interface,
             **{name: out.rules[row] for row, name in enumerate(_RULES) if name not in ("route", "reply_route")},
         }  # fmt: skip
         for name, codes in coded.items():
             columns[name] = self._verdicts.names[name].series(codes[rows])
         columns["addresses_ambiguous"] = found.ambiguous[rows].astype(np.bool_)
-        columns["agrees"] = agrees[rows] == 1
         columns["blocked_by"] = out.blocked_by[rows]
         return disagreements(pl.DataFrame(columns))
 
+
+class Alike(NamedTuple):
+    """Which records have the same verdict."""
+
+    which: NDArray[np.int32]
+    """By row: its number."""
+    weight: NDArray[np.int64]
+    """By number: records that these stand for."""
+
+
+class _Judged(NamedTuple):
+    """What was found of records that stand for themselves, or (`alike`) for all that are like them."""
+
+    found: k.Oriented
+    out: Any
+    actions: NDArray[np.int32]
+    predicted: NDArray[np.uint8]
+    agrees: NDArray[np.uint8]
+    same: Mapping[str, NDArray[np.int32]]
+    """Codes of columns that were read, in which records that are alike have the same word."""
+    alike: Alike | None
+
+
+#: Columns of logs that few have; words that are compared as they are, and their names in Records; of Records, those
+#: of `_DETAILS`, and those that are not row by row.
+_DETAILS = ("pkt_srcaddr", "pkt_dstaddr", "flow_direction", "reject_reason", "interface_type", "tgw_id")
+_SAME: Mapping[str, str] = {
+    "interface_id": "interface", "srcaddr": "src", "dstaddr": "dst", "pkt_srcaddr": "packet_src",
+    "pkt_dstaddr": "packet_dst",
+}  # fmt: skip
+_DETAILED = ("interface_place", "packet_src", "packet_dst", "direction", "bpa")
+_TABLES = ("interface_number", "interface_hash", "place_of_type", "bpa_code")
 
 _NOT_REACHED = REASONS.index("IGW_PRIVATE_IP_ASSOCIATION_FOR_INGRESS")
 _NOT_LEAVING = REASONS.index("IGW_PUBLIC_IP_ASSOCIATION_FOR_EGRESS")
@@ -369,7 +488,9 @@ def _rules() -> k.Rules:
 
 
 def _weights(group: RowGroup) -> NDArray[np.int64]:
-    """The records each row stands for: one, where it is not of a digest."""
+    """The records each row stands for; empty where it is not of a digest: one."""
+    if "records" not in group.columns.types:
+        return np.zeros(0, np.int64)
     records = group.numbers("records")
     return np.where(records == k.MISSING, 1, records)
 
@@ -415,6 +536,11 @@ def _empty_flows(rows: int) -> kernels.Flows:
         source6=np.empty((rows, 2), np.uint64), destination6=np.empty((rows, 2), np.uint64),
         interface=np.empty(rows, np.int32), icmp_key=np.zeros(0, np.int32),
     )  # fmt: skip
+
+
+def _empty_records(rows: int) -> k.Records:
+    wide = ("srcport", "dstport", "protocol", "flags")
+    return k.Records(*(np.empty(rows, np.int64 if name in wide else np.int32) for name in k.Records._fields))
 
 
 def _inputs(flows: kernels.Flows) -> kernels.Flows:

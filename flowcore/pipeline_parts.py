@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, is_dataclass
@@ -22,6 +23,7 @@ from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 
 from .errors import InputError
+from .model import Network
 from .pipeline_output import check_out, hidden, part_name, rejects_path, writing
 from .pipeline_summary import Summary
 from .sources.intake import REJECT_COLUMNS
@@ -278,12 +280,28 @@ def _plain(document: Mapping[str, Any]) -> Any:
     return json.loads(json.dumps(document))
 
 
+#: Fingerprints of networks that are in use, by id: a network is frozen, and looking at all of it takes 0.1 s or more.
+_KNOWN: dict[int, tuple[weakref.ref[Network], str]] = {}
+
+
 def fingerprint(network: object) -> str:
     """A hash of everything that is known about a network, the same for the same description in every process."""
+    place = id(network)
+    known = _KNOWN.get(place)
+    if known is not None and known[0]() is network:
+        return known[1]
     digest, texts = hashlib.sha256(), list[str]()
     _feed(texts, digest, network)
     _flush(texts, digest)
-    return digest.hexdigest()
+    found = digest.hexdigest()
+    if isinstance(network, Network):
+        _KNOWN[place] = weakref.ref(network, lambda gone: _forget(place, gone)), found
+    return found
+
+
+def _forget(place: int, gone: weakref.ref[Network]) -> None:
+    if _KNOWN.get(place, (None, ""))[0] is gone:  # else another network is there by now
+        del _KNOWN[place]
 
 
 _MANY = 1 << 16

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .columns import Addresses
     from .evaluate import Evaluator
-    from .pipeline_verdicts import Column
+    from .pipeline_parquet import Column
     from .sources.groups import RowGroup
 
 
@@ -59,14 +59,14 @@ class TableJudge:
     def start_part(self) -> None:
         """Nothing is remembered from one part to the next."""
 
-    def judge(self, group: RowGroup) -> tuple[dict[str, Column], Summary]:
+    def judge(self, group: RowGroup) -> tuple[Mapping[str, Column], Summary]:
         """The columns of the group with the verdict columns, and what they add to the summary."""
         if group.rows > self._out.verdict.size:
             self._out = empty_verdicts(group.rows)
         self._evaluator.evaluate_columns(self._flows(group), threads=1, out=self._out)
         out = cut_verdicts(self._out, group.rows)
         whole = out._replace(rules=self._out.rules)  # the same kind of array for every group: compiled once
-        outcomes = count_outcomes(whole, *traffic(group), np.zeros(0, np.int64))
+        outcomes = count_outcomes(whole, np.zeros(0, np.int32), *traffic(group), np.zeros(0, np.int64))
         return columns_of(group) | self._verdicts.columns(out), Summary.of_columns(outcomes, {}, {}, {}, group.rows, 0)
 
     def _flows(self, group: RowGroup) -> kernels.Flows:

@@ -28,10 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .evaluate import Evaluator
+    from .pipeline_parquet import ByRow
     from .schema import Column as Described
     from .sources.groups import RowGroup
-
-Column = Words | Numbers | Few
 
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "enum VERDICTS": VERDICTS,
@@ -58,11 +57,11 @@ class VerdictColumns:
             found[name] = getattr(compiled, kind)
         self.names = {name: Names(words) for name, words in found.items()}
 
-    def named(self, codes: Mapping[str, NDArray[Any]]) -> dict[str, Column]:
+    def named(self, codes: Mapping[str, NDArray[Any]]) -> dict[str, ByRow]:
         """Columns of names, from the codes of each."""
         return {name: Words(values, self.names[name].words, self.names[name].count) for name, values in codes.items()}
 
-    def columns(self, out: kernels.Verdicts) -> dict[str, Column]:
+    def columns(self, out: kernels.Verdicts) -> dict[str, ByRow]:
         """`schema.VERDICT_COLUMNS` of these verdicts."""
         rules = {name: out.rules[row] for row, name in enumerate(RULE_STAGES)}
         columns = self.named({name: getattr(out, name) for name in _CODES} | rules)
@@ -96,21 +95,24 @@ class Names:
         return pl.Series([self._words[code] if code < self.count else None for code in codes.tolist()], dtype=pl.String)
 
 
-def columns_of(group: RowGroup) -> dict[str, Column]:
+def columns_of(group: RowGroup) -> dict[str, ByRow]:
     """The columns that were read."""
-    columns: dict[str, Column] = {name: Numbers(group.numbers(name)) for name in group.columns.numbers}
+    columns: dict[str, ByRow] = {name: Numbers(group.numbers(name)) for name in group.columns.numbers}
     for name in group.columns.words:
         columns[name] = Words(group.codes(name), lambda used, name=name: group.words(name, used), group.count(name))
     return columns
 
 
 def count_outcomes(
-    out: kernels.Verdicts, packets: NDArray[np.int64], size: NDArray[np.int64], weights: NDArray[np.int64]
-) -> dict[Outcome, Tally]:
-    """The sums of verdicts by what became of the flows. `packets`, `size`: empty where not known; `weights`: of each
-    row, empty for one."""
+    out: kernels.Verdicts, which: NDArray[np.int32], packets: NDArray[np.int64], size: NDArray[np.int64],
+    weights: NDArray[np.int64],
+) -> dict[Outcome, Tally]:  # fmt: skip
+    """The sums of verdicts by what became of the flows. `which`: the verdict of each row; empty if each has its own.
+    `packets`, `size`: empty where not known; `weights`: of each row, empty for one."""
     counts = np.zeros((len(VERDICTS) * (len(REASONS) + 1) * (len(STAGES) + 1), 5), np.int64)
-    k.count_outcomes(out, packets, size, weights, len(REASONS), len(STAGES), counts)
+    places = np.empty(out.verdict.size, np.int64)
+    k.place_outcomes(out, len(REASONS), len(STAGES), places)
+    k.count_outcomes(places, which, packets, size, weights, counts)
     outcomes: dict[Outcome, Tally] = {}
     for place in np.flatnonzero(counts[:, 0]).tolist():
         rest, stage = divmod(place, len(STAGES) + 1)

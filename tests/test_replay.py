@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -18,6 +19,7 @@ import polars as pl
 import pytest
 from replay_inputs import contents, evaluator, records, text_of, with_more_fields, write
 
+from flowcore import network_from_documents, pipeline_parts
 from flowcore.digest import digest_logs
 from flowcore.errors import InputError
 from flowcore.pipeline import Wanted, evaluate_logs, manifest_path
@@ -29,6 +31,7 @@ from flowcore.sources.groups import GroupColumns, GroupReader
 from flowcore.sources.intake import ReadCounts
 from flowcore.sources.places import locations, path_parts
 from flowcore.sources.rowgroups import runs_to_read
+from flowcore.synthetic import network_documents
 
 FILES = 9
 
@@ -170,6 +173,34 @@ def test_the_fingerprint_of_a_network_is_that_of_its_description() -> None:
     other = subprocess.run(run, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
     assert other.stdout.strip() == fingerprint(evaluator().network)
     assert fingerprint(evaluator(1).network) != fingerprint(evaluator(2).network)
+
+
+def test_a_network_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its fingerprint is remembered as long as it is there, and nothing else's is."""
+    looked_at: list[object] = []
+
+    def note(texts: list[str], digest: Any, value: object) -> None:
+        looked_at.append(None)
+        feed(texts, digest, value)
+
+    feed = pipeline_parts._feed
+    monkeypatch.setattr(pipeline_parts, "_feed", note)
+    gc.collect()
+    before = len(pipeline_parts._KNOWN)
+    network = network_from_documents(network_documents(seed=1, interfaces=2))
+    first, times = fingerprint(network), len(looked_at)
+    assert (fingerprint(network), len(looked_at)) == (first, times)
+    other = network_from_documents(network_documents(seed=1, interfaces=3))
+    assert fingerprint(other) != first
+    assert len(looked_at) > times
+    assert len(pipeline_parts._KNOWN) == before + 2
+    del network, other
+    gc.collect()
+    assert len(pipeline_parts._KNOWN) == before
+    changing = {"a": 1}
+    first = fingerprint(changing)
+    changing["a"] = 2
+    assert fingerprint(changing) != first
 
 
 def test_the_fingerprint_stays_what_it_was() -> None:

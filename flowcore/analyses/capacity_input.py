@@ -18,7 +18,7 @@ from ..columns import as_frame
 from ..errors import FlowError
 from ..evaluate import Evaluator
 from ..pipeline_columns import ColumnJudge
-from ..pipeline_parquet import Words
+from ..pipeline_parquet import Repeated, Words
 from ..pipeline_records import RecordJudge, _canonical
 from ..pipeline_run import GROUP_ROWS, Progress
 from ..schema import PROTOCOL_NUMBERS, TCP
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from ..pipeline_parquet import Few, Numbers
+    from ..pipeline_parquet import Column
     from ..sources.places import Wanted
 
 #: Columns of a judged frame that are text, and those that are numbers; what a source lacks is null.
@@ -223,14 +223,15 @@ def _known_columns(frame: pl.DataFrame) -> pl.DataFrame:
         raise FlowError(f"a column has an unusable type: {error}".splitlines()[0]) from None
 
 
-def _as_frame(columns: Mapping[str, Words | Numbers | Few], names: set[str]) -> pl.DataFrame:
+def _as_frame(columns: Mapping[str, Column], names: set[str]) -> pl.DataFrame:
     """Columns of codes and numbers as a frame."""
     import polars as pl
 
     series = []
-    for name, column in columns.items():
+    for name, given in columns.items():
         if name not in names:
             continue
+        column = given.by_row() if isinstance(given, Repeated) else given
         if isinstance(column, Words):
             codes = column.codes.astype(np.int64)
             valid = (codes >= 0) & (codes < column.count)
