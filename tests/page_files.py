@@ -130,12 +130,17 @@ WRITERS: dict[str, tuple[Callable[..., None], dict[str, Any], bool | None]] = {
 
 
 class Spied(GroupReader):
-    """Counts how often pyarrow read, and how many rows were read by pages."""
+    """Counts how often pyarrow read, pieces read by pages, and words no row has when pyarrow goes on."""
 
-    by_pyarrow = by_pages = 0
+    by_pyarrow = by_pages = unused = 0
 
     def _batches(self, *values: Any) -> Iterator[int]:
         self.by_pyarrow += 1
+        if self.by_pages:
+            rows, group = self._next_row, self._group.group
+            for row, name in enumerate(self.columns.words):
+                words = int(group.words[row]) - len(set(group.codes[row, :rows].tolist()) - {-1})
+                self.unused += 0 if name in ("action", "log_status") else words
         return super()._batches(*values)
 
     def _pages(self, file: Any, pages: FilePages, runs: Any) -> Iterator[int]:

@@ -120,6 +120,7 @@ def test_numbers_out_of_range_are_looked_at_with_care(
             reader, _ = same_both_ways(tmp_path / "log.parquet", monkeypatch, group_rows=rows)
             assert reader.by_pages
             assert reader.by_pyarrow == 1
+            assert reader.unused == 0, "words of rows that were not read to the end"
 
 
 @pytest.mark.parametrize("name", DAMAGED)
@@ -238,7 +239,9 @@ def test_what_is_packed_too_small_is_not_unpacked(tmp_path: Path, monkeypatch: p
 
 def test_a_footer_that_makes_more_of_a_file_than_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Columns that all lie in one place would be read again and again."""
-    by_pyarrow(flow_records(1, 900), tmp_path / "log.parquet", compression="gzip", row_group_size=900)
+    by_pyarrow(flow_records(1, 900, silent=0), tmp_path / "log.parquet", compression="gzip", row_group_size=900)
+    read_chunks = list[Any]()
+    monkeypatch.setattr(parquetpages.FilePages, "_read", lambda *values: read_chunks.append(values) or [])
     made = parquetpages.p.read_footer
 
     def claims(data: Any, stack: Any, rows: Any, chunks: Any) -> bool:
@@ -248,8 +251,9 @@ def test_a_footer_that_makes_more_of_a_file_than_it_is(tmp_path: Path, monkeypat
         return bool(good)
 
     monkeypatch.setattr(parquetpages.p, "read_footer", claims)
-    reader, _ = same_both_ways(tmp_path / "log.parquet", monkeypatch)
-    assert (reader.by_pages, reader.by_pyarrow) == (0, 1)
+    reader, count = same_both_ways(tmp_path / "log.parquet", monkeypatch)
+    assert (reader.by_pages, reader.by_pyarrow, count) == (0, 1, 900)
+    assert not read_chunks
 
 
 @pytest.mark.parametrize("wanted", [Wanted(interfaces=frozenset({"eni-00000000000000007"})), Wanted(until=1767608200),
