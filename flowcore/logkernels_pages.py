@@ -33,9 +33,9 @@ PACKED = -1
 # Of the format: kinds of pages; encodings.
 DATA, WORDS, DATA_2 = 0, 2, 3
 PLAIN, PLAIN_DICTIONARY, LEVELS_CODED, DELTA, DICTIONARY = 0, 2, 3, 5, 8
-# Where `_page_header` puts what is in a header: of every page (BODY: where what follows it is), of a dictionary, of
-# data, and of data of version 2.
-BODY, KIND, SIZE, PACKED_SIZE = range(4)
+# Where `_page_header` puts what is in a header: of every page (BODY: where what follows it is; ROWS: how many), of a
+# dictionary, of data, and of data of version 2.
+BODY, KIND, SIZE, PACKED_SIZE, ROWS = range(5)
 N_WORDS, WORDS_ENCODING = 57, 58
 ROWS_1, ENCODING_1, LEVELS_1, LAST_1 = 41, 42, 43, 44
 VALUES_2, ROWS_2, ENCODING_2, LEVELS_2, REPEATS_2, IS_PACKED_2 = 65, 67, 68, 69, 70, 71
@@ -301,6 +301,7 @@ def find_pages(data, position, rows, longest, table):
             if count <= 0 or count > rows:
                 return 0, position, rows
             rows -= count
+            table[page, ROWS] = count
         table[page, BODY], position = begin, begin + packed
     return table.shape[0], position, rows
 
@@ -333,7 +334,7 @@ def _open_page(data, table, optional, is_word, narrow, coded, state):
         state[i] = 0
     state[PAGE] = page + 1
     begin, size, first = table[page, BODY], table[page, SIZE], table[page, KIND] == DATA
-    rows, encoding = table[page, ROWS_1 if first else ROWS_2], table[page, ENCODING_1 if first else ENCODING_2]
+    rows, encoding = table[page, ROWS], table[page, ENCODING_1 if first else ENCODING_2]
     stop, end = begin + size, begin if first else begin + table[page, LEVELS_2]
     if rows < 0 or end < begin or end > stop:
         return False

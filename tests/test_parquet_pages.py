@@ -15,18 +15,20 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from page_files import WRITERS, Spied, by_pyarrow, damaged, flow_records, read, small_pieces
+from page_files import DELTAS, WRITERS, Spied, by_pyarrow, damaged, flow_records, read, small_pieces
 from replay_inputs import evaluator, records
 from test_kernel_cache import copied, edit, run
 from test_log_columns import by_groups
 
 import flowcore
 from flowcore import interpreted
+from flowcore import logkernels as k
 from flowcore import logkernels_pages as p
 from flowcore.digest import digest_logs
 from flowcore.pipeline import evaluate_logs
-from flowcore.sources import parquetpages
+from flowcore.sources import groups, parquetpages
 from flowcore.sources.places import Wanted
 
 #: What a flipped bit changes in these is seen: pages have a checksum, or every value is written out.
@@ -231,6 +233,11 @@ def test_what_is_packed_too_small_is_not_unpacked(tmp_path: Path, monkeypatch: p
         pages._unpacked(bomb, 1000)
     assert tracemalloc.get_traced_memory()[1] < 1 << 20
     tracemalloc.stop()
+    odd = np.frombuffer(gzip.compress(bytes(100)), np.uint8).copy()
+    assert bytes(pages._unpacked(odd, 100)) == bytes(100)
+    odd[3] = 0x80  # a flag that zlib refuses, and pyarrow with it
+    with pytest.raises(parquetpages.UnusualError):
+        pages._unpacked(odd, 100)
     by_pyarrow(flow_records(1, 900), tmp_path / "log.parquet", compression="gzip", data_page_size=1 << 20)
     monkeypatch.setattr(parquetpages, "LONGEST_PAGE", 300)
     reader, _ = same_both_ways(tmp_path / "log.parquet", monkeypatch)
@@ -326,6 +333,90 @@ def test_few_rows_are_read_by_pyarrow_until_they_add_up(tmp_path: Path, monkeypa
     assert reader.by_pyarrow == 2
     monkeypatch.setitem(interpreted.MOST, "read_pages", 1 << 20)
     assert not read(tmp_path / "0.parquet", monkeypatch, pages=True)[3].by_pyarrow
+
+
+def test_words_of_a_dictionary_end_where_the_page_ends() -> None:
+    page = np.frombuffer(bytes([2, 0, 0, 0, 97, 98, 1, 0, 0, 0, 99]) + bytes(k.PADDING), np.uint8)
+    found = np.zeros((2, 2), np.int64)
+    assert [size for size in range(12) if p.find_words(page, size, found[0], found[1])] == [11]
+    assert found.tolist() == [[4, 10], [2, 1]]
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"kind": 1}, {"size": -1}, {"size": 17}, {"packed": 11}, {"rows": 0}, {"rows": 6}, {"rows": -5}]
+)
+def test_headers_of_pages_that_are_odd(fields: dict[str, int]) -> None:
+    """Each field that must be there, and what none may say: a page has up to the 5 rows, 10 bytes and 16 unpacked."""
+    given = {"kind": 0, "size": 10, "packed": 10, "rows": 5, "encoding": 0, "levels": 3, "repeats": 3}
+    order = list(given)
+    for left_out in (None, *order) if not fields else (None,):
+        data, last = b"", 0
+        for number, name in enumerate(order, 1):
+            if name == "rows":
+                data, last = data + bytes([(5 - last) << 4 | 12]), 3
+            if name != left_out:
+                value = (given | fields)[name]
+                data += bytes([(number - last) << 4 | 5, 2 * value if value >= 0 else -2 * value - 1])
+                last = number
+        data += bytes(2)
+        file, table = np.frombuffer(data + bytes(10), np.uint8), np.zeros((3, p.HEADER), np.int64)
+        found, *rest = p.find_pages(file, 0, 5, 16, table)
+        good = not fields and left_out is None
+        assert found == good, left_out
+        if good:
+            assert rest == [len(data) + 10, 0]
+            assert table[0, : p.ROWS + 1].tolist() == [len(data), 0, 10, 10, 5]
+        assert not any(p.find_pages(file[:size], 0, 5, 16, table)[0] for size in range(file.size)), "it ends early"
+
+
+@pytest.mark.parametrize("options", [{}, {"use_dictionary": False}, DELTAS])
+@pytest.mark.parametrize("name", ["bytes", "srcport", "srcaddr"])
+def test_a_page_that_ends_early_is_refused(tmp_path: Path, name: str, options: dict[str, Any]) -> None:
+    """What lies behind a page is not of it: levels, codes, steps and values all end before."""
+    table = flow_records(1, 300).select([name])
+    by_pyarrow(table, tmp_path / "p", compression="none", row_group_size=300, data_page_size=1 << 20, **options)
+    pages = parquetpages._Pages(
+        parquetpages.Column(
+            0, name, 0, name == "srcaddr", True, "INT32" if name == "srcport" else "INT64", -(1 << 62), 1 << 62
+        )
+    )
+    chunk = pq.read_metadata(tmp_path / "p").row_group(0).column(0)
+    start = chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
+    file = np.fromfile(tmp_path / "p", np.uint8)
+    group = groups.RowGroup(groups.GroupColumns({name: "string" if name == "srcaddr" else "int64"}), 1 << 10)
+    group.clear()
+
+    def is_read(less: int) -> bool:
+        pages.open(file[start : start + chunk.total_compressed_size], "", 300)
+        pages._load(300)
+        pages._table[pages._state[p.PAGE], p.SIZE] -= less
+        try:
+            pages.read(group, 0, 300)
+        except parquetpages.UnusualError:
+            return False
+        return True
+
+    assert is_read(0)
+    size = int(pages._table[pages._state[p.PAGE] - 1, p.SIZE])
+    assert [less for less in range(1, size + 1) if is_read(less)] == []
+
+
+@pytest.mark.parametrize(("groups", "columns"), [(2, 3), (3, 3), (1, 3), (2, 4), (2, 2)])
+def test_a_footer_of_more_groups_or_columns_than_were_told_writes_nowhere_else(groups: int, columns: int) -> None:
+    chunk = bytes([0x3C, 0x56, 14, 0x00, 0x00])  # in field 3: field 5 is 7
+    group = bytes([0x19, columns << 4 | 12]) + columns * chunk + bytes([0x26, 10, 0x00])  # field 3 is 5
+    data = bytes([0x49, groups << 4 | 12]) + groups * group + b"\0"
+    rows, chunks = np.full(9, 99), np.full((9, 3, p.CHUNK), 99)
+    stack = np.zeros((3, p.DEEPEST), np.int64)
+    good = p.read_footer(np.frombuffer(data, np.uint8), stack, rows[:2], chunks[:2])
+    assert good == ((groups, columns) == (2, 3))
+    assert (rows[2:] == 99).all()
+    assert (chunks[2:] == 99).all()
+    if good:
+        assert rows[:2].tolist() == [5, 5]
+        assert set(chunks[:2, :, p.N_VALUES].ravel().tolist()) == {7}
+    for size in range(len(data)):
+        assert not p.read_footer(np.frombuffer(data[:size], np.uint8), stack, rows[:2], chunks[:2])
 
 
 VARINTS = """

@@ -28,7 +28,7 @@ from .flowlogs import (
     parquet_batches,
     read_part,
 )
-from .parquetpages import Column, FilePages, UnusualError
+from .parquetpages import Column, FilePages, Spare, UnusualError
 from .rowgroups import run_of, run_of_all, runs_to_read
 from .textlines import LineBlock, LineNumber, raw_blocks, readable
 
@@ -240,6 +240,7 @@ class GroupReader:
         self._ends, self._odd = np.empty(k.ENDS, np.int32), np.empty(k.ENDS, np.uint8)
         self._small = b"", b""
         self._parquet_rows = 0
+        self._spare: Spare = {}
         for group in self._groups:
             group.clear()
 
@@ -441,7 +442,7 @@ class GroupReader:
         self._parquet_rows += sum(file.group_rows)
         pages = None
         if self._parquet_rows > interpreted.MOST.get("read_pages", 0):
-            pages = FilePages.of(file.path, list(file.types), self._page_columns())
+            pages = FilePages.of(file.path, list(file.types), self._page_columns(), self._spare)
         if pages is None:
             yield from self._batches(file, runs)
             return

@@ -86,10 +86,13 @@ class Column:
 class FilePages:
     """A Parquet file whose columns are of kinds that are read here; `of` tells whether it is one."""
 
-    def __init__(self, stream: Any, file: Any, known: Mapping[str, str], columns: list[Column]):
+    def __init__(self, stream: Any, file: Any, known: Mapping[str, str], columns: list[Column], spare: Spare) -> None:
         self.file, self.known, self.names = file, known, [column.name for column in columns]
         self._stack, self._stream = ExitStack(), stream
-        self._columns = [_Pages(column) for column in columns]
+        self._columns = [
+            spare[column.name].of(column) if column.name in spare else _Pages(column) for column in columns
+        ]
+        spare.update({pages.column.name: pages for pages in self._columns})
         self._buffer = np.empty(0, np.uint8)
         self._size = stream.seek(0, 2)
         groups, width = file.num_row_groups, len(file.metadata.schema)
@@ -98,8 +101,11 @@ class FilePages:
             raise UnusualError
 
     @classmethod
-    def of(cls, path: Place, wanted: Collection[str], columns: Mapping[str, Column]) -> Self | None:
-        """The pages of those of the `wanted` columns that are in `columns`; None if pyarrow must read them."""
+    def of(cls, path: Place, wanted: Collection[str], columns: Mapping[str, Column], spare: Spare) -> Self | None:
+        """The pages of those of the `wanted` columns that are in `columns`; None if pyarrow must read them.
+
+        `spare`: what pages are unpacked into; the next file uses it again.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -115,7 +121,7 @@ class FilePages:
                 found = _columns(file, known, columns)
                 if found is None:
                     return None
-                pages = cls(stream, file, known, found)
+                pages = cls(stream, file, known, found, spare)
                 pages._stack = stack.pop_all()
                 return pages
             except (pa.ArrowException, OSError, ValueError, UnusualError):
@@ -224,10 +230,17 @@ class _Pages:
         self._some_numbers = np.empty(p.BLOCK, np.int64)
         self.open(self._loaded, "", 0)
 
+    def of(self, column: Column) -> Self:
+        """The same for another column, with the room it has."""
+        self.column = column
+        self.open(self._loaded, "", 0)
+        return self
+
     def open(self, data: NDArray[np.uint8], codec: str, rows: int) -> None:
         """Begins a chunk of `rows` rows."""
         self._data, self._codec, self._rows, self._at = data, codec, rows, 0
         self._next = self._found = self._ready = 0
+        self._headers = list[list[int]]()
         self._state[:] = 0
         self._dictionary = self._starts = self._sizes = _NO_WORDS
         self._known, self._known_in = np.zeros(0, np.int32), object()
@@ -269,7 +282,7 @@ class _Pages:
                     break
                 self._find()
             page, self._next = self._next, self._next + 1
-            begin, kind, size, packed = self._table[page, : p.PACKED_SIZE + 1].tolist()
+            begin, kind, size, packed, rows = self._headers[page]
             body = self._data[begin : begin + packed]
             if kind == p.WORDS:
                 self._open_dictionary(body, size, *self._table[page, p.N_WORDS : p.WORDS_ENCODING + 1].tolist())
@@ -277,7 +290,7 @@ class _Pages:
             begun = page if begun < 0 else begun
             parts.append(self._parts(body, size, page) if kind == p.DATA_2 else (self._unpacked(body, size),))
             self._table[page, p.BODY] = at
-            self._ready += int(self._table[page, p.ROWS_2 if kind == p.DATA_2 else p.ROWS_1])
+            self._ready += rows
             self._has_data, at = True, at + size
         self._loaded = _into(self._loaded, at, [part for page_parts in parts for part in page_parts])
         self._state[:] = 0
@@ -289,6 +302,7 @@ class _Pages:
         self._found, self._at, self._rows = p.find_pages(self._data, self._at, self._rows, LONGEST_PAGE, self._table)
         if not self._found:
             raise UnusualError
+        self._headers = self._table[: self._found, : p.ROWS + 1].tolist()
 
     def _parts(self, body: NDArray[np.uint8], size: int, page: int) -> tuple[Any, ...]:
         """Levels and values of a page of version 2; the levels are never packed."""
@@ -379,3 +393,7 @@ def _into(page: NDArray[np.uint8], size: int, parts: Sequence[Any]) -> NDArray[n
         page[at : at + len(part)] = np.frombuffer(part, np.uint8)
         at += len(part)
     return page
+
+
+#: By column.
+Spare = dict[str, _Pages]
