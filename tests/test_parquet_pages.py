@@ -336,7 +336,7 @@ def test_few_rows_are_read_by_pyarrow_until_they_add_up(tmp_path: Path, monkeypa
 
 
 def test_words_of_a_dictionary_end_where_the_page_ends() -> None:
-    page = np.frombuffer(bytes([2, 0, 0, 0, 97, 98, 1, 0, 0, 0, 99]) + bytes(k.PADDING), np.uint8)
+    page = np.array([2, 0, 0, 0, 97, 98, 1, 0, 0, 0, 99, *bytes(k.PADDING)], np.uint8)
     found = np.zeros((2, 2), np.int64)
     assert [size for size in range(12) if p.find_words(page, size, found[0], found[1])] == [11]
     assert found.tolist() == [[4, 10], [2, 1]]
@@ -359,7 +359,7 @@ def test_headers_of_pages_that_are_odd(fields: dict[str, int]) -> None:
                 data += bytes([(number - last) << 4 | 5, 2 * value if value >= 0 else -2 * value - 1])
                 last = number
         data += bytes(2)
-        file, table = np.frombuffer(data + bytes(10), np.uint8), np.zeros((3, p.HEADER), np.int64)
+        file, table = np.frombuffer(bytearray(data + bytes(10)), np.uint8), np.zeros((3, p.HEADER), np.int64)
         found, *rest = p.find_pages(file, 0, 5, 16, table)
         good = not fields and left_out is None
         assert found == good, left_out
@@ -407,8 +407,8 @@ def test_a_footer_of_more_groups_or_columns_than_were_told_writes_nowhere_else(g
     group = bytes([0x19, columns << 4 | 12]) + columns * chunk + bytes([0x26, 10, 0x00])  # field 3 is 5
     data = bytes([0x49, groups << 4 | 12]) + groups * group + b"\0"
     rows, chunks = np.full(9, 99), np.full((9, 3, p.CHUNK), 99)
-    stack = np.zeros((3, p.DEEPEST), np.int64)
-    good = p.read_footer(np.frombuffer(data, np.uint8), stack, rows[:2], chunks[:2])
+    file, stack = np.frombuffer(bytearray(data), np.uint8), np.zeros((3, p.DEEPEST), np.int64)
+    good = p.read_footer(file, stack, rows[:2], chunks[:2])
     assert good == ((groups, columns) == (2, 3))
     assert (rows[2:] == 99).all()
     assert (chunks[2:] == 99).all()
@@ -416,7 +416,7 @@ def test_a_footer_of_more_groups_or_columns_than_were_told_writes_nowhere_else(g
         assert rows[:2].tolist() == [5, 5]
         assert set(chunks[:2, :, p.N_VALUES].ravel().tolist()) == {7}
     for size in range(len(data)):
-        assert not p.read_footer(np.frombuffer(data[:size], np.uint8), stack, rows[:2], chunks[:2])
+        assert not p.read_footer(file[:size], stack, rows[:2], chunks[:2])
 
 
 VARINTS = """
