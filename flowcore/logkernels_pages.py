@@ -3,6 +3,7 @@
 A file of its own beside `logkernels`, closed as that is; its table of words is filled here, too. What stands in a page
 is untrusted: every length, width and code is checked here before anything is read by it, and a page that is not what
 it should be is refused (False), for pyarrow to say what it makes of it. Pages have `PADDING` bytes behind them.
+Longer than 600 lines because it is closed.
 """
 
 from __future__ import annotations
