@@ -20,6 +20,7 @@ from flowcore.cli import COMMANDS, main
 from flowcore.model import Issue
 from flowcore.pipeline import Summary, Tally
 from flowcore.pipeline_summary import Disagreement
+from flowcore.sources.parquetpages import FilePages
 from flowcore.synthetic_demo import demo_documents
 
 ROOT = Path(__file__).parents[1]
@@ -569,8 +570,11 @@ def test_demo_flows_do_not_depend_on_the_run(tmp_path: Path) -> None:
 
 
 def test_warmup(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interpreted, "MOST", {"evaluate_rows": 10_000})  # as in a process of its own
+    monkeypatch.setattr(interpreted, "MOST", {"evaluate_rows": 10_000, "read_pages": 1 << 20})  # as at first
+    read, opened = FilePages.open, []
+    monkeypatch.setattr(FilePages, "open", lambda *values: opened.append(values) or read(*values))
     assert main(["warmup"]) == 0
+    assert opened, "no Parquet was read by its pages"
     assert not interpreted.MOST, "little work, which would be done as plain Python"
     out, err = capsys.readouterr()
     assert out == ""

@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parents[1] / "flowcore"
 #: they may import each other, in one direction; two families of one row may not.
 LAYERS: list[list[str]] = [
     ["display", "errors", "schema", "kernels*"],
-    ["logkernels", "foldkernels", "usagekernels", "interpreted"],
+    ["logkernels*", "foldkernels", "usagekernels", "interpreted"],
     ["addresses"],
     ["model_between"],
     ["model"],

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import FlowError
 from ..schema import ACTIONS, DIRECTIONS, FLOW_COLUMNS, PROTOCOL_NUMBERS
-from .rowgroups import run_of
+from .rowgroups import batches_of, run_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -538,12 +538,18 @@ def read_parquet(
 
 
 def parquet_batches(
-    path: Place, columns: Collection[str], words: Collection[str], rejects: Rejects, runs: RunsToRead | None = None
+    path: Place,
+    columns: Collection[str],
+    words: Collection[str],
+    rejects: Rejects,
+    runs: RunsToRead | None = None,
+    passed: int = 0,
 ) -> Iterator[tuple[Any, int]]:
     """Arrow batches of those `columns` that are there, named with `_`, each with the number of its first row.
 
     The columns of `words` come as dictionaries where they are strings. A damaged file ends where it is damaged, and
-    says so in the rejects. `runs`: which row groups, see `rowgroups.runs_to_read`; None: all.
+    says so in the rejects. `runs`: which row groups, see `rowgroups.runs_to_read`; None: all. The first `passed` rows
+    are left out.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -561,12 +567,14 @@ def parquet_batches(
                 everything = [(1, list(range(again.num_row_groups)))]
                 for begin, groups in everything if runs is None else runs(again, known):
                     first = begin
-                    for batch in again.iter_batches(PARQUET_ROWS, row_groups=groups, columns=wanted):
+                    for batch in batches_of((again, file), PARQUET_ROWS, groups, wanted):
                         _check_codes(batch)
-                        yield batch.rename_columns([known[name] for name in batch.schema.names]), first
-                        first += batch.num_rows
+                        rest = batch.slice(min(passed, batch.num_rows))
+                        first, passed = first + batch.num_rows - rest.num_rows, passed - batch.num_rows + rest.num_rows
+                        yield rest.rename_columns([known[name] for name in batch.schema.names]), first
+                        first += rest.num_rows
     except (pa.ArrowException, OSError) as error:
-        rejects.file(str(path), f"damaged Parquet ({str(error).splitlines()[0][:100]})", first)
+        rejects.file(str(path), f"damaged Parquet ({str(error).splitlines()[0][:100]})", first + passed)
 
 
 def _check_codes(batch: Any) -> None:

@@ -369,7 +369,9 @@ def _identified_parquet(path: Location) -> FlowFile:
         schema = metadata.schema.to_arrow_schema()
         group_rows = tuple(max(metadata.row_group(n).num_rows, 0) for n in range(metadata.num_row_groups))
         frame = pl.from_arrow(schema.empty_table())
-    except (pa.ArrowException, OSError, pl.exceptions.PolarsError) as error:
+    except (
+        pa.ArrowException, OSError, UnicodeDecodeError, pl.exceptions.PolarsError, pl.exceptions.PanicException,
+    ) as error:  # fmt: skip
         raise FlowError("damaged Parquet", source=path, found=str(error).splitlines()[0][:100]) from None
     assert isinstance(frame, pl.DataFrame)
     columns = own_names(frame.columns)

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import interpreted
 from .. import logkernels as k
 from ..schema import DIRECTIONS
+from .arrays import LINE, careful_frame, plain_numbers, words_and_places
 from .flowlogs import (
     AS_IT_IS,
     LOG_STATUSES,
@@ -24,17 +27,18 @@ from .flowlogs import (
     header_candidate,
     parquet_batches,
     read_part,
-    typed,
 )
-from .rowgroups import run_of, runs_to_read
+from .parquetpages import Column, FilePages, Spare, UnusualError
+from .rowgroups import run_of, run_of_all, runs_to_read
 from .textlines import LineBlock, LineNumber, raw_blocks, readable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import polars as pl
     from numpy.typing import NDArray
 
+    from .flowlogs import RunsToRead
     from .flows import FlowFile
     from .intake import ReadCounts, Rejects
     from .places import Wanted
@@ -55,7 +59,6 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "direction": DIRECTIONS,
 }
 _MOST = {"int32": (1 << 31) - 1, "int64": (1 << 63) - 1, "protocol": (1 << 31) - 1}
-_LINE = "\0line"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,8 @@ class RowGroup:
         )
         self.arena = np.empty(1 << 20, np.uint8)
         self._dictionaries: dict[int, tuple[Any, NDArray[np.int32]]] = {}
+        self.known_words = object()
+        """Another one as soon as words lose their codes."""
         self._kept_bytes = 0
         self.rows = 0
 
@@ -114,6 +119,7 @@ class RowGroup:
                 self._intern(row, *_joined([word.encode() for word in words]), places, known)
         self._kept_bytes = self.rows = 0
         self._dictionaries.clear()
+        self.known_words = object()
 
     def intern(self, row: int, words: Any, places: NDArray[np.int32]) -> NDArray[np.int32]:
         """Codes in the word column `row` of those words of an Arrow array (large strings) that `places` names, -1 none.
@@ -201,10 +207,12 @@ class RowGroup:
         return offsets, data
 
     def strings(self, name: str) -> list[str]:
-        """The words of a column, by code."""
+        """The words of a column, by code. What is no UTF-8, as in a damaged file, has marks for it."""
         offsets, data = self.words(name)
         text = data.tobytes()
-        return [text[a:b].decode() for a, b in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
+        return [
+            text[a:b].decode(errors="replace") for a, b in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+        ]
 
 
 class GroupReader:
@@ -231,6 +239,8 @@ class GroupReader:
         self._bad = np.empty((4096, 3), np.int64)
         self._ends, self._odd = np.empty(k.ENDS, np.int32), np.empty(k.ENDS, np.uint8)
         self._small = b"", b""
+        self._parquet_rows = 0
+        self._spare: Spare = {}
         for group in self._groups:
             group.clear()
 
@@ -393,7 +403,7 @@ class GroupReader:
         ends = np.cumsum([len(line) for line in lines]) - 1
         starts = np.concatenate([[0], ends[:-1] + 1])
         block = readable(LineBlock(b"".join(lines), starts, ends, bad[:, 2].copy()), source, self.rejects)
-        return read_part(block, layout, source, self.rejects, line_column=_LINE)
+        return read_part(block, layout, source, self.rejects, line_column=LINE)
 
     def _fields(self, layout: TextLayout) -> k.Fields:
         types = self.columns.types
@@ -424,18 +434,65 @@ class GroupReader:
     # -- columns
 
     def _parquet(self, file: FlowFile) -> Iterator[int]:
-        runs = None
+        runs: RunsToRead = run_of_all
         if self._wanted:
             runs = partial(runs_to_read, wanted=self._wanted, counts=self.counts, row_groups=file.row_groups)
         elif file.row_groups:
             runs = partial(run_of, row_groups=file.row_groups)
-        for batch, first in parquet_batches(file.path, list(file.types), self.columns.words, self.rejects, runs):
+        self._parquet_rows += sum(file.group_rows)
+        pages = None
+        if self._parquet_rows > interpreted.MOST.get("read_pages", 0):
+            pages = FilePages.of(file.path, list(file.types), self._page_columns(), self._spare)
+        if pages is None:
+            yield from self._batches(file, runs)
+            return
+        with pages:
+            yield from self._pages(file, pages, runs(pages.file, pages.known))
+
+    def _pages(self, file: FlowFile, pages: FilePages, runs: Iterator[tuple[int, list[int]]]) -> Iterator[int]:
+        """Adds the rows as the pages have them. Where they are not read so, pyarrow goes on, to the end of the file.
+
+        It begins where the run begins, and what was added is left out: so its batches are those it has alone.
+        """
+        for first, numbers in runs:
+            before_these = 0
+            for number in numbers:
+                done = 0
+                try:
+                    rows = pages.open(number)
+                    while done < rows:
+                        before, some = self._next_row, min(self._room, rows - done)
+                        pages.read(self._group, before, some)
+                        self._commit(pages.names, some)
+                        done += some
+                        yield before
+                except UnusualError:
+                    self._drop_words()  # of rows that were not read to the end
+                    rest = chain([(first, numbers)], runs)
+                    yield from self._batches(file, lambda *_, rest=rest: rest, before_these + done)
+                    return
+                before_these += rows
+
+    def _page_columns(self) -> dict[str, Column]:
+        found = {}
+        for row, name in enumerate(self.columns.numbers):
+            most = _MOST[self.columns.types[name]]
+            found[name] = Column(-1, name, row, False, low=max(~most, k.MISSING + 1), high=most)
+        for row, name in enumerate(self.columns.words):
+            kind = self.columns.types[name]
+            found[name] = Column(-1, name, row, True, choices=len(_CHOICES.get(kind, ())), every=kind == AS_IT_IS)
+        return found
+
+    def _batches(self, file: FlowFile, runs: RunsToRead, passed: int = 0) -> Iterator[int]:
+        """Adds the rows that pyarrow reads, but for the first `passed` of them."""
+        types = list(file.types)
+        for batch, first in parquet_batches(file.path, types, self.columns.words, self.rejects, runs, passed):
             rest, number = batch, first
             while rest.num_rows:
                 before, part = self._next_row, rest.slice(0, self._room)
                 if not self._add_batch(part):
                     numbers = number + np.arange(part.num_rows, dtype=np.int64)
-                    self._add_frame(_careful_frame(part, file, numbers, self.rejects))
+                    self._add_frame(careful_frame(part, file, numbers, self.rejects))
                 rest, number = rest.slice(part.num_rows), number + part.num_rows
                 yield before
 
@@ -448,7 +505,7 @@ class GroupReader:
             if name not in types:
                 continue
             if types[name] in _MOST:
-                found = _plain_numbers(array, _MOST[types[name]])
+                found = plain_numbers(array, _MOST[types[name]])
             else:
                 found = self._word_codes(array, name, len(_CHOICES.get(types[name], ())))
             if found is None:
@@ -459,22 +516,10 @@ class GroupReader:
 
     def _word_codes(self, array: Any, name: str, choices: int) -> NDArray[np.int32] | None:
         """Codes of an Arrow array of strings or of a dictionary of them, in this group; None if it is neither."""
-        import pyarrow as pa
-
-        if not pa.types.is_dictionary(array.type):
-            if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
-                return None
-            array = array.dictionary_encode()
-        words = array.dictionary
-        if pa.types.is_string(words.type):
-            words = words.cast(pa.large_string())
-        if not pa.types.is_large_string(words.type) or words.null_count:
+        if (found := words_and_places(array)) is None:
             return None
-        row = self.columns.words.index(name)
-        indices = array.indices if pa.types.is_int32(array.indices.type) else array.indices.cast(pa.int32())
-        places = (indices.fill_null(-1) if indices.null_count else indices).to_numpy(zero_copy_only=False)
-        result = self._group.intern(row, words, places)
-        return None if choices and places.size and result.max() >= choices else result
+        result = self._group.intern(self.columns.words.index(name), *found)
+        return None if choices and result.size and result.max() >= choices else result
 
     def _add_frame(self, frame: pl.DataFrame, before: int | None = None) -> None:
         """Adds typed records. `before`: put them and the rows from there on in the order of their lines."""
@@ -492,7 +537,7 @@ class GroupReader:
                 found = self._word_codes(array, name, 0)
                 assert found is not None
                 columns[name] = found
-        lines = frame[_LINE].to_numpy() if _LINE in frame.columns else None
+        lines = frame[LINE].to_numpy() if LINE in frame.columns else None
         self._append(columns, frame.height, lines)
         if before is not None:
             self._put_in_order(before)
@@ -502,9 +547,24 @@ class GroupReader:
         start = int(group.state[k.ROWS])
         stop = start + rows
         for row, name in enumerate(self.columns.numbers):
-            group.numbers[row, start:stop] = columns.get(name, k.MISSING)
+            if name in columns:
+                group.numbers[row, start:stop] = columns[name]
         for row, name in enumerate(self.columns.words):
-            group.codes[row, start:stop] = columns.get(name, -1)
+            if name in columns:
+                group.codes[row, start:stop] = columns[name]
+        self._commit(columns, rows, lines)
+
+    def _commit(self, columns: Collection[str], rows: int, lines: NDArray[np.int64] | None = None) -> None:
+        """Makes records of the next `rows` rows, in which `columns` are filled."""
+        group = self._group.group
+        start = int(group.state[k.ROWS])
+        stop = start + rows
+        for row, name in enumerate(self.columns.numbers):
+            if name not in columns:
+                group.numbers[row, start:stop] = k.MISSING
+        for row, name in enumerate(self.columns.words):
+            if name not in columns:
+                group.codes[row, start:stop] = -1
         group.line[start:stop] = 0 if lines is None else lines
         group.state[k.ROWS] = stop
         silent = int(group.state[k.SILENT])
@@ -522,36 +582,6 @@ class GroupReader:
         group.line[before:stop] = group.line[before:stop][order]
         for columns in (group.numbers, group.codes):
             columns[:, before:stop] = columns[:, before:stop][:, order]
-
-
-def _plain_numbers(array: Any, most: int) -> NDArray[Any] | None:
-    """The values of an Arrow array of integers, MISSING where null; None for other types and values out of range."""
-    import pyarrow as pa
-
-    if not pa.types.is_integer(array.type) or pa.types.is_uint64(array.type):
-        return None
-    if not array.null_count:
-        values: NDArray[Any] = array.to_numpy()
-        if array.type.bit_width < 64 and (array.type.bit_width < 32 or pa.types.is_int32(array.type)):
-            return values
-        if values.size and not (max(~most, k.MISSING + 1) <= int(values.min()) and int(values.max()) <= most):
-            return None
-        return values
-    values = array.cast(pa.int64()).fill_null(k.MISSING).to_numpy(zero_copy_only=False)
-    present = values[values != k.MISSING]
-    if present.size < values.size - array.null_count or ((present > most) | (present < ~most)).any():
-        return None
-    return values
-
-
-def _careful_frame(batch: Any, file: FlowFile, numbers: NDArray[np.int64], rejects: Rejects) -> pl.DataFrame:
-    import polars as pl
-
-    frame = pl.from_arrow(batch)
-    assert isinstance(frame, pl.DataFrame)
-    types = {name: kind for name, kind in file.types.items() if name in frame.columns}
-    frame = frame.with_columns(pl.Series(_LINE, numbers))
-    return typed(frame, types, numbers, source=str(file.path), rejects=rejects, extra=(_LINE,))
 
 
 def _readonly(array: NDArray[Any]) -> NDArray[Any]:

@@ -23,8 +23,35 @@ def run_of(file: Any, _: Mapping[str, str], row_groups: tuple[int, int]) -> Iter
     yield 1 + _rows_before(file.metadata, first), list(range(first, min(stop, file.num_row_groups)))
 
 
+def run_of_all(file: Any, _: Mapping[str, str]) -> Iterator[tuple[int, Any]]:
+    """All row groups of a file, as `runs_to_read` gives them."""
+    yield 1, list(range(file.num_row_groups))
+
+
 def _rows_before(metadata: Any, number: int) -> int:
     return sum(metadata.row_group(n).num_rows for n in range(min(number, metadata.num_row_groups)))
+
+
+def batches_of(files: tuple[Any, Any], rows: int, row_groups: list[int], columns: list[str]) -> Iterator[Any]:
+    """Batches of `rows` rows of the first file; of the second from where pyarrow cannot read the first.
+
+    They are one file, opened twice: words in encodings without a dictionary are not read as dictionaries.
+    """
+    import pyarrow as pa
+
+    given = 0
+    try:
+        for batch in files[0].iter_batches(rows, row_groups=row_groups, columns=columns):
+            yield batch
+            given += batch.num_rows
+    except (pa.ArrowNotImplementedError, OSError) as error:
+        if "implemented" not in str(error):
+            raise
+        for batch in files[1].iter_batches(rows, row_groups=row_groups, columns=columns):
+            rest = batch.slice(min(given, batch.num_rows))
+            given -= batch.num_rows - rest.num_rows
+            if rest.num_rows:
+                yield rest
 
 
 def runs_to_read(

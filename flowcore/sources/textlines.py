@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import IO, TYPE_CHECKING, Any, Literal, Protocol
 
 from .intake import FOUND_LENGTH, Rejects
@@ -126,7 +127,7 @@ def byte_chunks(stream: IO[bytes], size: int = BLOCK_BYTES) -> Iterator[bytes]:
 
 def _inflated(stream: IO[bytes], compressed: bytes, most: int) -> Iterator[bytes]:
     """What is in a gzip file that begins with `compressed`, in parts of at most `most` bytes. Raises as above."""
-    inflater, errors = _inflater()
+    inflater, errors = new_inflater()
     full = False
     while True:
         # A part of full size may not be all: more can be waiting, though all that was read has been taken in.
@@ -148,17 +149,23 @@ def _inflated(stream: IO[bytes], compressed: bytes, most: int) -> Iterator[bytes
             if not GZIP_MAGIC.startswith(compressed[:2]):
                 raise DamagedFileError("other bytes follow the gzip stream")
             full = False
-            inflater, errors = _inflater()
+            inflater, errors = new_inflater()
 
 
-def _inflater() -> tuple[Any, tuple[type[Exception], ...]]:
+def new_inflater() -> tuple[Any, tuple[type[Exception], ...]]:
     """What inflates one gzip member, and the errors it raises: ISA-L where there is a build of it, twice as fast."""
+    make, errors = _inflaters()
+    return make(31), errors
+
+
+@cache
+def _inflaters() -> tuple[Any, tuple[type[Exception], ...]]:
     with suppress(ImportError):
         from isal import isal_zlib
 
         errors: Any = (isal_zlib.error, zlib.error)
-        return isal_zlib.decompressobj(31), errors
-    return zlib.decompressobj(31), (zlib.error,)
+        return isal_zlib.decompressobj, errors
+    return zlib.decompressobj, (zlib.error,)
 
 
 def head_lines(path: Place, count: int = 20) -> list[str]:
