@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 __path__ = [str(Path(__file__).parent)]
 
 #: How much a process asks of a kernel before it is worth machine code: kernel -> flows, addresses, or policies times
-#: remote classes. About a third of a second each, which is what loading from the cache may take. And rows of Parquet:
-#: so many are read by pyarrow, not by `logkernels_pages`, and take a fifth of a second.
+#: remote classes. About a third of a second each, which is what loading from the cache may take. And rows of a Parquet
+#: file: so many are read by pyarrow, not by `logkernels_pages`. Whatever else was read does not matter: where a file is
+#: damaged, both may end at other rows.
 MOST = {
-    "evaluate_rows": 1_000, "walk_rows": 500, "read_addresses": 5_000, "build_policies": 20_000, "read_pages": 1 << 20,
+    "evaluate_rows": 1_000, "walk_rows": 500, "read_addresses": 5_000, "build_policies": 20_000, "read_pages": 1 << 17,
 }  # fmt: skip
 _asked: Counter[str] = Counter()
 

@@ -239,7 +239,6 @@ class GroupReader:
         self._bad = np.empty((4096, 3), np.int64)
         self._ends, self._odd = np.empty(k.ENDS, np.int32), np.empty(k.ENDS, np.uint8)
         self._small = b"", b""
-        self._parquet_rows = 0
         self._spare: Spare = {}
         for group in self._groups:
             group.clear()
@@ -439,9 +438,8 @@ class GroupReader:
             runs = partial(runs_to_read, wanted=self._wanted, counts=self.counts, row_groups=file.row_groups)
         elif file.row_groups:
             runs = partial(run_of, row_groups=file.row_groups)
-        self._parquet_rows += sum(file.group_rows)
         pages = None
-        if self._parquet_rows > interpreted.MOST.get("read_pages", 0):
+        if sum(file.group_rows) > interpreted.MOST.get("read_pages", 0):
             pages = FilePages.of(file.path, list(file.types), self._page_columns(), self._spare)
         if pages is None:
             yield from self._batches(file, runs)

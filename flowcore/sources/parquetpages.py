@@ -1,8 +1,9 @@
 """Parquet files as they lie there: pages of columns decoded straight into row groups, by compiled loops.
 
 Flat columns of whole numbers and of text are read here, in the encodings and codecs that AWS, pyarrow, polars and
-`pipeline_parquet` write; pyarrow reads the footer. All else, and whatever is not as it should be, is UnusualError: then
-pyarrow reads the row group, and says what it makes of it. So what is read is the same both ways; tests compare them.
+`pipeline_parquet` write; pyarrow reads the schema. All else, and whatever is not as it should be, is UnusualError: then
+pyarrow goes on, and says what it makes of it. So what is read is the same both ways; tests compare them. But of a file
+that is damaged, rows before the damage are kept to the last one here, where pyarrow drops up to a batch of them.
 
 pyarrow takes twice the time: it inflates with zlib, where ISA-L takes a third, and makes columns that are copied again.
 """
