@@ -78,13 +78,13 @@ def _chunks(first: int, last: int) -> Iterator[tuple[str, int]]:
         yield from ((kind, chunk) for chunk in range(first * count, last * count))
 
 
-@pytest.mark.parametrize(("kind", "chunk"), _chunks(0, 1))
+@pytest.mark.parametrize(("kind", "chunk"), list(_chunks(0, 1)))
 def test_both_agree(kind: str, chunk: int) -> None:
     _agree_on(kind, chunk)
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize(("kind", "chunk"), _chunks(1, NIGHTLY))
+@pytest.mark.parametrize(("kind", "chunk"), list(_chunks(1, NIGHTLY)))
 def test_both_agree_on_more(kind: str, chunk: int) -> None:
     _agree_on(kind, chunk)
 

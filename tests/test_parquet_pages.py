@@ -125,13 +125,21 @@ def test_numbers_out_of_range_are_looked_at_with_care(
             assert reader.unused == 0, "words of rows that were not read to the end"
 
 
+@pytest.fixture
+def much(request: pytest.FixtureRequest) -> bool:
+    """Whether to look at many more damaged files than a merge needs."""
+    return bool(request.config.getoption("--nightly"))
+
+
 @pytest.mark.parametrize("name", DAMAGED)
-def test_damaged_files_read_the_same_both_ways(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_files_read_the_same_both_ways(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, much: bool
+) -> None:
     """Rows up to the batch with the damage, one reject that says where and what, counts: as pyarrow alone has them."""
     rng, whole = random.Random(name), tmp_path / "log.parquet"
     small_pieces(monkeypatch, 64)
     seen = [0, 0]
-    for seed in range(4):
+    for seed in range(8 if much else 2):
         writer, options, _ = WRITERS[name]
         writer(flow_records(seed, 500, nulls=0.1), whole, **options | {"row_group_size": 1 << 20})
         data = whole.read_bytes()
@@ -141,19 +149,19 @@ def test_damaged_files_read_the_same_both_ways(tmp_path: Path, name: str, monkey
             if reader is not None:
                 seen[0] += reader.by_pyarrow > 0
                 seen[1] += reader.by_pyarrow > 0 and count > 0
-    assert seen[0] > 20
-    assert seen[1] > 5 or "gzip" in name  # which are one page
+    assert seen[0] > 10
+    assert seen[1] > 2 or "gzip" in name  # which are one page
 
 
 @pytest.mark.parametrize("name", DAMAGED)
 def test_a_damaged_file_of_many_row_groups_loses_and_repeats_nothing(
-    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, much: bool
 ) -> None:
     """Pages may give more rows before the damage than pyarrow, whose batches go over the ends of other things."""
     rng, whole = random.Random(name), tmp_path / "log.parquet"
     small_pieces(monkeypatch, 64)
     writer, options, _ = WRITERS[name]
-    for seed in range(3):
+    for seed in range(6 if much else 1):
         writer(
             flow_records(seed, 900, silent=0), whole, **options | ({} if "duckdb" in name else {"row_group_size": 150})
         )
@@ -178,7 +186,7 @@ def test_loops_that_check_bounds_read_the_same(tmp_path: Path) -> None:
     for number, (writer, options, _) in enumerate(WRITERS.values()):
         writer(flow_records(number, 90), tmp_path / "whole.parquet", **options)
         data = (tmp_path / "whole.parquet").read_bytes()
-        for kind in range(9):
+        for kind in range(5):
             (tmp_path / f"{number}-{kind}.parquet").write_bytes(damaged(rng, data) if kind else data)
     program = [sys.executable, str(Path(__file__).with_name("interpreted_pages.py")), str(tmp_path)]
     found = []
@@ -187,7 +195,7 @@ def test_loops_that_check_bounds_read_the_same(tmp_path: Path) -> None:
         done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
         found.append({path.name: json.loads(path.read_text()) for path in tmp_path.glob("*.json")})
-    assert len(found[0]) == 9 * len(WRITERS) + 1
+    assert len(found[0]) == 5 * len(WRITERS) + 1
     assert found[0] == found[1]
 
 
@@ -199,7 +207,7 @@ from page_files import read
 path, data = Path(sys.argv[1]), Path(sys.argv[1]).read_bytes()
 begin, wrong, odd = len(data) - 8 - int.from_bytes(data[-8:-4], "little"), [], 0
 with pytest.MonkeyPatch.context() as monkeypatch:
-    for place in range(begin, len(data), 5):
+    for place in range(begin, len(data), int(sys.argv[2])):
         path.write_bytes(data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :])
         found, expected = (read(path, monkeypatch, pages=pages) for pages in (True, False))
         odd += len(expected[1]) > 0
@@ -210,17 +218,17 @@ print(json.dumps([wrong, odd]))
 
 
 @pytest.mark.parametrize("name", ["pyarrow", "duckdb", "flowcore"])
-def test_damaged_footers_read_the_same_both_ways(tmp_path: Path, name: str) -> None:
+def test_damaged_footers_read_the_same_both_ways(tmp_path: Path, name: str, much: bool) -> None:
     """In a process of its own: asked for a column, pyarrow's description of a damaged file may end the process."""
     writer, options, _ = WRITERS[name]
     writer(flow_records(3, 100), tmp_path / "log.parquet", **options)
     path = os.pathsep.join((str(Path(__file__).parent), str(Path(flowcore.__file__).parents[1])))
-    call = [sys.executable, "-c", FOOTERS, str(tmp_path / "log.parquet")]
+    call = [sys.executable, "-c", FOOTERS, str(tmp_path / "log.parquet"), "1" if much else "11"]
     done = subprocess.run(call, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     wrong, odd = json.loads(done.stdout.splitlines()[-1])
     assert not wrong
-    assert odd > 3
+    assert odd > 0
 
 
 def test_what_is_packed_too_small_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
