@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -76,6 +77,7 @@ def run_demo(
 
     `say` takes one line for each step as it starts. Raises InputError for numbers out of range or an `out` in use.
     """
+    from . import interpreted
     from .evaluate import compile_network
     from .pipeline import evaluate_logs
     from .sources.describe import read_network
@@ -98,6 +100,10 @@ def run_demo(
     started = perf_counter()
     evaluator.evaluate(made.head(1000), threads=threads)
     evaluate_logs(evaluator, [records], out / "flow-log", threads=threads, overwrite=overwrite)
+    with TemporaryDirectory(prefix="flowcore-demo-") as other:  # so many rows that their file is read by compiled loops
+        some = Path(other) / "flows.parquet"
+        made.head(interpreted.MOST.get("read_pages", 0) + 1).write_parquet(some)
+        evaluate_logs(evaluator, [some], Path(other) / "verdicts", threads=threads)
     first_seconds = perf_counter() - started
     say(f"judging {flows:,} seeded flows")
     kernel_seconds, table_seconds = _rates(evaluator, made, threads)
