@@ -985,20 +985,7 @@ def number_used(codes, limit, seen, remap, used, out):
     """As `used_codes`, and the renumbered codes into `out` (uint16, NO_CODE where missing), if there is room for them.
 
     `remap` has an element more than `limit`."""
-    missing = np.int64(0)
-    for row in range(codes.size):
-        code = np.int64(codes[row])
-        there = 0 <= code < limit
-        poke(seen, code if there else np.int64(limit), 1)
-        missing += not there
-    seen[limit] = 0
-    count = np.int64(0)
-    for code in range(limit):
-        if seen[code]:
-            remap[code] = count
-            used[count] = code
-            count += 1
-            seen[code] = 0
+    count, missing = used_codes(codes, limit, seen, remap, used)
     remap[limit] = NO_CODE
     for row in range(codes.size):
         code = np.int64(codes[row])
