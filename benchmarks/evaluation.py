@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flowcore.columns import flows_of
-from flowcore.evaluate import empty_verdicts
+from flowcore.evaluate import Evaluator, empty_verdicts
 
 from .harness import Benchmark, Figure, Plan, Sample, Scale, cost, rate, ratio, speedup
 from .inputs import SKEW, evaluator, flow_count, flows, network
@@ -14,7 +14,6 @@ from .rulelists import five_tuple_rules, five_tuple_scan
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from flowcore.evaluate import Evaluator
     from flowcore.kernels import Flows
 
 RATE = "flow/s/core"
@@ -23,7 +22,12 @@ BATCH = 1 << 18
 
 
 def in_batches(judge: Evaluator, whole: Flows, threads: int) -> Callable[[], None]:
-    """Judges `whole` batch by batch into one set of columns."""
+    """Judges `whole` batch by batch into one set of columns.
+
+    With an evaluator of its own, so with a memory of its own for verdicts: traffic of another kind judged in between
+    would wake it or put it to rest, and a job's traffic is of one kind.
+    """
+    judge = Evaluator(judge.network, judge.compiled)
     count = whole.protocol.size
     out = empty_verdicts(min(BATCH, count))
     parts = [

@@ -6,7 +6,6 @@ again for each kind of array.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from . import kernels as k
 from .errors import FlowError
 from .interpreted import for_work
 from .schema import FLOW_COLUMNS, PROTOCOL_NUMBERS
+from .threads import mapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,8 +59,8 @@ def flows_of(frame: pl.DataFrame, interface_ids: Sequence[str], threads: int | N
 
     `threads`: 1 reads both address columns one after the other, any other value at the same time.
     """
-    with ThreadPoolExecutor(1 if threads == 1 else 2) as pool:
-        source, destination = pool.map(lambda name: _addresses(frame, name), ("srcaddr", "dstaddr"))
+    names = ("srcaddr", "dstaddr")
+    source, destination = mapped(lambda name: _addresses(frame, name), names, 1 if threads == 1 else 2)
     return flows_between(source, destination, frame, _interfaces(frame, interface_ids))
 
 

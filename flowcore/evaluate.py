@@ -6,7 +6,6 @@ Everything is checked and converted here, once per batch; the kernels only loop.
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from .kernels import COUNTS, NULL16
 from .kernels import empty_verdicts as _unfilled
 from .model import Network
 from .schema import PATHS, REASONS, RULE_STAGES, STAGES, VERDICTS
+from .threads import mapped, together
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -94,15 +94,14 @@ class Evaluator(Displayed):
             kind = self._enums[name]
             return pl.Series(name, _narrowed(columns[name], len(kind.categories))).cat.to(kind, strict=False)
 
-        with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
-            added = list(pool.map(named, self._enums))
+        added = mapped(named, list(self._enums), threads or os.cpu_count() or 1)
         added.insert(list(self._enums).index("path"), pl.Series("blocked_by", verdicts.blocked_by))
         added += [self._count(verdicts, name) for name in COUNTS]
         return frame.with_columns(added)
 
     @cached_property
     def _idle_memos(self) -> list[tuple[k.Memo, k.Verdicts, npt.NDArray[np.int64]]]:
-        """Memos that no thread is using, with what this network answered before: 4 MiB each, 80 bytes a long walk."""
+        """Memos that no thread is using, with what this network answered before: 32 MiB each, 80 bytes a long walk."""
         return []
 
     @cached_property
@@ -169,12 +168,9 @@ class Evaluator(Displayed):
         todo = iter(parts)  # next() of a list's iterator is atomic: each thread takes the next part when it is ready
 
         def work() -> None:
-            try:
-                memo, small, walk = self._idle_memos.pop()
-            except IndexError:  # all in use, or none made yet
-                memo, small = new_memo(), empty_verdicts(k.BLOCK)
-                walk = kl.walk_scratch(WALKS_KEPT if long is not None else 1)
+            mine = None
             for start, stop in todo:
+                memo, small, walk = mine = mine or self._memos()
                 judge(tables, flows, out, start, stop, memo, small)
                 if balanced:
                     out.targets[start:stop] = out.reachable_targets[start:stop] = NULL16
@@ -184,15 +180,18 @@ class Evaluator(Displayed):
                         raise RuntimeError(f"{walked.size} flows meet what this network was compiled without")
                     walk_rows = for_work(kl.walk_rows, walked.size)
                     walk_rows(tables, long, flows, walked, out, self.compiled.conversations, 2, walk)
-            self._idle_memos.append((memo, small, walk))
+            if mine is not None:
+                self._idle_memos.append(mine)
 
-        if workers <= 1:
-            work()
-        else:  # plain threads over a queue of parts: 1.9 times with two, where prange gave 0.9 to 2.1
-            with ThreadPoolExecutor(workers) as pool:
-                for done in [pool.submit(work) for _ in range(workers)]:
-                    done.result()
+        together(work, workers)  # plain threads over a queue of parts: 1.9 times with two, where prange gave 0.9 to 2.1
         return out
+
+    def _memos(self) -> tuple[k.Memo, k.Verdicts, npt.NDArray[np.int64]]:
+        try:
+            return self._idle_memos.pop()
+        except IndexError:  # all in use, or none made yet
+            walk = kl.walk_scratch(WALKS_KEPT if self.compiled.long is not None else 1)
+            return new_memo(), empty_verdicts(k.BLOCK), walk
 
     def _count(self, verdicts: k.Verdicts, name: str) -> pl.Series:
         """A column of counts; all null where there is no load balancer."""

@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parents[1] / "flowcore"
 #: Lowest first. A module imports only from rows above its own. Modules that match one pattern are a family:
 #: they may import each other, in one direction; two families of one row may not.
 LAYERS: list[list[str]] = [
-    ["display", "errors", "schema", "kernels*"],
+    ["display", "errors", "schema", "threads", "kernels*"],
     ["logkernels*", "foldkernels", "usagekernels", "interpreted"],
     ["addresses"],
     ["model_between"],
