@@ -395,7 +395,8 @@ class _Compiler:
             ingress, egress = parts.policies[policy], parts.policies[policy + 1]
             row[k.N_INGRESS_PAGES : k.N_INGRESS_COLUMNS + 1] = ingress.pages, ingress.cells, ingress.columns
             row[k.N_EGRESS_PAGES : k.N_EGRESS_COLUMNS + 1] = egress.pages, egress.cells, egress.columns
-            row[k.N_PROFILE_PAGES], row[k.N_ACL_COLUMNS] = profile_place(vpc, parts, acl_id, table_id)
+            row[k.N_PROFILE_PAGES], columns = profile_place(vpc, parts, acl_id, table_id)
+            row[k.N_INGRESS_ACL_COLUMNS] = row[k.N_EGRESS_ACL_COLUMNS] = columns
         return rows
 
     def _endpoint_rows(self, by_interface: Array) -> Array:

@@ -39,7 +39,7 @@ class Kernel:
     __module__ = "flowcore.kernels"
 
     def __init__(self, *signatures: str) -> None:
-        self.py_func, self.signatures = getattr(k.spread_stages, "py_func", k.spread_stages), signatures
+        self.py_func, self.overloads = getattr(k.spread_stages, "py_func", k.spread_stages), signatures
 
 
 @pytest.fixture

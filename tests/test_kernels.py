@@ -15,9 +15,11 @@ from agreement import edge_network
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import flowcore
 from flowcore import kernels as k
 from flowcore import kernels_long as kl
 from flowcore import schema
+from flowcore.columns import flows_of
 from flowcore.compile import compile_tables
 from flowcore.compile_policies import DIRECT, NOBODY, REFERENCES, TRANSIT
 from flowcore.compile_routes import (
@@ -32,7 +34,7 @@ from flowcore.compile_routes import (
 )
 from flowcore.evaluate import empty_verdicts, new_memo
 from flowcore.model import UNMODELLED_SOURCE_TYPES, Network
-from flowcore.synthetic_flows import BAD, SPECIAL, SPECIAL6, edge_addresses
+from flowcore.synthetic_flows import BAD, SPECIAL, SPECIAL6, edge_addresses, edge_flows
 from flowcore.walk_ends import End, find_destination
 from flowcore.walk_flow import INTERNET, RFC1918, RFC6598, UNIQUE_LOCAL, kind_of
 from flowcore.walk_rules import NetworkIndex
@@ -425,6 +427,56 @@ def test_addresses_between_two_boundaries_share_a_node() -> None:
             if high - low > 4:  # between the outer neighbours of two bounds nothing is told apart
                 rows = {tuple(find(tables, 0, kind(rng.randrange(low + 1, high - 1)))) for _ in range(3)}
                 assert len(rows) == 1, (kind(low), kind(high % (1 << size)))
+
+
+# -- rows of a block -----------------------------------------------------------------------------------
+
+
+@numba.njit
+def open_four(values: Any, x: Any, places: Any, width: Any, first: Any, i: Any, to: Any) -> Any:
+    k.open_four(values, x, places, width, first, i, to)
+
+
+@pytest.mark.parametrize(("width", "first"), [(k.NODE_WIDTH, k.N_GATEWAY), (k.NODE_WIDTH, 12), (1, 0), (4, 1)])
+def test_four_numbers_of_eight_lines_become_four_rows(width: int, first: int) -> None:
+    rng, lines = np.random.default_rng(first), 50
+    values = rng.integers(0, 1 << 32, lines * width + 4, np.uint32)
+    places, to = k.BLOCK, (5 * k.BLOCK, 2 * k.BLOCK, 3 * k.BLOCK, 7 * k.BLOCK)
+    for i in (0, 8, k.BLOCK - 8):
+        x = rng.integers(0, lines, 8 * k.BLOCK, np.uint32)
+        expected = x.copy()
+        for flow in range(i, i + 8):
+            line = int(x[places + flow]) * width + first
+            for column in range(4):
+                expected[to[column] + flow] = values[line + column]
+        open_four(values, x, places, width, first, i, to)
+        assert x.tolist() == expected.tolist()
+
+
+def test_a_row_may_be_read_and_written_at_once() -> None:
+    """As the places of the profiles are."""
+    values, x = np.arange(400, dtype=np.uint32) + np.uint32(7), np.arange(4 * k.BLOCK, dtype=np.uint32) % np.uint32(99)
+    places = x[k.BLOCK :][:8].copy()
+    open_four(values, x, k.BLOCK, 4, 0, 0, (0, k.BLOCK, 2 * k.BLOCK, 3 * k.BLOCK))
+    for column in range(4):
+        assert x[column * k.BLOCK :][:8].tolist() == (places * 4 + column + 7).tolist()
+
+
+@pytest.mark.parametrize("count", [1, 7, 9, k.BLOCK - 3, k.BLOCK + 1])
+def test_what_an_earlier_block_left_behind_decides_nothing(count: int) -> None:
+    """Loops run on to the next eighth flow, over what flows before left in the block."""
+    network, total = edge_network(7), 4 * k.BLOCK
+    judge, fresh = flowcore.compile_network(network), flowcore.compile_network(network)
+    flows = flows_of(edge_flows(network, 7, total), judge.compiled.interface_ids)
+    earlier, few = (
+        k.Flows(*(column[part] if column.shape[0] == total else column for column in flows))
+        for part in (slice(2 * k.BLOCK), slice(total - count, None))
+    )
+    judge.evaluate_columns(earlier, threads=1)
+    for mine, theirs in zip(
+        judge.evaluate_columns(few, threads=1), fresh.evaluate_columns(few, threads=1), strict=True
+    ):
+        assert np.array_equal(mine, theirs)
 
 
 # -- the memo ------------------------------------------------------------------------------------------
