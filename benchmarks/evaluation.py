@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from flowcore.columns import flows_of
 from flowcore.evaluate import Evaluator, empty_verdicts
+from flowcore.threads import together
 
-from .harness import Benchmark, Figure, Plan, Sample, Scale, cost, rate, ratio, speedup
+from .harness import Benchmark, Figure, Plan, Sample, Scale, clocked, cost, rate, ratio, speedup
 from .inputs import SKEW, evaluator, flow_count, flows, network
 from .rulelists import five_tuple_rules, five_tuple_scan
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from flowcore.kernels import Flows
 
 RATE = "flow/s/core"
+MACHINE = "two threads / one, plain arithmetic"
 BATCH = 1 << 18
 """Flows judged at a time into the same columns, as a streaming job does: columns for millions are memory traffic."""
 
@@ -42,6 +45,32 @@ def in_batches(judge: Evaluator, whole: Flows, threads: int) -> Callable[[], Non
     return run
 
 
+@cache
+def _arithmetic() -> Callable[[int], int]:
+    """Sums in registers, several at once; not cached."""
+    import numba
+
+    @numba.njit(nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+    def work(count: int) -> int:
+        one, two, three, four = 1, 2, 3, 4
+        for i in range(count):
+            one, two = one ^ (one << 1) + i, two ^ (two >> 3) + i
+            three, four = three ^ (three << 2) + i, four ^ (four >> 1) + i
+        return one ^ two ^ three ^ four
+
+    typed: Callable[[int], int] = work
+    return typed
+
+
+def _both_processors(scale: Scale) -> dict[str, Sample]:
+    """What a second thread is worth on this machine now, to work that shares nothing."""
+    work, count = _arithmetic(), flow_count(scale, 100_000_000)
+    work(1)
+    _, one = clocked(lambda: work(count))
+    _, two = clocked(lambda: together(lambda: work(count), 2))
+    return {MACHINE: Sample(2 * one / two)}
+
+
 def _one_thousand(scale: Scale) -> Plan:
     count = flow_count(scale, 4_000_000)
     judge = evaluator("1k", scale)
@@ -55,6 +84,7 @@ def _one_thousand(scale: Scale) -> Plan:
             rate("even traffic, new columns", lambda: judge.evaluate_columns(even, threads=1), count),
             rate("skewed traffic", in_batches(judge, skewed, 1), count),
             rate("skewed traffic, two threads", in_batches(judge, skewed, 2), count),
+            lambda: _both_processors(scale),
         )
     )
 
@@ -147,6 +177,7 @@ BENCHMARKS = (
             Figure("skewed traffic, two threads", RATE),
             speedup("two threads / one, even", "even traffic", "even traffic, two threads", 1.7, 1.95),
             speedup("two threads / one, skewed", "skewed traffic", "skewed traffic, two threads", 1.7, 1.95),
+            Figure(MACHINE, "x"),
         ),
         _one_thousand,
     ),
