@@ -5,6 +5,7 @@ A row group goes in as numbers and codes of words, and comes out so; every disti
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -67,10 +68,20 @@ class ColumnJudge:
         self._mapped = np.array([has_public_address(interface) for interface in interfaces], np.bool_)
         self._kept = self._kept_targets()
         self._verdicts = VerdictColumns(evaluator, (*VERDICT_COLUMNS, *LOG_VERDICT_COLUMNS))
+        self._ports = port_classes(evaluator, kept_targets(evaluator.network))
+        self._start()
+
+    def another(self) -> ColumnJudge:
+        """One for another thread: what there is to know of the network is shared, the space to work in is not."""
+        other = copy(self)
+        other._start()
+        return other
+
+    def _start(self) -> None:
+        """Begins with no space to work in, and no conversations."""
         self._room = 0
         self._keys, self._numbered = np.empty((_NEAR, 2), np.uint64), np.empty(_NEAR, np.int64)
-        self._alike_keys, self._notes = np.empty((_LIKE, 4), np.uint64), np.empty(3 * k.ALIKE, np.uint64)
-        self._ports = port_classes(evaluator, kept_targets(evaluator.network))
+        self._alike_keys, self._notes = np.empty((_LIKE, 4), np.uint64), np.empty(4 * k.ALIKE, np.uint64)
         self._openings = _openings(0)
 
     def start_part(self) -> None:

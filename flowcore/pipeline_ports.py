@@ -33,7 +33,9 @@ def port_classes(evaluator: Evaluator, kept: Iterable[tuple[str, int, int]]) -> 
     for protocol, base in ((TCP, kernels.TCP_BASE), (UDP, kernels.UDP_BASE)):
         own = found[base : base + k.PORTS]
         own[alone] = -1 - np.arange(len(alone))
-        code[base : base + k.PORTS] = np.unique(own, return_inverse=True)[1]
+        first = np.flatnonzero(np.diff(own, prepend=own[0] - 1))  # of ports side by side that are of one class
+        codes = np.unique(own[first], return_inverse=True)[1]
+        code[base : base + k.PORTS] = np.repeat(codes, np.diff(first, append=k.PORTS))
         start[protocol], most[protocol] = base, k.PORTS - 1
     return k.PortClasses(start, most, code)
 

@@ -85,6 +85,7 @@ class Job:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _readings: list[_Reading] = field(default_factory=list)
     _skipped: int = 0
+    _judge: ColumnJudge | TableJudge | None = None
 
     @cached_property
     def group_types(self) -> Mapping[str, str] | None:
@@ -100,6 +101,19 @@ class Job:
         for file in files:
             types.update({name: kind for name, kind in file.types.items() if name in file.columns})
         return {name: types[name] for name in self.reader.columns() if name in types}
+
+    def column_judge(self) -> ColumnJudge | TableJudge:
+        """A judge of row groups for one thread; what it must know of the network is looked up once for all of them."""
+        from .pipeline_columns import ColumnJudge
+        from .pipeline_tables import TableJudge
+
+        evaluator: Any = self.evaluator
+        with self._lock:
+            if self._judge is None:
+                is_log = self.reader.files()[0].kind == "log"
+                self._judge = ColumnJudge(evaluator) if is_log else TableJudge(evaluator)
+                return self._judge
+            return self._judge.another()
 
     def worker(self, workers: int = 1) -> Worker:
         """A worker for one thread, one of so many."""
@@ -220,8 +234,6 @@ class ColumnWorker(Worker):
     """The fast way: columns of codes from the bytes of the log to the pages of Parquet."""
 
     def __init__(self, job: Job, types: Mapping[str, str], workers: int) -> None:
-        from .pipeline_columns import ColumnJudge
-        from .pipeline_tables import TableJudge
         from .sources.groups import GroupColumns, GroupReader
 
         super().__init__(job)
@@ -231,8 +243,7 @@ class ColumnWorker(Worker):
             GroupColumns(types), ReadCounts(), job.reader.rejects, wanted=job.reader.wanted if self._is_log else None,
             group_rows=GROUP_ROWS,
         )  # fmt: skip
-        evaluator: Any = job.evaluator
-        self._judge: ColumnJudge | TableJudge = ColumnJudge(evaluator) if self._is_log else TableJudge(evaluator)
+        self._judge = job.column_judge()
         if job.threads > workers:
             self.read_ahead()
 

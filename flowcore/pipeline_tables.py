@@ -6,6 +6,7 @@ lists, addresses as numbers) go through frames.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,6 +56,12 @@ class TableJudge:
         self._numbers = {name: number for number, name in enumerate(evaluator.compiled.interface_ids)}
         self._verdicts = VerdictColumns(evaluator, VERDICT_COLUMNS)
         self._out = empty_verdicts(0)
+
+    def another(self) -> TableJudge:
+        """One for another thread: what there is to know of the network is shared, the space to work in is not."""
+        other = copy(self)
+        other._out = empty_verdicts(0)
+        return other
 
     def start_part(self) -> None:
         """Nothing is remembered from one part to the next."""

@@ -14,11 +14,12 @@ import polars as pl
 import pytest
 from replay_inputs import evaluator, text_of, write
 
-from flowcore import compile_network, network_from_documents, pipeline_columns
+from flowcore import compile_network, kernels, network_from_documents, pipeline_columns
 from flowcore import logkernels as k
 from flowcore.pipeline import evaluate_logs
 from flowcore.pipeline_doubts import kept_targets
 from flowcore.pipeline_parquet import Column, Few, Numbers, ParquetWriter, Repeated, Words
+from flowcore.pipeline_ports import port_classes
 from flowcore.pipeline_run import Job
 from flowcore.synthetic import between_documents
 
@@ -153,6 +154,55 @@ def test_more_words_than_are_compared_are_no_reason_to_mix_records_up(
     monkeypatch.setattr(k, "find_alike", None)
     evaluate_logs(evaluator(1), tmp_path / "log.gz", tmp_path / "b.parquet")
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_ports_are_of_one_class_where_their_cells_are(name: str) -> None:
+    """Told port by port: ports side by side that are alike are numbered once."""
+    judge = judge_of(name)
+    tables, kept = judge.compiled.tables, kept_targets(judge.network)
+    starts = tables.port_page.astype(np.int64)[: 2 * k.PORTS >> kernels.PORT_PAGE_BITS]
+    size = 1 << kernels.PORT_PAGE_BITS
+    cells = np.concatenate([tables.port_class[start : start + 2 * size] for start in starts]).reshape(-1, 2).tolist()
+    listeners = {one.port for balancer in judge.network.load_balancers.values() for one in balancer.listeners or ()}
+    alone = listeners | {port for _, _, port in kept}
+    found = port_classes(judge, kept)
+    for protocol, base in ((6, kernels.TCP_BASE), (17, kernels.UDP_BASE)):
+        numbers: dict[Any, int] = {}
+        for port in range(k.PORTS):
+            key = port if port in alone else tuple(cells[base + port])
+            code = int(found.code[found.start[protocol] + port])
+            assert numbers.setdefault(key, code) == code
+        assert len(set(numbers.values())) == len(numbers)
+
+
+def test_threads_share_what_is_known_of_the_network_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looked up once for all threads; each has its own space to work in."""
+    monkeypatch.setattr("flowcore.pipeline_parts.PART_BYTES", 1000)
+    judge, looked_up, judges = evaluator(1), list[Any](), list[Any]()
+    about, another = pipeline_columns._interfaces, pipeline_columns.ColumnJudge.judge
+
+    def count(*arguments: Any) -> Any:
+        looked_up.append(arguments)
+        return about(*arguments)
+
+    def note(self: Any, group: Any) -> Any:
+        judges.append(self)
+        return another(self, group)
+
+    monkeypatch.setattr(pipeline_columns, "_interfaces", count)
+    monkeypatch.setattr(pipeline_columns.ColumnJudge, "judge", note)
+    for number in range(12):
+        frame = records(judge, "plain", number, 400)
+        write(tmp_path / "logs" / f"{number}.log.gz", text_of(frame))
+    evaluate_logs(judge, tmp_path / "logs", tmp_path / "out", threads=3)
+    assert len(looked_up) == 1
+    several = {id(one): one for one in judges}.values()
+    spaces = [
+        {id(array) for array in (one._predicted, one._whose, one._alike_keys, one._notes, *one._flows, *one._out)}
+        for one in several
+    ]
+    assert sum(map(len, spaces)) == len(set().union(*spaces))
 
 
 # -- written ----------------------------------------------------------------------------------------------
