@@ -333,11 +333,15 @@ def _same(data, position, arena, start, size):
 
 
 @inner
-def _intern(slots, n_slots, hashes, starts, sizes, count, state, arena, column, data, position, size):
-    """The code of the word data[position:][:size] in `column`; a new one if it is new.
+def _copy(data, position, out, place, size):
+    """`size` bytes, and up to seven behind them, for which there is room: PADDING."""
+    for at in range(0, size, 8):
+        store64(out, place + at, load64(data, position + at))
 
-    Nothing is checked here: whoever fills a group sees to it that `most` words and the arena are enough.
-    """
+
+@inner
+def _hash(data, position, size):
+    """The word data[position:][:size] in a slot of a table (three words), and its hash."""
     first = _masked(data, position, size)
     mixed = (np.uint64(size) * _FACTOR ^ first) * _FACTOR if size > 0 else np.uint64(0)
     mixed ^= mixed >> _HALF
@@ -353,6 +357,16 @@ def _intern(slots, n_slots, hashes, starts, sizes, count, state, arena, column, 
     if size > INLINE:
         mixed = _hash_on(mixed, data, position + INLINE, size - INLINE)
         third = mixed
+    return first, second, third, mixed
+
+
+@inner
+def _intern(slots, n_slots, hashes, starts, sizes, count, state, arena, column, data, position, size):
+    """The code of the word data[position:][:size] in `column`; a new one if it is new.
+
+    Nothing is checked here: whoever fills a group sees to it that `most` words and the arena are enough.
+    """
+    first, second, third, mixed = _hash(data, position, size)
     mask = n_slots[column] - 1
     slot = np.int64(mixed >> _HALF) & mask
     while True:
@@ -375,8 +389,7 @@ def _intern(slots, n_slots, hashes, starts, sizes, count, state, arena, column, 
     sizes[column, code] = size
     used = state[USED]
     starts[column, code] = used
-    for i in range(size):
-        arena[used + i] = data[position + i]
+    _copy(data, position, arena, used, size)
     state[USED] = used + size
     if 2 * code > mask and SLOT * 2 * (mask + 1) <= slots.shape[1]:
         _widen(slots, n_slots, hashes, starts, sizes, count, arena, column)
@@ -751,23 +764,25 @@ def drop_silent(group, first, status, interface):
 
 @kernel
 def gather_words(group, arena, column, used, offsets, out):
-    """The bytes of the words of `column` whose codes are in `used`, one after the other, with Arrow offsets."""
+    """The bytes of the words of `column` whose codes are in `used`, one after the other, with Arrow offsets.
+
+    Up to seven bytes after the end are written too."""
     place = np.int64(0)
     for i in range(used.size):
         start, size = group.start[column, used[i]], group.size[column, used[i]]
         offsets[i] = place
-        for j in range(size):
-            out[place + j] = arena[start + j]
+        _copy(arena, start, out, place, size)
         place += size
     offsets[used.size] = place
 
 
 @kernel
 def copy_words(offsets, data, used, out_offsets, out):
-    """The bytes of the words `used` of an Arrow string array, one after the other."""
+    """The bytes of the words `used` of an Arrow string array, one after the other; up to seven bytes after the end of
+    both are touched."""
     for i in range(used.size):
-        for j in range(offsets[used[i] + 1] - offsets[used[i]]):
-            out[out_offsets[i] + j] = data[offsets[used[i]] + j]
+        start = offsets[used[i]]
+        _copy(data, start, out, out_offsets[i], offsets[used[i] + 1] - start)
 
 
 # -- Parquet pages -----------------------------------------------------------------------------------------
@@ -1669,7 +1684,8 @@ def find_alike(records, actions, transit, initiator, ports, keys, notes, first, 
     conversations. `initiator`: of each row; empty where ports alone tell it. `transit`: code of tgw-id; empty where
     the columns of `_note_details` and the packet's own addresses are not there. Codes are below 1 << WORD_BITS, less 1.
     `first` gets the first row of each number. Rows that are alike may have several numbers:
-    only the last one of a slot is known. `keys` (uint64[slots, 4]) and `notes` (uint64[3 * ALIKE]): space to work in.
+    only the last one of a slot is known. `keys` (uint64[a power of two, 4]) and `notes` (uint64[4 * ALIKE]): space to
+    work in.
     """
     interface, src, dst, packet_src, packet_dst = (
         records.interface, records.src, records.dst, records.packet_src, records.packet_dst,
@@ -1690,9 +1706,16 @@ def find_alike(records, actions, transit, initiator, ports, keys, notes, first, 
         if detailed:
             _note_details(records, actions, transit, begin, size, notes, ALIKE)
             _note_words(packet_src, packet_dst, packet_src, packet_src, begin, size, notes, 2 * ALIKE)
+        # A loop that only asks for the places, then one that looks there: so 128 K slots take as long as 32 K took
+        # (8.9 and 8.4 ns a row), and an eighth fewer rows are left over to judge.
         for i in range(np.uint64(size)):
             ends, kind, own = notes[i], notes[np.uint64(ALIKE) + i], notes[np.uint64(2 * ALIKE) + i]
             slot = _mix(_mix(ends, kind), own) >> np.uint64(20) & mask
+            kernels.prefetch(keys, slot * np.uint64(4))
+            notes[np.uint64(3 * ALIKE) + i] = slot
+        for i in range(np.uint64(size)):
+            ends, kind, own = notes[i], notes[np.uint64(ALIKE) + i], notes[np.uint64(2 * ALIKE) + i]
+            slot = notes[np.uint64(3 * ALIKE) + i]
             different = keys[slot, 0] ^ ends | keys[slot, 1] ^ kind | keys[slot, 2] ^ own
             if different == np.uint64(0):
                 which[begin + i] = keys[slot, 3]

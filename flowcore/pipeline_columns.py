@@ -47,7 +47,7 @@ _RULES = tuple(RULE_STAGES)
 _OPENING_SLOTS = 1 << 20
 #: Conversations and kinds of records that are known while a group is looked through, and the share of rows above which
 #: it does not pay.
-_NEAR, _LIKE, _FEW = 1 << 14, 1 << 15, 0.8
+_NEAR, _LIKE, _FEW = 1 << 14, 1 << 17, 0.8
 
 
 class ColumnJudge:
@@ -503,7 +503,7 @@ def _weights(group: RowGroup) -> NDArray[np.int64]:
     if "records" not in group.columns.types:
         return np.zeros(0, np.int64)
     records = group.numbers("records")
-    return np.where(records == k.MISSING, 1, records)
+    return records if records.min(initial=1) != k.MISSING else np.where(records == k.MISSING, 1, records)
 
 
 def _same_interface(group: RowGroup, rows: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -92,6 +92,30 @@ def test_numbers_and_words_of_every_width(tmp_path: Path, monkeypatch: pytest.Mo
             assert not reader.by_pyarrow, (bits, name)
 
 
+def test_new_words_come_in_the_order_of_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long runs of one word, new words in turns and one after the other, missing ones among them."""
+    turns = ["b", "c", "b", "-", "c", "d"] * 300
+    dst = ["a"] * 5000 + turns + [f"w{n // 3:06}-{'x' * (n % 40)}" for n in range(4000)] + ["-"] * 3000 + ["z"] * 3000
+    rows = len(dst)
+    numbers = {name: pa.array(np.arange(rows, dtype=np.int32)) for name in ("srcport", "dstport", "protocol")}
+    table = pa.table({"srcaddr": dst[::-1], "dstaddr": dst, "start": pa.array(range(rows)), **numbers})
+    by_pyarrow(table, tmp_path / "log", row_group_size=rows)
+    for group_rows in (1 << 18, 700):
+        reader, _ = same_both_ways(tmp_path / "log", monkeypatch, group_rows=group_rows)
+        assert not reader.by_pyarrow
+    met = list[list[str]]()
+
+    class Noting(groups.GroupReader):
+        def read(self, files: Any) -> Any:
+            for group in super().read(files):
+                met.append(group.strings("dstaddr"))
+                yield group
+
+    frame, _, _ = by_groups([tmp_path / "log"], reader_type=Noting)
+    assert frame["dstaddr"].to_list() == [None if word == "-" else word for word in dst]
+    assert met == [list(dict.fromkeys(word for word in dst if word != "-"))]
+
+
 def test_required_columns_and_numbers_written_as_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     table = flow_records(1, 900, nulls=0, silent=0).drop_columns(["instance_tag"])
     required = pa.schema([field.with_nullable(False) for field in table.schema])

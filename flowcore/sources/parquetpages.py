@@ -227,7 +227,7 @@ class _Pages:
         self.column = column
         self._state, self._table = np.zeros(p.STATE, np.int64), np.zeros((_HEADERS, p.HEADER), np.int64)
         self._loaded, self._words = np.zeros(k.PADDING, np.uint8), np.zeros(k.PADDING, np.uint8)
-        self._places, self._some = np.empty(p.BLOCK, np.int32), np.empty(p.BLOCK, np.int32)
+        self._places, self._some = np.empty(2 * p.BLOCK, np.int32), np.empty(p.BLOCK, np.int32)
         self._some_numbers = np.empty(p.BLOCK, np.int64)
         self.open(self._loaded, "", 0)
 
