@@ -851,15 +851,12 @@ def pack(values, count, width, out, place):
             group = end
             continue
         # a packed stretch: up to the next long run, or to the end
-        streak = 0
+        streak = np.int64(0)
         stop = max(end, group + 1)
-        while stop < groups and streak < least:
-            if not _is_uniform(values, 8 * stop):
-                streak = 0
-            elif streak and values[8 * stop] == values[8 * stop - 1]:
-                streak += 1
-            else:
-                streak = 1
+        while stop < groups and streak < least:  # no branches: what comes next is hard to foresee
+            uniform = np.int64(_is_uniform(values, 8 * stop))
+            goes_on = np.int64(values[8 * stop] == values[8 * stop - 1])
+            streak = (streak & -goes_on) + 1 & -uniform
             stop += 1
         stop = stop - streak if streak == least else (count + 7) >> 3
         place = _varint(out, place, (stop - group) << 1 | 1)
@@ -922,9 +919,9 @@ def _pack_eights(values, first, stop, width, out, place):
 @inner
 def _pack_stretch(values, first, stop, count, width, out, place):
     """Values of `width` bits (at most 63), one after the other, 0 from `count` on; where they end."""
-    held, bits = np.uint64(0), 0
+    held, bits = np.uint64(0), np.int64(0)
     for i in range(first, stop):
-        value = np.uint64(values[i]) if i < count else np.uint64(0)
+        value = np.uint64(peek(values, i)) if i < count else np.uint64(0)
         held |= value << np.uint64(bits)
         bits += width
         if bits >= 64:
@@ -1162,16 +1159,34 @@ def _bit_length(word):
 
 @inner
 def _pack_part(deltas, first, width, out, place):
-    """32 values of `width` bits; where they end. Two are made one of twice the width as long as that fits: then only a
-    half or less of them go bit by bit."""
+    """32 values of `width` bits; where they end. Up to 16 bytes after that are written too.
+
+    Of up to 16 bits: eight at a time, as `width` bytes, without a branch: 0.98 to 0.77 ns a number. Else two are made
+    one of twice the width if that fits: then a half of them go bit by bit.
+    """
+    if width == 0:
+        return place
+    if width <= 16:
+        one, two, three = np.uint64(width), np.uint64(2 * width), np.uint64(3 * width)
+        four, rest = np.uint64(4 * width - 1), np.uint64(64 - 4 * width)
+        for i in range(first, first + 32, 8):
+            low = peek(deltas, i) | peek(deltas, i + 1) << one
+            low |= peek(deltas, i + 2) << two | peek(deltas, i + 3) << three
+            high = peek(deltas, i + 4) | peek(deltas, i + 5) << one
+            high |= peek(deltas, i + 6) << two | peek(deltas, i + 7) << three
+            store64(out, place, low | high << np.uint64(1) << four)  # in two steps: the second may be one of 64 bits
+            if width > 8:
+                store64(out, place + 8, high >> rest)
+            place += width
+        return place
     count = 32
-    while 0 < width < 32:
-        count >>= 1
+    if width < 32:
+        count = 16
         for i in range(count):
             deltas[first + i] = deltas[first + 2 * i] | deltas[first + 2 * i + 1] << np.uint64(width)
         width *= 2
     if width < 64:
-        return _pack_stretch(deltas, first, first + count, first + count, width, out, place) if width else place
+        return _pack_stretch(deltas, first, first + count, first + count, width, out, place)
     for i in range(first, first + count):
         store64(out, place, deltas[i])
         place += 8

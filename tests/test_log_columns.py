@@ -257,6 +257,23 @@ def test_parquet_written_is_read_by_others(seed: int) -> None:
     assert pl.read_parquet(stream.getvalue()).to_dict(as_series=False) == expected
 
 
+@pytest.mark.parametrize("bits", range(65))
+def test_numbers_of_steps_of_every_width_are_read_by_others(tmp_path: Path, bits: int) -> None:
+    """Steps that differ by up to so many bits, in whole blocks and in the beginning of one."""
+    rng = np.random.default_rng(bits)
+    steps = rng.integers(0, (1 << bits) - 1, 1000, dtype=np.uint64, endpoint=True)
+    steps[::32], steps[1::32] = 0, (1 << bits) - 1
+    values = np.cumsum(steps, dtype=np.uint64).view(np.int64)
+    values[values == k.MISSING] += 1
+    narrow = values.astype(np.int32).astype(np.int64)
+    for rows in (1000, 130, 33):
+        writer = ParquetWriter((tmp_path / "p").open("wb"), {"wide": "int64", "narrow": "int32"}, {})
+        writer.write({"wide": Numbers(values[:rows]), "narrow": Numbers(narrow[:rows])}, rows)
+        writer.close()
+        expected = {"wide": values[:rows].tolist(), "narrow": narrow[:rows].tolist()}
+        assert pq.read_table(tmp_path / "p").to_pydict() == expected
+
+
 @pytest.mark.parametrize("bits", range(19))
 def test_codes_of_every_width_are_read_by_others(tmp_path: Path, bits: int) -> None:
     """Words and masks: up to 1,024 different ones become a dictionary, more do not."""
