@@ -778,11 +778,15 @@ def gather_words(group, arena, column, used, offsets, out):
 
 @kernel
 def copy_words(offsets, data, used, out_offsets, out):
-    """The bytes of the words `used` of an Arrow string array, one after the other; up to seven bytes after the end of
-    both are touched."""
+    """The bytes of the words `used` of an Arrow string array, one after the other, with their offsets; up to seven
+    bytes after the end of both are touched."""
+    place = np.int64(0)
     for i in range(used.size):
-        start = offsets[used[i]]
-        _copy(data, start, out, out_offsets[i], offsets[used[i] + 1] - start)
+        start, size = offsets[used[i]], offsets[used[i] + 1] - offsets[used[i]]
+        out_offsets[i] = place
+        _copy(data, start, out, place, size)
+        place += size
+    out_offsets[used.size] = place
 
 
 # -- Parquet pages -----------------------------------------------------------------------------------------

@@ -188,7 +188,7 @@ class ColumnJudge:
         predicted, agrees = self._predicted[:rows], self._agrees[:rows]
         whole = self._whole(out)
         k.predict(records, self._own, self._rules, found, whole, actions, predicted, agrees)
-        assumed = np.flatnonzero(found.assumed)
+        assumed = np.flatnonzero(found.assumed.view(np.bool_))
         if assumed.size:
             self._either_way(records, addresses, found, flows, whose, assumed, whole, actions, predicted, agrees)
         self._doubt(records, found, whose, out, predicted, agrees)

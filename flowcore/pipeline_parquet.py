@@ -278,8 +278,9 @@ class _Packer:
         return self._coded(different.astype(np.uint32).view(np.uint8), count, codes, rows, rows, statistics)
 
     def _repeated_flags(self, values: NDArray[np.int64], which: NDArray[np.int32]) -> _Chunk:
-        rows, missing = len(which), values == k.MISSING
-        self._numbered[: len(values)] = np.where(missing, k.NO_CODE, values)
+        rows, missing, numbered = len(which), values == k.MISSING, self._numbered[: len(values)]
+        numbered[:] = values
+        numbered[missing] = k.NO_CODE
         present = self._repeat(which, bool(missing.any()))
         return self._packed_numbers(self._repeats[:present], rows, "bool")
 
@@ -353,7 +354,7 @@ def _pages(
         if is_words:
             header.append((7, _STRUCT, [(1, _I32, int(n_words)), (2, _I32, _PLAIN)]))
         else:
-            header.append((5, _STRUCT, [(1, _I32, rows), (2, _I32, encoding), (3, _I32, _RLE), (4, _I32, _RLE)]))
+            header.append((5, _STRUCT, _about_data(rows, encoding)))
         text = _struct(header)
         headers += len(text)
         pages += [text, kept]
@@ -362,6 +363,12 @@ def _pages(
     encodings = (_RLE, encoding) if dictionary is None else (_PLAIN, _RLE, encoding)
     sizes = headers + sum(map(len, stored)), headers + sum(map(len, plain))
     return _Chunk(pages, sizes[0], first, codec, sizes[1], rows, encodings, statistics)
+
+
+@lru_cache(1 << 6)
+def _about_data(rows: int, encoding: int) -> bytes:
+    """What the header of a page of data says of it: the same for most columns of a row group."""
+    return _struct([(1, _I32, rows), (2, _I32, encoding), (3, _I32, _RLE), (4, _I32, _RLE)])
 
 
 #: Bytes of a page that tell whether compressing it pays, and the share that it must save.
@@ -416,7 +423,12 @@ def _zstd() -> Any:
 # -- Thrift's compact protocol -----------------------------------------------------------------------------
 
 
+_BYTES = [bytes([value]) for value in range(128)]
+
+
 def _varint(value: int) -> bytes:
+    if value < 128:
+        return _BYTES[value]
     out = bytearray()
     while value >= 128:
         out.append(value & 127 | 128)

@@ -83,9 +83,8 @@ class Names:
 
     def words(self, used: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """Those of the codes in use."""
-        sizes = self._offsets[used + 1] - self._offsets[used]
-        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        data = np.zeros(int(offsets[-1]) + k.PADDING, np.uint8)
+        offsets = np.empty(len(used) + 1, np.int64)
+        data = np.zeros(int((self._offsets[used + 1] - self._offsets[used]).sum()) + k.PADDING, np.uint8)
         k.copy_words(self._offsets, self._data, used, offsets, data)
         return offsets, data
 

@@ -24,6 +24,7 @@ from flowcore.schema import INITIATORS, REASONS, RECORD_PLACES
 from flowcore.sources import flowlogs, groups
 from flowcore.sources.flows import EVERYTHING, open_flows
 from flowcore.sources.groups import GroupColumns, GroupReader
+from flowcore.sources.intake import ReadCounts, Rejects
 from flowcore.sources.places import Wanted
 
 FORMATS = (
@@ -204,6 +205,28 @@ def test_what_aws_would_log_agrees(tmp_path: Path) -> None:
     assert summary.disagreed == 0
     assert summary.agreed > 0.8 * summary.flows
     assert {action for _, action in summary.agreement} == {"ACCEPT", "REJECT"}
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_groups_hold_until_the_next_one_is_asked_for(tmp_path: Path, ahead: bool) -> None:
+    """One group is filled again and again; with one more, the last one holds while the next is filled."""
+    log = write(tmp_path / "log.gz", text_of(records()))
+    files = open_flows(log).files()
+    columns = GroupColumns(dict(files[0].types))
+    counts = ReadCounts()
+    reader = GroupReader(columns, counts, Rejects(counts), group_rows=100)
+    if ahead:
+        reader.add_group()
+    last: Any = None
+    given, rows = set[int](), 0
+    for group in reader.read(files):
+        if ahead and last is not None:
+            assert (last[0].strings("srcaddr"), last[0].numbers("bytes").tolist()) == last[1:]
+        last = group, group.strings("srcaddr"), group.numbers("bytes").tolist()
+        given.add(id(group))
+        rows += group.rows
+    assert rows == records().height > 300
+    assert len(given) == (3 if ahead else 1)
 
 
 # -- Parquet ----------------------------------------------------------------------------------------------

@@ -50,6 +50,9 @@ PIECE_ROWS = PARQUET_ROWS
 #: Bytes of words from which on those that no row has are dropped, if they are more than half.
 _WORD_BYTES = 16 << 20
 
+#: Groups of a reader: one that is filled, and one to take what is left of it when words are dropped.
+_LEAST_GROUPS = 2
+
 #: Bytes of text looked at a time.
 TEXT_BYTES = 1 << 20
 
@@ -94,7 +97,7 @@ class RowGroup:
             numbers=np.empty((n_numbers, group_rows), np.int64),
             codes=np.empty((n_words, group_rows), np.int32),
             line=np.empty(group_rows, np.int64),
-            slots=np.zeros((n_words, k.SLOT * slots), np.uint64),
+            slots=np.empty((n_words, k.SLOT * slots), np.uint64),  # 84 MB: those in use are cleared
             n_slots=np.full(n_words, k.FEWEST_SLOTS),
             hashes=np.empty((n_words, most), np.uint64),
             start=np.empty((n_words, most), np.int64),
@@ -107,8 +110,7 @@ class RowGroup:
         self._dictionaries: dict[int, tuple[Any, NDArray[np.int32]]] = {}
         self.known_words = object()
         """Another one as soon as words lose their codes."""
-        self._kept_bytes = 0
-        self.rows = 0
+        self.clear()
 
     def clear(self) -> None:
         """Empties it; the words that a column may only have get their codes."""
@@ -235,19 +237,15 @@ class GroupReader:
         self.columns, self.counts, self.rejects = columns, counts, rejects
         self._wanted = wanted
         self._group_rows, self._text_bytes = group_rows, text_bytes
-        self._groups = [RowGroup(columns, group_rows) for _ in range(2)]
+        self._groups = [RowGroup(columns, group_rows) for _ in range(_LEAST_GROUPS)]
         self._bad = np.empty((4096, 3), np.int64)
         self._ends, self._odd = np.empty(k.ENDS, np.int32), np.empty(k.ENDS, np.uint8)
         self._small = b"", b""
         self._spare: Spare = {}
-        for group in self._groups:
-            group.clear()
 
     def add_group(self) -> None:
         """One more group: a group that was given holds until the one after the next is asked for."""
-        group = RowGroup(self.columns, self._group_rows)
-        group.clear()
-        self._groups.append(group)
+        self._groups.append(RowGroup(self.columns, self._group_rows))
 
     def read(self, files: Sequence[FlowFile]) -> Iterator[RowGroup]:
         """The row groups. Each is good until the next one is asked for."""
@@ -259,18 +257,19 @@ class GroupReader:
                 self._leave_out(before, file)
                 if self._next_row == self._group_rows:
                     yield self._finished()
+                    self._group.clear()
                 elif self._group.has_many_words():
                     self._drop_words()
         if (group := self._finished()).rows:
             yield group
 
     def _finished(self) -> RowGroup:
-        """The group that was being filled; another one takes its place."""
+        """The group that was being filled; another one takes its place, if there is one to spare."""
         group = self._group
         group.rows = self._next_row
         self._count_silent(group)
-        self._groups.append(self._groups.pop(0))
-        self._group.clear()
+        if len(self._groups) > _LEAST_GROUPS:
+            self._groups.append(self._groups.pop(0))
         return group
 
     def _drop_words(self) -> None:
