@@ -2015,12 +2015,15 @@ def count_outcomes(places, which, packets, size, weights, counts):
     """Adds to counts[places[which[row]], :] the records, and packets and bytes in halves of 32 bits.
 
     `which` empty: each row has a verdict of its own."""
-    for row in range(which.size if which.size else places.size):
-        place = places[np.uint64(which[row]) if which.size else np.uint64(row)]
+    by_row, with_packets, with_size = which.size == 0, packets.size > 0, size.size > 0
+    for row in range(np.uint64(places.size if by_row else which.size)):
+        place = np.uint64(places[row if by_row else np.uint64(which[row])])
         counts[place, 0] += weights[row] if weights.size else 1
-        if packets.size and packets[row] != MISSING:
+        if with_packets and packets[row] != MISSING:
             counts[place, 1] += packets[row] & 0xFFFFFFFF
-            counts[place, 2] += packets[row] >> 32
-        if size.size and size[row] != MISSING:
+            if packets[row] >> 32:  # seldom: 1.9 to 1.6 ns a row
+                counts[place, 2] += packets[row] >> 32
+        if with_size and size[row] != MISSING:
             counts[place, 3] += size[row] & 0xFFFFFFFF
-            counts[place, 4] += size[row] >> 32
+            if size[row] >> 32:
+                counts[place, 4] += size[row] >> 32
