@@ -338,8 +338,6 @@ def run_parts(job: Job, folder: PartFolder, shard: tuple[int, int]) -> Summary:
                     number = todo.popleft()
                 except IndexError:  # another worker was faster
                     return
-                if len(todo) < workers - 1:  # some worker will find nothing to do while this one is at it
-                    worker.read_ahead()
                 try:
                     done[number] = worker.write(parts[number], folder.place(number))
                     folder.note_done(number, done[number])
