@@ -77,6 +77,17 @@ def peer(name: str, questions: str, answers: str) -> dict[str, Any]:
     return {"cpu": cpu, "wall": wall}
 
 
+def reading(name: str, *files: str) -> dict[str, Any]:
+    """The second of two passes in which the peer `name` reads these logs."""
+    from .replayways import WAYS
+
+    paths = [Path(file) for file in files]
+    WAYS[name](paths)
+    wall, cpu = perf_counter(), process_time()
+    records, total = WAYS[name](paths)
+    return {"cpu": process_time() - cpu, "wall": perf_counter() - wall, "records": records, "total": total}
+
+
 def replay(folder: str, logs: str, out: str) -> dict[str, Any]:
     """The whole batch job, and how much memory it took, MiB."""
     import flowcore
@@ -91,6 +102,7 @@ WHAT: dict[str, Callable[..., dict[str, Any]]] = {
     "first-verdict": first_verdict,
     "compile": compile_snapshot,
     "peer": peer,
+    "reading": reading,
     "replay": replay,
 }
 
