@@ -21,8 +21,6 @@ ALL = harness.benchmarks()
 
 @pytest.mark.parametrize("name", ALL)
 def test_benchmark_runs(name: str) -> None:
-    if "peers" in name:
-        pytest.importorskip("duckdb")
     result = harness.run(ALL[name], Scale.TINY, rounds=1)
     rows = list(result.rows())
     assert [row["figure"] for row in rows] == [figure.name for figure in ALL[name].figures]
@@ -31,8 +29,6 @@ def test_benchmark_runs(name: str) -> None:
 
 @pytest.mark.parametrize("name", peerways.WAYS)
 def test_peer_gives_our_answers(name: str) -> None:
-    if "DuckDB" in name:
-        pytest.importorskip("duckdb")
     made = peers.setting(500)
     found = np.asarray(peerways.WAYS[name](made.rules, made.asked)())
     assert len(np.unique(found)) > 100  # not all flows fall to a few entries
