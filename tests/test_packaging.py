@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -82,3 +83,12 @@ def test_every_dependency_is_installed() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     for requirement in project["dependencies"]:
         assert metadata.version(requirement.split(">")[0])
+
+
+def test_the_readme_installs_what_ci_installs_but_for_linters() -> None:
+    """CI installs `.[dev]`; the README's command must not lack what the tests import."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert 'pip install -e ".[test]" && .venv/bin/python -m pytest -n 2 -q\n' in readme
+    names = {re.split(r"[><=]", requirement)[0] for requirement in project["optional-dependencies"]["dev"]}
+    assert names == {"flowcore[test]", "ruff", "mypy"}
