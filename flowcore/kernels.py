@@ -791,7 +791,7 @@ def _other_destinations(tables, flows, start, count, x):
 def _cases(node, cases, way, count, x):
     """Step 2: which nodes' rules are asked, for whom, and which stages apply. How many flows are special.
 
-    Most flows go between two plain interfaces of one VPC, and need no more than this loop. The others are listed
+    Most flows go between two plain interfaces of one VPC, and need no more than the first loops. The others are listed
     (X_SPECIAL) and get what they need afterwards, so that they cost these nothing.
     """
     for i in range(0, count, 8):  # some flows past the last one too: their nodes are those of an earlier block

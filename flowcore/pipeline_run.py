@@ -169,9 +169,6 @@ class Worker:
     def close(self) -> None:
         """Lets go of threads."""
 
-    def read_ahead(self) -> None:
-        """From now on reads while it judges, where it can: there are more processors than workers."""
-
     def write(
         self, files: Sequence[FlowFile], place: Path, *, overwrite: bool = True, rejects: Rejects | None = None
     ) -> Summary:
@@ -237,20 +234,15 @@ class ColumnWorker(Worker):
         from .sources.groups import GroupColumns, GroupReader
 
         super().__init__(job)
-        self._types, self._ahead = types, False
+        self._types, self._ahead = types, job.threads > workers
         self._is_log = job.reader.files()[0].kind == "log"
         self._reader: GroupReader = GroupReader(
             GroupColumns(types), ReadCounts(), job.reader.rejects, wanted=job.reader.wanted if self._is_log else None,
             group_rows=GROUP_ROWS,
         )  # fmt: skip
-        self._judge = job.column_judge()
-        if job.threads > workers:
-            self.read_ahead()
-
-    def read_ahead(self) -> None:
-        if not self._ahead:
+        if self._ahead:  # there are more processors than workers
             self._reader.add_group()
-            self._ahead = True
+        self._judge = job.column_judge()
 
     def _with_all_columns(self, file: FlowFile) -> FlowFile:
         """The file with the types of all its columns: in a table those that nobody asks for are kept, too."""

@@ -55,8 +55,9 @@ class VerdictColumns:
         for name in RULE_STAGES:
             kind = "group_rules" if "_sg_" in name else "acl_rules" if "_acl_" in name else "routes"
             found[name] = getattr(compiled, kind)
-        lists = {id(words): Names(words) for words in {id(words): words for words in found.values()}.values()}
-        self.names = {name: lists[id(words)] for name, words in found.items()}
+        lists = {id(words): words for words in found.values()}  # eight columns share three
+        names = {place: Names(words) for place, words in lists.items()}
+        self.names = {name: names[id(words)] for name, words in found.items()}
 
     def named(self, codes: Mapping[str, NDArray[Any]]) -> dict[str, ByRow]:
         """Columns of names, from the codes of each."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -30,6 +29,7 @@ from ..pipeline_run import GROUP_ROWS, Progress
 from ..schema import PATHS, VERDICTS
 from ..sources.groups import GroupColumns, GroupReader, RowGroup
 from ..sources.intake import ReadCounts, Rejects
+from ..threads import together
 from .usage_hits import add_sums, empty_sums
 from .usage_untold import Owners, Untold, empty_untold, grain_of, larger_untold
 
@@ -233,13 +233,7 @@ class Counter:
                 told(files)
             part.finish()
 
-        workers = max(1, min(self.threads, len(logs)))
-        if workers == 1:
-            work()
-            return
-        with ThreadPoolExecutor(workers) as pool:
-            for future in [pool.submit(work) for _ in range(workers)]:
-                future.result()
+        together(work, min(self.threads, len(logs)))
 
     def _next(self, todo: Iterable[Any]) -> Any:
         with self._lock:
